@@ -1,0 +1,165 @@
+"""Gas of each transaction, measured on Anvil with a pinned fork: ``bench/gas.json``, name → gas.
+
+    python -m bench.gas            # measure and write
+    python -m bench.gas --check    # measure and compare: exit 1 where a figure differs or is above its bar
+
+One transaction a call, so that all storage is cold. Everything that goes into a call is fixed, so figures are exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from web3 import Web3
+from web3.contract import Contract
+
+from medrec_py.chain.artifacts import load_artifact
+from scripts.devchain import running_anvil
+
+FIGURES = Path(__file__).parent / "gas.json"
+HARDFORK = "prague"
+
+# What each may cost. A figure above its bar fails the check, whatever the committed figure says.
+BARS = {
+    "register_patient": 47_300,
+    "register_provider": 50_600,
+    "publish_key": 46_400,
+    "grant": 54_500,
+    "grant_renewal": 37_500,
+    "revoke": 39_000,
+    "revoke_and_rotate": 48_600,
+    "publish_keyring": 34_800,
+    "append": 39_400,
+    "append_for_organisation": 44_000,
+    "append_many_one_patient": 3_950,
+    "append_many_hundred_patients": 14_800,
+    "access_event": 31_000,
+    "deploy": 3_700_000,
+}
+
+ORGANISATION, PRACTITIONER = 1, 2
+TREAT = 0
+GENERAL = 1 << 5
+YEAR_2040 = 2_208_988_800
+RECORDS_IN_A_CALL = 100
+
+
+def digest(label: str) -> bytes:
+    """32 bytes that look like any other digest, the same in each run."""
+    return hashlib.sha256(label.encode()).digest()
+
+
+def entry(label: str) -> tuple[int, int, bytes, bytes]:
+    """(compartments, replaces, pointer, claim)."""
+    return (GENERAL, 0, digest(f"pointer {label}"), digest(f"claim {label}"))
+
+
+@dataclass
+class Bench:
+    """One deployment with named accounts: Anvil's own, unlocked."""
+
+    web3: Web3
+    contract: Contract
+    figures: dict[str, int]
+
+    def send(self, sender: str, call: Any) -> int:
+        """Send one transaction and return the gas that it used."""
+        receipt = self.web3.eth.wait_for_transaction_receipt(call.transact({"from": sender}))
+        if receipt["status"] != 1:
+            raise RuntimeError(f"a measured transaction failed: {call.fn_name}")
+        return receipt["gasUsed"]
+
+    def measure(self, name: str, sender: str, call: Any, *, records: int = 1) -> None:
+        """Send one transaction and note its gas, or its gas per record, rounded up."""
+        self.figures[name] = -(-self.send(sender, call) // records)
+
+
+def deploy(web3: Web3, authority: str) -> Bench:
+    """A fresh deployment; its gas is the first figure."""
+    artifact = load_artifact()
+    factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+    receipt = web3.eth.wait_for_transaction_receipt(factory.constructor(authority).transact({"from": authority}))
+    contract = web3.eth.contract(address=receipt["contractAddress"], abi=artifact["abi"])
+    return Bench(web3, contract, {"deploy": receipt["gasUsed"]})
+
+
+def measure(web3: Web3) -> dict[str, int]:
+    """All figures, on a fresh chain."""
+    authority, registrar, hospital, doctor, clinic, alice = web3.eth.accounts[:6]
+    bench = deploy(web3, authority)
+    call = bench.contract.functions
+    terms = (GENERAL, GENERAL, 0, YEAR_2040, 1 << TREAT, 0)  # read, append, notBefore, expiry, purposes, flags
+
+    bench.send(authority, call.addRegistrar(registrar))
+    bench.measure("register_provider", registrar, call.accredit(hospital, ORGANISATION, False, YEAR_2040))
+    bench.send(registrar, call.accredit(doctor, PRACTITIONER, False, YEAR_2040))
+    bench.send(registrar, call.accredit(clinic, ORGANISATION, False, YEAR_2040))
+    bench.send(hospital, call.nameAgent(doctor, YEAR_2040))
+    bench.measure("publish_key", hospital, call.publishProfile(digest("profile")))
+
+    bench.measure("register_patient", alice, call.register())
+    bench.send(alice, call.publishKeyring(alice, 0, GENERAL, digest("keyring 0")))
+    bench.measure("publish_keyring", alice, call.publishKeyring(alice, 1, GENERAL, digest("keyring 1")))
+    bench.measure("grant", alice, call.grant(alice, hospital, terms, digest("seal 1"), 1))
+    bench.measure("grant_renewal", alice, call.grant(alice, hospital, terms, digest("seal 2"), 2))
+    bench.send(alice, call.grant(alice, clinic, terms, digest("seal 3"), 1))
+
+    bench.measure("append", hospital, call.append(alice, hospital, 2, TREAT, entry("one")))
+    bench.measure("append_for_organisation", doctor, call.append(alice, hospital, 2, TREAT, entry("two")))
+    bench.measure("access_event", hospital, call.logAccess(alice, hospital, TREAT, digest("access")))
+
+    many = [entry(str(number)) for number in range(RECORDS_IN_A_CALL)]
+    for_one = call.appendMany(alice, hospital, 2, TREAT, many, False)
+    bench.measure("append_many_one_patient", hospital, for_one, records=RECORDS_IN_A_CALL)
+
+    bench.measure("revoke", alice, call.revoke(alice, clinic))
+    rotation = call.revokeAndRotate(alice, hospital, 3, GENERAL, digest("keyring 3"))
+    bench.measure("revoke_and_rotate", alice, rotation)
+
+    patients = web3.eth.accounts[10 : 10 + RECORDS_IN_A_CALL]
+    for patient in patients:
+        bench.send(patient, call.register())
+        bench.send(patient, call.publishKeyring(patient, 0, GENERAL, digest("keyring")))
+        bench.send(patient, call.grant(patient, hospital, terms, digest("seal"), 1))
+    items = [(patient, 1, entry(patient)) for patient in patients]
+    for_hundred = call.appendToMany(hospital, TREAT, items, False)
+    bench.measure("append_many_hundred_patients", hospital, for_hundred, records=RECORDS_IN_A_CALL)
+    return bench.figures
+
+
+def complaints(measured: dict[str, int], committed: dict[str, int]) -> list[str]:
+    """What is wrong with the figures: above a bar, or not the committed ones."""
+    above = [f"{name}: {gas} is above the bar of {BARS[name]}" for name, gas in measured.items() if gas > BARS[name]]
+    changed = [
+        f"{name}: {measured.get(name)} now, {committed.get(name)} in {FIGURES.name}"
+        for name in sorted(measured.keys() | committed.keys())
+        if measured.get(name) != committed.get(name)
+    ]
+    return above + changed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with the committed figures instead of writing them")
+    check = parser.parse_args().check
+    with running_anvil("--hardfork", HARDFORK, "--accounts", "120", "--timestamp", "1900000000") as url:
+        measured = dict(sorted(measure(Web3(Web3.HTTPProvider(url))).items()))
+    for name, gas in measured.items():
+        print(f"{name:30} {gas:>10,}   bar {BARS[name]:>10,}")
+    committed = measured if not check else json.loads(FIGURES.read_text(encoding="utf-8"))
+    if not check:
+        FIGURES.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    problems = complaints(measured, committed)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

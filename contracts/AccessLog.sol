@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Permissions} from "./Permissions.sol";
+import {Action, IMedRec} from "./interfaces/IMedRec.sol";
+
+/// @title Accesses
+/// @notice Who read, for whom and when. What was read is in a sealed document that only its digest stands for.
+abstract contract AccessLog is Permissions {
+    /// @inheritdoc IMedRec
+    function logAccess(address patient, address onBehalfOf, uint8 purpose, bytes32 digest) external {
+        _requireMay(patient, msg.sender, onBehalfOf, Action.Read, 0, purpose);
+        _logAccess(patient, msg.sender, onBehalfOf, purpose, digest);
+    }
+
+    function _logAccess(address patient, address actor, address principal, uint8 purpose, bytes32 digest) internal {
+        emit AccessLogged(patient, actor, principal, purpose, digest);
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+
+import {AccessLog} from "./AccessLog.sol";
+import {KeyDirectory} from "./KeyDirectory.sol";
+import {ProviderRegistry} from "./ProviderRegistry.sol";
+import {RecordLog} from "./RecordLog.sol";
+
+/// @title MedRec
+/// @notice One deployment: what it does is said in {IMedRec}, and each module of it stands in a file of its own.
+contract MedRec is RecordLog, AccessLog, KeyDirectory, EIP712, Multicall {
+    /// @param authority_ The account that names registrars.
+    constructor(address authority_) ProviderRegistry(authority_) EIP712("MedRec", "1") {}
+}

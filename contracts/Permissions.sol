@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {PatientRegistry} from "./PatientRegistry.sol";
+import {ProviderRegistry} from "./ProviderRegistry.sol";
+import {Action, Denial, IMedRec, Permission, Terms} from "./interfaces/IMedRec.sol";
+import {PermissionWord, PermissionWords} from "./words/PermissionWord.sol";
+
+/// @title Permissions
+/// @notice What each patient granted to whom, and the one predicate that every module asks.
+abstract contract Permissions is PatientRegistry, ProviderRegistry {
+    /// @dev The flags that this deployment gives a meaning: HISTORY.
+    uint8 private constant KNOWN_FLAGS = 1;
+
+    /// @dev A struct of one word, so that a slot is computed once and read and written through it.
+    struct Slot {
+        PermissionWord word;
+    }
+
+    mapping(address patient => mapping(address grantee => Slot)) private _permissions;
+
+    /// @inheritdoc IMedRec
+    function grant(address patient, address grantee, Terms calldata terms, bytes32 seal, uint24 version) external {
+        _requireController(patient, msg.sender);
+        _grant(patient, msg.sender, grantee, terms, seal, version);
+    }
+
+    /// @inheritdoc IMedRec
+    function revoke(address patient, address grantee) external {
+        _requireController(patient, msg.sender);
+        _revoke(patient, msg.sender, grantee);
+    }
+
+    /// @inheritdoc IMedRec
+    function permissionOf(address patient, address grantee) external view returns (Permission memory) {
+        return _permissions[patient][grantee].word.unpack();
+    }
+
+    /// @inheritdoc IMedRec
+    function readersAt(
+        address patient,
+        address[] calldata grantees,
+        uint40 time
+    ) external view returns (uint64[] memory masks) {
+        masks = new uint64[](grantees.length);
+        for (uint256 i = 0; i < grantees.length; ++i) {
+            address grantee = grantees[i];
+            masks[i] = _isSuspended(grantee) ? 0 : _permissions[patient][grantee].word.readAt(time);
+        }
+    }
+
+    /// @inheritdoc IMedRec
+    function may(
+        address patient,
+        address actor,
+        address principal,
+        Action action,
+        uint64 compartments,
+        uint8 purpose
+    ) external view returns (Denial) {
+        return _denial(patient, actor, principal, action, compartments, purpose);
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- internal
+
+    function _grant(
+        address patient,
+        address by,
+        address grantee,
+        Terms memory terms,
+        bytes32 seal,
+        uint24 version
+    ) internal {
+        if (grantee == address(0)) revert ZeroAddress();
+        if (grantee == patient || grantee == by) revert SelfGrant(grantee);
+        if (terms.read | terms.append == 0) revert CompartmentsEmpty();
+        if (terms.purposes == 0) revert PurposesEmpty();
+        if (terms.flags & ~KNOWN_FLAGS != 0) revert FlagsNotSupported(terms.flags);
+        if (terms.expiry <= block.timestamp || terms.expiry <= terms.notBefore) {
+            revert WindowInvalid(terms.notBefore, terms.expiry);
+        }
+        Slot storage slot = _permissions[patient][grantee];
+        PermissionWord stored = slot.word;
+        if (version != uint256(stored.version()) + 1) {
+            revert VersionMismatch(patient, grantee, stored.version(), version);
+        }
+        (uint64 lost, uint24 keyringVersion) =
+            _replace(patient, slot, stored, PermissionWords.pack(terms, version));
+        emit PermissionGranted(patient, grantee, by, version, terms, seal, lost, keyringVersion);
+    }
+
+    function _revoke(address patient, address by, address grantee) internal {
+        Slot storage slot = _permissions[patient][grantee];
+        PermissionWord stored = slot.word;
+        PermissionWord tombstone = stored.tombstone();
+        (uint64 lost, uint24 keyringVersion) = _replace(patient, slot, stored, tombstone);
+        emit PermissionRevoked(patient, grantee, by, tombstone.version(), lost, keyringVersion);
+    }
+
+    /// @notice The one predicate for authority; {IMedRec-may} shows it and {NotPermitted} carries it.
+    function _denial(
+        address patient,
+        address actor,
+        address principal,
+        Action action,
+        uint64 compartments,
+        uint8 purpose
+    ) internal view returns (Denial) {
+        (Denial denial, PermissionWord permission) = _authority(patient, actor, principal, action);
+        if (denial != Denial.None) return denial;
+        uint64 mask = action == Action.Append
+            ? permission.appendFor(purpose, block.timestamp)
+            : permission.readFor(purpose, block.timestamp);
+        return mask != 0 && compartments & ~mask == 0 ? Denial.None : permission.denial(purpose, block.timestamp);
+    }
+
+    /// @notice The part of the predicate that is the same for all compartments and purposes, and the permission that says the rest.
+    function _authority(
+        address patient,
+        address actor,
+        address principal,
+        Action action
+    ) internal view returns (Denial denial, PermissionWord permission) {
+        if (principal == patient) return (_controlDenial(patient, actor), PermissionWords.EVERYTHING);
+        if (action == Action.Decide) return (Denial.NotController, permission);
+        return (_standing(actor, principal, action == Action.Append), _granted(patient, principal));
+    }
+
+    function _granted(address patient, address grantee) internal view returns (PermissionWord) {
+        return _permissions[patient][grantee].word;
+    }
+
+    function _requireMay(
+        address patient,
+        address actor,
+        address principal,
+        Action action,
+        uint64 compartments,
+        uint8 purpose
+    ) internal view {
+        Denial denial = _denial(patient, actor, principal, action, compartments, purpose);
+        if (denial != Denial.None) revert NotPermitted(patient, actor, principal, action, denial);
+    }
+
+    /// @notice Requires that `actor` may decide for the patient.
+    function _requireController(address patient, address actor) internal view {
+        if (_walletOf(patient) != actor) {
+            revert NotPermitted(patient, actor, patient, Action.Decide, _controlDenial(patient, actor));
+        }
+    }
+
+    /// @notice Raises the patient's keyring version, since a reader was lost, and returns it.
+    function _raiseKeyringVersion(address patient) internal virtual returns (uint24);
+
+    // ------------------------------------------------------------------------------------------------------------ private
+
+    /// @return lost Compartments that the grantee could read until now and no longer may.
+    /// @return keyringVersion The new one if something was lost, else zero.
+    function _replace(
+        address patient,
+        Slot storage slot,
+        PermissionWord stored,
+        PermissionWord replacement
+    ) private returns (uint64 lost, uint24 keyringVersion) {
+        lost = stored.readAt(block.timestamp);
+        if (lost != 0) lost &= ~replacement.readAt(block.timestamp);
+        slot.word = replacement;
+        if (lost != 0) keyringVersion = _raiseKeyringVersion(patient);
+    }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Permissions} from "./Permissions.sol";
+import {Action, Denial, Entry, IMedRec, Item, Kind} from "./interfaces/IMedRec.sol";
+import {HistoryWord, HistoryWords, Link} from "./words/HistoryWord.sol";
+import {PermissionWord, PermissionWords} from "./words/PermissionWord.sol";
+
+/// @title Histories
+/// @notice One rolling head per patient. The entries themselves are events; the head proves that none is missing or altered.
+abstract contract RecordLog is Permissions {
+    /// @dev A struct of one word, so that a slot is computed once and read and written through it.
+    struct History {
+        HistoryWord word;
+    }
+
+    mapping(address patient => History) private _histories;
+
+    // ------------------------------------------------------------------------------------------------------------ records
+
+    /// @inheritdoc IMedRec
+    function append(
+        address patient,
+        address onBehalfOf,
+        uint24 keyringVersion,
+        uint8 purpose,
+        Entry calldata entry
+    ) external returns (uint32 number) {
+        History storage history = _histories[patient];
+        Link memory link = _recordLink(history.word, patient, msg.sender, onBehalfOf);
+        (Denial denial, PermissionWord permission) = _authority(patient, msg.sender, onBehalfOf, Action.Append);
+        uint64 open = _open(denial, permission, purpose, link.previous, keyringVersion);
+
+        link.set(entry);
+        if (!_isSound(link, open)) _revert(_refusal(link, keyringVersion, purpose));
+        HistoryWord word = link.hash();
+        history.word = word;
+        _emitRecord(patient, msg.sender, onBehalfOf, link.previous, entry);
+        return word.length();
+    }
+
+    /// @inheritdoc IMedRec
+    function appendMany(
+        address patient,
+        address onBehalfOf,
+        uint24 keyringVersion,
+        uint8 purpose,
+        Entry[] calldata entries,
+        bool skipRefused
+    ) external {
+        HistoryWord previous = _histories[patient].word; // before the run of accepted entries that begins at `first`
+        uint256 first = 0;
+        Link memory link = _recordLink(previous, patient, msg.sender, onBehalfOf);
+        (Denial denial, PermissionWord permission) = _authority(patient, msg.sender, onBehalfOf, Action.Append);
+        uint64 open = _open(denial, permission, purpose, previous, keyringVersion);
+
+        for (uint256 i = 0; i < entries.length; ++i) {
+            link.set(entries[i]);
+            if (_isSound(link, open)) {
+                link.previous = link.hash();
+                continue;
+            }
+            bytes memory reason = _refusal(link, keyringVersion, purpose);
+            if (!skipRefused) _revert(reason);
+            _emitRecords(link, previous, entries[first:i]);
+            emit EntryRefused(patient, msg.sender, onBehalfOf, i, reason);
+            previous = link.previous;
+            first = i + 1;
+        }
+        _histories[patient].word = link.previous;
+        _emitRecords(link, previous, entries[first:]);
+    }
+
+    /// @inheritdoc IMedRec
+    function appendToMany(address onBehalfOf, uint8 purpose, Item[] calldata items, bool skipRefused) external {
+        Denial standing = _standing(msg.sender, onBehalfOf, true);
+        Link memory link = _recordLink(HistoryWord.wrap(0), address(0), msg.sender, onBehalfOf);
+        for (uint256 i = 0; i < items.length; ++i) {
+            Item calldata item = items[i];
+            address patient = item.patient;
+            History storage history = _histories[patient];
+            link.patient = patient;
+            link.previous = history.word;
+            link.set(item.entry);
+            (Denial denial, PermissionWord permission) = patient == onBehalfOf
+                ? (_controlDenial(patient, msg.sender), PermissionWords.EVERYTHING)
+                : (standing, _granted(patient, onBehalfOf));
+            if (_isSound(link, _open(denial, permission, purpose, link.previous, item.keyringVersion))) {
+                history.word = link.hash();
+                _emitRecord(patient, msg.sender, onBehalfOf, link.previous, item.entry);
+            } else {
+                bytes memory reason = _refusal(link, item.keyringVersion, purpose);
+                if (!skipRefused) _revert(reason);
+                emit EntryRefused(patient, msg.sender, onBehalfOf, i, reason);
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------- the patient's own entries
+
+    /// @inheritdoc IMedRec
+    function publishKeyring(address patient, uint24 keyringVersion, uint64 compartments, bytes32 pointer) external {
+        _requireController(patient, msg.sender);
+        uint24 current = _histories[patient].word.keyringVersion();
+        if (keyringVersion != current) revert StaleKeyring(patient, current, keyringVersion);
+        _publishKeyring(patient, msg.sender, compartments, pointer);
+    }
+
+    /// @inheritdoc IMedRec
+    function revokeAndRotate(
+        address patient,
+        address grantee,
+        uint24 keyringVersion,
+        uint64 compartments,
+        bytes32 pointer
+    ) external {
+        _requireController(patient, msg.sender);
+        uint24 current = _histories[patient].word.keyringVersion();
+        _revoke(patient, msg.sender, grantee);
+        if (keyringVersion == current) {
+            _publishKeyring(patient, msg.sender, compartments, pointer);
+        } else {
+            emit KeyringSkipped(patient, current, keyringVersion, pointer);
+        }
+    }
+
+    /// @inheritdoc IMedRec
+    function publishMoved(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external {
+        _requireController(patient, msg.sender);
+        _takeDecision(patient, decision);
+        HistoryWord previous = _publish(patient, Kind.Moved, msg.sender, compartments, pointer);
+        emit RecordsMoved(
+            patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer
+        );
+    }
+
+    /// @inheritdoc IMedRec
+    function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external {
+        _requireController(patient, msg.sender);
+        _takeDecision(patient, decision);
+        HistoryWord previous = _publish(patient, Kind.Erased, msg.sender, compartments, pointer);
+        emit RecordsErased(
+            patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer
+        );
+    }
+
+    /// @inheritdoc IMedRec
+    function historyOf(address patient) external view returns (bytes25 head, uint32 length, uint24 keyringVersion) {
+        HistoryWord word = _histories[patient].word;
+        return (word.head(), word.length(), word.keyringVersion());
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- internal
+
+    /// @inheritdoc Permissions
+    function _raiseKeyringVersion(address patient) internal override returns (uint24) {
+        History storage history = _histories[patient];
+        HistoryWord word = history.word.withNextKeyringVersion();
+        history.word = word;
+        return word.keyringVersion();
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ private
+
+    /// @notice The link for a record of `author`, the entry itself still empty.
+    function _recordLink(
+        HistoryWord previous,
+        address patient,
+        address author,
+        address onBehalfOf
+    ) private view returns (Link memory) {
+        return Link({
+            previous: previous,
+            patient: patient,
+            kind: Kind.Record,
+            compartments: 0,
+            author: author,
+            onBehalfOf: onBehalfOf,
+            time: block.timestamp,
+            pointer: 0,
+            claim: 0,
+            replaces: 0
+        });
+    }
+
+    function _emitRecords(Link memory link, HistoryWord previous, Entry[] calldata entries) private {
+        if (entries.length == 1) {
+            _emitRecord(link.patient, link.author, link.onBehalfOf, previous, entries[0]);
+        } else if (entries.length > 1) {
+            emit RecordsAppended(
+                link.patient, link.author, link.onBehalfOf, uint40(block.timestamp), previous.toBytes32(), entries
+            );
+        }
+    }
+
+    function _emitRecord(
+        address patient,
+        address author,
+        address onBehalfOf,
+        HistoryWord previous,
+        Entry calldata entry
+    ) private {
+        emit RecordAppended(patient, author, onBehalfOf, uint40(block.timestamp), previous.toBytes32(), entry);
+    }
+
+    /// @notice The compartments that the author may append to now; none if it sealed to a stale keyring.
+    function _open(
+        Denial denial,
+        PermissionWord permission,
+        uint8 purpose,
+        HistoryWord word,
+        uint24 keyringVersion
+    ) private view returns (uint64) {
+        if (denial != Denial.None || word.keyringVersion() != keyringVersion) return 0;
+        return permission.appendFor(purpose, block.timestamp);
+    }
+
+    /// @notice Whether the record in the link can be appended; if not, {_refusal} says why.
+    function _isSound(Link memory link, uint64 open) private pure returns (bool) {
+        return link.compartments != 0 && link.compartments & ~open == 0 && link.pointer != 0
+            && (link.replaces == 0 || link.previous.hasEntry(link.replaces >> 32));
+    }
+
+    /// @return reason Why the record in the link cannot be appended, as an ABI-encoded error.
+    function _refusal(
+        Link memory link,
+        uint24 keyringVersion,
+        uint8 purpose
+    ) private view returns (bytes memory reason) {
+        Denial denial =
+            _denial(link.patient, link.author, link.onBehalfOf, Action.Append, link.compartments, purpose);
+        if (denial != Denial.None) {
+            return abi.encodeWithSelector(
+                NotPermitted.selector, link.patient, link.author, link.onBehalfOf, Action.Append, denial
+            );
+        }
+        uint24 current = link.previous.keyringVersion();
+        if (keyringVersion != current) {
+            return abi.encodeWithSelector(StaleKeyring.selector, link.patient, current, keyringVersion);
+        }
+        if (link.compartments == 0) return abi.encodeWithSelector(CompartmentsEmpty.selector);
+        if (link.pointer == 0) return abi.encodeWithSelector(PointerEmpty.selector);
+        return abi.encodeWithSelector(
+            ReplacedUnknown.selector, link.patient, link.replaces, link.previous.length()
+        );
+    }
+
+    function _publishKeyring(address patient, address actor, uint64 compartments, bytes32 pointer) private {
+        HistoryWord previous = _publish(patient, Kind.Keyring, actor, compartments, pointer);
+        if (previous.keyringVersion() == HistoryWords.LAST_KEYRING_VERSION) revert KeyringExhausted(patient);
+        emit KeyringPublished(
+            patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer
+        );
+    }
+
+    /// @notice Binds an entry of the patient's own into the head. A keyring raises the keyring version with it.
+    /// @return previous The word before.
+    function _publish(
+        address patient,
+        Kind kind,
+        address actor,
+        uint64 compartments,
+        bytes32 pointer
+    ) private returns (HistoryWord previous) {
+        if (compartments == 0) revert CompartmentsEmpty();
+        if (pointer == 0) revert PointerEmpty();
+        History storage history = _histories[patient];
+        previous = history.word;
+        HistoryWord word = Link({
+            previous: previous,
+            patient: patient,
+            kind: kind,
+            compartments: compartments,
+            author: actor,
+            onBehalfOf: patient,
+            time: block.timestamp,
+            pointer: pointer,
+            claim: 0,
+            replaces: 0
+        }).hash();
+        history.word = kind == Kind.Keyring ? word.withNextKeyringVersion() : word;
+    }
+
+    function _revert(bytes memory reason) private pure {
+        assembly ("memory-safe") {
+            revert(add(reason, 32), mload(reason))
+        }
+    }
+}

@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.20;
+
+/// @notice What an entry of a history is. The numbers are part of the head (docs/format.md §10).
+enum Kind {
+    None,
+    /// A record, written by an author who holds an append permission.
+    Record,
+    /// Many records under one Merkle root. Reserved.
+    Batch,
+    /// New public keys of compartments, published by the patient.
+    Keyring,
+    /// A manifest of new pointers for earlier records.
+    Moved,
+    /// A manifest of records that the patient erased.
+    Erased,
+    /// The history goes on from an earlier deployment. Reserved.
+    Continues
+}
+
+/// @notice What a provider is.
+enum ProviderKind {
+    None,
+    Organisation,
+    Practitioner
+}
+
+/// @notice What somebody wants to do with a patient's record.
+enum Action {
+    /// Read, and enter that it was read.
+    Read,
+    /// Append records.
+    Append,
+    /// Decide for the patient: grant, revoke, publish keys.
+    Decide
+}
+
+/// @notice Why the predicate for authority refuses. `None` means that it does not.
+enum Denial {
+    None,
+    /// The patient id is not registered.
+    PatientUnknown,
+    /// The actor is not the wallet that controls the patient id.
+    NotController,
+    /// The principal never named the actor as its agent, or dismissed it.
+    AgentNotNamed,
+    /// The actor's time as an agent is over.
+    AgentExpired,
+    /// The agent is itself a provider, and suspended.
+    AgentSuspended,
+    /// The agent is itself a provider, and its accreditation is over.
+    AgentAccreditationExpired,
+    /// The principal is not an accredited provider.
+    NotAccredited,
+    /// The principal is suspended by a registrar.
+    Suspended,
+    /// The principal's accreditation is over.
+    AccreditationExpired,
+    /// The patient never granted the principal anything.
+    NotGranted,
+    /// The patient revoked the permission.
+    Revoked,
+    /// The permission has not begun.
+    NotYetValid,
+    /// The permission is over.
+    Expired,
+    /// The permission does not cover one of the compartments.
+    CompartmentNotGranted,
+    /// The permission does not cover the purpose of use.
+    PurposeNotGranted
+}
+
+/// @notice What a patient grants.
+struct Terms {
+    /// Bit c: compartment c may be read. Reading is enforced by keys; this says to whom they are given.
+    uint64 read;
+    /// Bit c: records may be appended to compartment c.
+    uint64 append;
+    /// First second of the permission, Unix time. Zero: at once.
+    uint40 notBefore;
+    /// First second after the permission, Unix time.
+    uint40 expiry;
+    /// Bit p: purpose of use p, by the numbers of docs/concepts.md (HL7 v3 PurposeOfUse).
+    uint16 purposes;
+    /// Bit 0 HISTORY: what was written before the grant may be read too. Bit 1 MANAGE and bit 2 EMERGENCY: reserved.
+    uint8 flags;
+}
+
+/// @notice A stored permission: its terms and its version. Version 0 means that nothing was ever granted or revoked; empty masks
+/// with a version mean that it was revoked.
+struct Permission {
+    Terms terms;
+    uint24 version;
+}
+
+/// @notice A stored provider.
+struct Provider {
+    ProviderKind kind;
+    bool suspended;
+    /// May open what patients granted to the emergency role.
+    bool emergency;
+    /// First second after the accreditation, Unix time.
+    uint40 expiry;
+    /// How many of its calls were relayed; the next relayed call names this number plus one.
+    uint64 relayed;
+}
+
+/// @notice A record's entry as its author gives it.
+struct Entry {
+    /// Bit c: the entry belongs to compartment c.
+    uint64 compartments;
+    /// Entry number times 2**32 plus leaf of the record that this one corrects; zero if none.
+    uint64 replaces;
+    /// sha2-256 of the envelope.
+    bytes32 pointer;
+    /// Commitment to the author's signed statement.
+    bytes32 claim;
+}
+
+/// @notice A record for one of many patients in a call.
+struct Item {
+    address patient;
+    /// The keyring version that the author sealed to.
+    uint24 keyringVersion;
+    Entry entry;
+}
+
+/// @title MedRec
+/// @notice Patients decide who may read or append to their record; providers append pointers to encrypted records; every entry is
+/// bound into one head per patient, against which a history is proved complete.
+///
+/// Words. A *patient* is an id: the address first registered. Its *wallet* is the account that decides for it now. An *actor* sends a
+/// call; the *principal* is whom it acts for: itself, the patient (for its wallet), or a provider that named it as *agent*. Functions
+/// call the principal `onBehalfOf`.
+///
+/// Trust. There is no owner of patients, no proxy, no pause. The *authority* names registrars; registrars accredit and suspend
+/// providers. Neither can grant, widen or read anything, and neither can keep a patient from revoking. The contract stores no content,
+/// no name and no key. It does show who may act for which pseudonymous patient, and when.
+///
+/// Beside these functions the contract has `multicall(bytes[])`, which carries out several calls atomically, and `eip712Domain()`
+/// (ERC-5267), the domain of every signed statement.
+interface IMedRec {
+    // ------------------------------------------------------------------------------------------------------------- errors
+
+    /// @notice The predicate for authority refused.
+    error NotPermitted(address patient, address actor, address principal, Action action, Denial denial);
+    /// @notice The caller is not the authority (or, for accepting, not the one it was offered to).
+    error NotAuthority(address caller);
+    /// @notice The caller is not a registrar.
+    error NotRegistrar(address caller);
+    /// @notice The account is a registrar already.
+    error AlreadyRegistrar(address account);
+    /// @notice The patient id is registered already; an id registers once.
+    error AlreadyRegistered(address patient);
+    /// @notice The zero address cannot be used here.
+    error ZeroAddress();
+    /// @notice An account cannot be its own agent.
+    error SelfAgent(address account);
+    /// @notice The account is not a provider.
+    error UnknownProvider(address provider);
+    /// @notice A provider must be an organisation or a practitioner.
+    error ProviderKindMissing(address provider);
+    /// @notice The end lies in the past.
+    error ExpiryPassed(uint40 expiry);
+    /// @notice A patient cannot grant to itself.
+    error SelfGrant(address patient);
+    /// @notice The permission has another version than the caller took it to have. A grant names the version that it creates.
+    error VersionMismatch(address patient, address grantee, uint24 current, uint24 given);
+    /// @notice The flags name a right that this deployment does not know.
+    error FlagsNotSupported(uint8 flags);
+    /// @notice A grant must name a purpose of use.
+    error PurposesEmpty();
+    /// @notice A grant or an entry must name a compartment.
+    error CompartmentsEmpty();
+    /// @notice The permission would end before it begins, or has ended already.
+    error WindowInvalid(uint40 notBefore, uint40 expiry);
+    /// @notice Readers or keys changed since the caller read the keyring. Read it again and seal anew.
+    error StaleKeyring(address patient, uint24 current, uint24 given);
+    /// @notice The patient has decided something else since. A decision names the number that it takes.
+    error DecisionMismatch(address patient, uint64 current, uint64 given);
+    /// @notice An entry must point to something.
+    error PointerEmpty();
+    /// @notice The entry says that it replaces one that the history does not have.
+    error ReplacedUnknown(address patient, uint64 replaces, uint32 length);
+    /// @notice The keyring version has reached its last number.
+    error KeyringExhausted(address patient);
+
+    // ------------------------------------------------------------------------------------------------------------- events
+    // `by` is the account that decided; with a signed decision it is not the sender of the transaction.
+
+    event PatientRegistered(address indexed patient, address indexed wallet, address indexed by);
+
+    event ProfilePublished(address indexed account, address indexed by, bytes32 digest);
+
+    event AuthorityOffered(address indexed authority, address indexed candidate);
+    event AuthorityAccepted(address indexed previous, address indexed authority);
+    event RegistrarAdded(address indexed registrar, address indexed by);
+    event RegistrarRemoved(address indexed registrar, address indexed by);
+    event ProviderAccredited(
+        address indexed provider, address indexed registrar, ProviderKind kind, bool emergency, uint40 expiry
+    );
+    event ProviderSuspended(address indexed provider, address indexed registrar);
+    event ProviderReinstated(address indexed provider, address indexed registrar);
+    event AgentNamed(address indexed principal, address indexed agent, address indexed by, uint40 until);
+    event AgentDismissed(address indexed principal, address indexed agent, address indexed by);
+
+    /// @param seal sha2-256 of the block with the keys, sealed to the grantee.
+    /// @param lost Compartments that the grantee could read and no longer may.
+    /// @param keyringVersion The new keyring version where something was lost, else zero.
+    event PermissionGranted(
+        address indexed patient,
+        address indexed grantee,
+        address indexed by,
+        uint24 version,
+        Terms terms,
+        bytes32 seal,
+        uint64 lost,
+        uint24 keyringVersion
+    );
+    /// @param lost Compartments that the grantee could read and no longer may.
+    /// @param keyringVersion The new keyring version where something was lost, else zero.
+    event PermissionRevoked(
+        address indexed patient,
+        address indexed grantee,
+        address indexed by,
+        uint24 version,
+        uint64 lost,
+        uint24 keyringVersion
+    );
+
+    // The five events of a history. `previous` is the patient's word before the entry, which its hash covers: head (200 bits), length
+    // (32), keyring version (24); so the entry's number is that length plus one. `time` is the block's, Unix time.
+
+    /// @notice A record was bound into a history (Kind.Record).
+    event RecordAppended(
+        address indexed patient,
+        address indexed author,
+        address indexed onBehalfOf,
+        uint40 time,
+        bytes32 previous,
+        Entry entry
+    );
+    /// @notice Two records or more were bound into a history, one after another: the same as a {RecordAppended} for each.
+    /// @param previous The patient's word before the first of them.
+    event RecordsAppended(
+        address indexed patient,
+        address indexed author,
+        address indexed onBehalfOf,
+        uint40 time,
+        bytes32 previous,
+        Entry[] entries
+    );
+    /// @notice A keyring was bound into a history (Kind.Keyring, on behalf of the patient), and the keyring version rose by one.
+    event KeyringPublished(
+        address indexed patient,
+        address indexed author,
+        uint40 time,
+        bytes32 previous,
+        uint64 compartments,
+        bytes32 pointer
+    );
+    /// @notice A manifest of new pointers was bound into a history (Kind.Moved, on behalf of the patient).
+    event RecordsMoved(
+        address indexed patient,
+        address indexed author,
+        uint40 time,
+        bytes32 previous,
+        uint64 compartments,
+        bytes32 pointer
+    );
+    /// @notice A manifest of erased records was bound into a history (Kind.Erased, on behalf of the patient).
+    event RecordsErased(
+        address indexed patient,
+        address indexed author,
+        uint40 time,
+        bytes32 previous,
+        uint64 compartments,
+        bytes32 pointer
+    );
+
+    /// @notice In a call for many entries one was refused and skipped.
+    /// @param item Its place in the call, counted from 0.
+    /// @param reason The error that it would have reverted with, ABI-encoded.
+    event EntryRefused(
+        address indexed patient, address indexed author, address indexed onBehalfOf, uint256 item, bytes reason
+    );
+    /// @notice A revocation took place and the keyring that came with it did not, since its version had passed.
+    event KeyringSkipped(address indexed patient, uint24 current, uint24 given, bytes32 pointer);
+
+    /// @param digest Of the sealed entry that says what was read and why.
+    event AccessLogged(
+        address indexed patient, address indexed actor, address indexed onBehalfOf, uint8 purpose, bytes32 digest
+    );
+
+    // ----------------------------------------------------------------------------------------------------------- patients
+
+    /// @notice Registers the caller as a patient, controlled by the caller's wallet.
+    /// @dev Emits {PatientRegistered}.
+    ///
+    /// Requirements:
+    /// - the caller is not registered yet.
+    function register() external;
+
+    /// @notice The wallet that controls a patient id now, the number of its decisions so far, and its flags (none in use).
+    /// @return wallet Zero if the id is not registered.
+    function patientOf(address patient) external view returns (address wallet, uint64 decisions, uint32 flags);
+
+    // --------------------------------------------------------------------------------------------------------------- keys
+
+    /// @notice Sets the digest of the caller's public profile: its HPKE public key, name and endpoints (docs/format.md §8).
+    /// @dev Emits {ProfilePublished}. Nobody else can set it. Zero withdraws the profile.
+    function publishProfile(bytes32 digest) external;
+
+    /// @notice The digest of an account's profile, zero if it has none.
+    function profileOf(address account) external view returns (bytes32 digest);
+
+    // ---------------------------------------------------------------------------------------------------------- providers
+
+    /// @notice The account that names registrars.
+    function authority() external view returns (address);
+
+    /// @notice The account that the authority was offered to and that has not accepted yet.
+    function pendingAuthority() external view returns (address);
+
+    /// @notice Offers the authority to another account. A second offer replaces the first; offering to zero withdraws it.
+    /// @dev Emits {AuthorityOffered}. Nothing changes until {acceptAuthority}, so a typing error costs nothing.
+    ///
+    /// Requirements:
+    /// - the caller is the authority.
+    function offerAuthority(address candidate) external;
+
+    /// @notice Takes over the authority.
+    /// @dev Emits {AuthorityAccepted}.
+    ///
+    /// Requirements:
+    /// - the caller is the account that it was offered to.
+    function acceptAuthority() external;
+
+    /// @notice Names a registrar.
+    /// @dev Emits {RegistrarAdded}.
+    ///
+    /// Requirements:
+    /// - the caller is the authority;
+    /// - the account is not zero and not a registrar already.
+    function addRegistrar(address account) external;
+
+    /// @notice Removes a registrar. The accreditations that it gave stay.
+    /// @dev Emits {RegistrarRemoved}.
+    ///
+    /// Requirements:
+    /// - the caller is the authority;
+    /// - the account is a registrar.
+    function removeRegistrar(address account) external;
+
+    /// @notice Whether an account is a registrar.
+    function isRegistrar(address account) external view returns (bool);
+
+    /// @notice Accredits a provider until `expiry`, or changes the accreditation of one. A suspension stays.
+    /// @dev Emits {ProviderAccredited}.
+    ///
+    /// Requirements:
+    /// - the caller is a registrar;
+    /// - `provider` is not zero;
+    /// - `kind` is given;
+    /// - `expiry` lies in the future.
+    function accredit(address provider, ProviderKind kind, bool emergency, uint40 expiry) external;
+
+    /// @notice Suspends a provider: it can append nothing from the next transaction, and is given no key at the next rotation.
+    /// @dev Emits {ProviderSuspended}. Any registrar may, whoever accredited. Suspending twice is done, not an error.
+    ///
+    /// Requirements:
+    /// - the caller is a registrar;
+    /// - `provider` has been accredited at some time.
+    function suspend(address provider) external;
+
+    /// @notice Ends a suspension.
+    /// @dev Emits {ProviderReinstated}.
+    ///
+    /// Requirements:
+    /// - the caller is a registrar;
+    /// - `provider` has been accredited at some time.
+    function reinstate(address provider) external;
+
+    /// @notice A provider as stored; kind `None` if it was never accredited.
+    function providerOf(address provider) external view returns (Provider memory);
+
+    /// @notice Names an agent who may append and enter accesses on the caller's behalf until `until`, or changes the time.
+    /// @dev Emits {AgentNamed}. Whether the caller is an accredited provider is asked when the agent acts, not here.
+    ///
+    /// Requirements:
+    /// - `agent` is not zero and not the caller;
+    /// - `until` lies in the future.
+    ///
+    /// Warning: the agent writes in the caller's name wherever the caller may append. It cannot grant, decide or name agents.
+    function nameAgent(address agent, uint40 until) external;
+
+    /// @notice Dismisses an agent, from the next transaction.
+    /// @dev Emits {AgentDismissed}. Dismissing somebody who is no agent is done, not an error.
+    function dismissAgent(address agent) external;
+
+    /// @notice The first second at which `agent` no longer acts for `principal`, zero if it never did or was dismissed.
+    function agentUntil(address principal, address agent) external view returns (uint40);
+
+    // -------------------------------------------------------------------------------------------------------- permissions
+
+    /// @notice Grants `grantee` the terms, in place of those it had.
+    /// @dev Emits {PermissionGranted}. Where the grantee loses a compartment that it could read until now, the keyring version rises by
+    /// one, so that nothing more is sealed to keys that it holds.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient;
+    /// - `grantee` is neither zero, nor the patient id, nor its wallet;
+    /// - `version` is the stored version plus one;
+    /// - `terms` name at least one compartment and one purpose;
+    /// - `terms` carry no flag but HISTORY;
+    /// - `terms.expiry` lies in the future and behind `terms.notBefore`.
+    ///
+    /// Warning: the contract cannot see whether `seal` holds the right keys. It says who may read; the seal makes it true.
+    /// @param seal sha2-256 of the block with the keys, sealed to the grantee (docs/format.md §7); zero if none comes with it.
+    /// @param version The version that this grant creates.
+    function grant(address patient, address grantee, Terms calldata terms, bytes32 seal, uint24 version) external;
+
+    /// @notice Ends whatever `grantee` was granted, from the next transaction.
+    /// @dev Emits {PermissionRevoked}. Works on an absent permission too: the version rises, so that a grant which was signed for the
+    /// next version and kept in a drawer is dead. At the last version it stays there. Where the grantee could read until now, the
+    /// keyring version rises by one.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient.
+    ///
+    /// Warning: what the grantee has read it may have kept. New records are out of its reach as soon as authors see the new keyring
+    /// version; {revokeAndRotate} gives them new keys in the same transaction.
+    function revoke(address patient, address grantee) external;
+
+    /// @notice Revokes, and publishes the keyring that the remaining readers hold.
+    /// @dev Emits {PermissionRevoked}, then {KeyringPublished}. The keyring names the version *before* the call. If that has passed, the
+    /// revocation takes place all the same and {KeyringSkipped} is emitted instead.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient;
+    /// - `compartments` and `pointer` are not empty.
+    function revokeAndRotate(
+        address patient,
+        address grantee,
+        uint24 keyringVersion,
+        uint64 compartments,
+        bytes32 pointer
+    ) external;
+
+    /// @notice A permission as stored.
+    function permissionOf(address patient, address grantee) external view returns (Permission memory);
+
+    /// @notice Which compartments each grantee may read at a time: its mask within its window, zero while it is suspended.
+    /// @dev What an author asks before sealing to an epoch (the author's rule, docs/concepts.md).
+    /// @param time Unix time.
+    function readersAt(
+        address patient,
+        address[] calldata grantees,
+        uint40 time
+    ) external view returns (uint64[] memory masks);
+
+    /// @notice The one predicate for authority: whether `actor`, for `principal`, may do `action`, and why not.
+    /// @dev For `Read` no accreditation is needed, a suspended provider is refused, and empty `compartments` ask for any. For `Append`
+    /// the principal must be accredited now. The patient's own wallet, with the patient id as `principal`, may do everything, for any
+    /// purpose. An agent needs to be named by the principal; if it is a provider itself, it needs to be accredited now.
+    /// @param compartments All of them must be granted.
+    /// @param purpose Number of the purpose of use, 0 to 15.
+    function may(
+        address patient,
+        address actor,
+        address principal,
+        Action action,
+        uint64 compartments,
+        uint8 purpose
+    ) external view returns (Denial);
+
+    // ------------------------------------------------------------------------------------------------------------ history
+
+    /// @notice Appends one record.
+    /// @dev Emits {RecordAppended}.
+    ///
+    /// Requirements:
+    /// - the caller may append to the entry's compartments on behalf of `onBehalfOf` for the purpose;
+    /// - `keyringVersion` is the current one;
+    /// - the entry names a compartment and a pointer;
+    /// - the entry that it replaces, if any, is in the history.
+    /// @param onBehalfOf The caller itself, the patient id (for its wallet), or the provider that the caller is an agent of.
+    /// @return number Of the entry in the patient's history, from 1.
+    function append(
+        address patient,
+        address onBehalfOf,
+        uint24 keyringVersion,
+        uint8 purpose,
+        Entry calldata entry
+    ) external returns (uint32 number);
+
+    /// @notice Appends many records to one patient's history. The same as its accepted entries one after another.
+    /// @dev Emits {RecordAppended} or {RecordsAppended} for each run of accepted entries, and {EntryRefused} for each one skipped.
+    ///
+    /// Requirements, for each entry, unless `skipRefused`:
+    /// - those of {append}.
+    /// @param skipRefused Skip what is refused and go on, in place of reverting.
+    function appendMany(
+        address patient,
+        address onBehalfOf,
+        uint24 keyringVersion,
+        uint8 purpose,
+        Entry[] calldata entries,
+        bool skipRefused
+    ) external;
+
+    /// @notice Appends records to the histories of many patients. The same as its accepted items one after another.
+    /// @dev Emits {RecordAppended} for each accepted item, and {EntryRefused} for each one skipped.
+    ///
+    /// Requirements, for each item, unless `skipRefused`:
+    /// - those of {append}.
+    /// @param skipRefused Skip what is refused and go on, in place of reverting.
+    function appendToMany(address onBehalfOf, uint8 purpose, Item[] calldata items, bool skipRefused) external;
+
+    /// @notice Publishes a keyring; the keyring version rises by one.
+    /// @dev Emits {KeyringPublished}.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient;
+    /// - `keyringVersion` is the current one, and not the last;
+    /// - `compartments` and `pointer` are not empty.
+    /// @param keyringVersion The version before this keyring.
+    /// @param compartments Those that get new epochs.
+    function publishKeyring(address patient, uint24 keyringVersion, uint64 compartments, bytes32 pointer) external;
+
+    /// @notice Publishes a manifest of new pointers for earlier records (docs/format.md §9).
+    /// @dev Emits {RecordsMoved}. The patient's decision counter rises by one.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient;
+    /// - `decision` is the patient's decision counter plus one;
+    /// - `compartments` and `pointer` are not empty.
+    function publishMoved(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external;
+
+    /// @notice Publishes a manifest of records that the patient erased.
+    /// @dev Emits {RecordsErased}. The patient's decision counter rises by one.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient;
+    /// - `decision` is the patient's decision counter plus one;
+    /// - `compartments` and `pointer` are not empty.
+    function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external;
+
+    /// @notice The word that a history is checked against (docs/format.md §10).
+    /// @return head 200 bits over all entries, zero if there are none.
+    /// @return length Number of entries.
+    /// @return keyringVersion Rises with each keyring and each loss of a reading right.
+    function historyOf(address patient) external view returns (bytes25 head, uint32 length, uint24 keyringVersion);
+
+    // ----------------------------------------------------------------------------------------------------------- accesses
+
+    /// @notice Enters that the caller has read, on behalf of `onBehalfOf`. What and why is in a sealed document.
+    /// @dev Emits {AccessLogged}.
+    ///
+    /// Requirements:
+    /// - the caller may read something of the patient's on behalf of `onBehalfOf` for the purpose.
+    /// @param digest sha2-256 of the sealed document.
+    function logAccess(address patient, address onBehalfOf, uint8 purpose, bytes32 digest) external;
+}

@@ -1,0 +1,320 @@
+"""Every error that MedRec raises, in one tree.
+
+Each class says what happened in its message and what to do in ``remedy``. The tree::
+
+    MedRecError
+    ├── InvalidInput                 a value that the caller gave cannot be used
+    │   └── ConfigurationError       the same, from a file, the environment or a flag
+    ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
+    │   └── UnknownSuite
+    ├── IntegrityError               bytes or events were altered, truncated, swapped, reordered or left out
+    │   ├── BlockMismatch            a block does not hash to its CID
+    │   ├── ContentTampered          a chunk, an envelope or its metadata does not authenticate
+    │   ├── ContentTruncated         the content ends before its last chunk, or goes on behind it
+    │   ├── StatementMismatch        the author's statement does not fit the entry on chain
+    │   ├── KeyringMismatch          a keyring or seal contradicts itself or its entry
+    │   └── HistoryMismatch          the events do not lead to the contract's head
+    │       ├── EntryMissing
+    │       ├── EntryAltered
+    │       └── EntryExtra
+    ├── KeyUnavailable               no key here opens this
+    │   ├── KeysMissing
+    │   ├── InInbox
+    │   └── WrongKey
+    ├── StorageError
+    │   ├── BlockNotFound
+    │   ├── StoreUnavailable
+    │   ├── StoreTimeout
+    │   ├── StoreFull
+    │   ├── StoreReadOnly
+    │   └── BlockTooLarge
+    ├── WalletError
+    │   ├── WrongPassphrase
+    │   ├── InvalidPhrase
+    │   └── RootSecretMissing
+    ├── NotFound                     a record, profile or deployment that does not exist
+    │   ├── RecordNotFound
+    │   ├── RecordErased
+    │   ├── ProfileNotFound
+    │   └── NotDeployed
+    └── ChainError
+        ├── ChainUnavailable
+        ├── WrongChain
+        ├── TransactionFailed
+        ├── TransactionTimeout
+        └── ContractError            the contract refused; one class per Solidity error, see ``medrec_py.chain.reverts``
+            └── NotPermitted         one class per reason of ``Denial``
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class MedRecError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        remedy: What the caller can do about it, one sentence.
+    """
+
+    remedy: ClassVar[str] = "Read the message; if it does not help, report it."
+
+
+class InvalidInput(MedRecError, ValueError):
+    """A value given by the caller cannot be used."""
+
+    remedy = "Correct the value named in the message."
+
+
+class ConfigurationError(InvalidInput):
+    """A configuration file, environment variable or flag cannot be used."""
+
+    remedy = "Correct the setting named in the message; `medrec doctor` shows where each setting comes from."
+
+
+class FormatError(MedRecError):
+    """Bytes are not in the format they should be in (docs/format.md)."""
+
+    remedy = "Fetch the block again; if it stays, its author wrote something that this version does not read."
+
+
+class UnknownSuite(FormatError):
+    """A document names a cipher suite that this version does not have."""
+
+    remedy = "Upgrade medrec-py, or ask the author to seal with a suite that your deployment allows."
+
+
+class IntegrityError(MedRecError):
+    """Something was altered, truncated, swapped, reordered or left out."""
+
+    remedy = "Do not use the data. Try another store or node, and tell the patient if it stays."
+
+
+class BlockMismatch(IntegrityError):
+    """A block does not hash to the CID it was asked for by."""
+
+    remedy = "The store returned other bytes than were asked for: fetch from another store and have this one checked."
+
+
+class ContentTampered(IntegrityError):
+    """A ciphertext does not authenticate under its key and context."""
+
+    remedy = "The bytes were changed or moved after they were sealed: restore the block from another store."
+
+
+class ContentTruncated(IntegrityError):
+    """Sealed content ends too early or too late."""
+
+    remedy = "Part of the content is missing or was added: restore the blocks from another store."
+
+
+class StatementMismatch(IntegrityError):
+    """The author's signed statement does not fit the entry on chain or the content."""
+
+    remedy = "The record is not what its author signed: do not rely on it, and ask the author to append it again."
+
+
+class KeyringMismatch(IntegrityError):
+    """A keyring or seal contradicts itself or the entry that names it."""
+
+    remedy = "Ask the patient to rotate the keys (`medrec patient rotate`)."
+
+
+class HistoryMismatch(IntegrityError):
+    """The events of a history do not lead to the head that the contract holds."""
+
+    remedy = "The node left out or changed events: ask another node."
+
+
+class EntryMissing(HistoryMismatch):
+    """An entry of the history is missing from the node's events."""
+
+
+class EntryAltered(HistoryMismatch):
+    """An entry differs from the one that the contract hashed."""
+
+
+class EntryExtra(HistoryMismatch):
+    """The node returned an entry that the contract never hashed."""
+
+
+class KeyUnavailable(MedRecError):
+    """No key at hand opens this document."""
+
+    remedy = "Ask the patient for access."
+
+
+class KeysMissing(KeyUnavailable):
+    """No seal addressed to this reader holds the key of the epoch."""
+
+    remedy = "Ask the patient to renew the permission: that seals the present keys to your published key."
+
+
+class InInbox(KeyUnavailable):
+    """The record waits in the patient's inbox, which only the patient's root secret opens."""
+
+    remedy = "The patient's next rotation moves it to the compartment; try again after that."
+
+
+class WrongKey(KeyUnavailable):
+    """A sealed document was not sealed to this key, or was altered."""
+
+    remedy = "Use the key that the document was sealed to; if it is this one, the document was changed or moved."
+
+
+class StorageError(MedRecError):
+    """A block store could not do what was asked."""
+
+    remedy = "Check the store named in the message, or configure another."
+
+
+class BlockNotFound(StorageError):
+    """No configured store has the block."""
+
+    remedy = "Add a store that holds the block, or ask the author to store it again."
+
+
+class StoreUnavailable(StorageError):
+    """The store does not answer or answers with an error."""
+
+    remedy = "Start the store or correct its address; `medrec doctor` checks both."
+
+
+class StoreTimeout(StoreUnavailable):
+    """The store did not answer in time."""
+
+    remedy = "Try again, raise the timeout, or add a second store."
+
+
+class StoreFull(StorageError):
+    """The store has no room for the block."""
+
+    remedy = "Make room or choose another store; nothing was appended on chain."
+
+
+class StoreReadOnly(StorageError):
+    """The store can be read only."""
+
+    remedy = "Configure a store that can be written: a folder or a Kubo node."
+
+
+class BlockTooLarge(StorageError):
+    """A block or document is larger than the format allows."""
+
+    remedy = "Nothing that MedRec writes is that large: the pointer names something else."
+
+
+class WalletError(MedRecError):
+    """A wallet, keystore or root secret cannot be used."""
+
+    remedy = "Check the keystore named in the message."
+
+
+class WrongPassphrase(WalletError):
+    """The passphrase does not open the keystore."""
+
+    remedy = "Type the passphrase again; without it, restore from the phrase."
+
+
+class InvalidPhrase(WalletError):
+    """The words are not a valid BIP-39 phrase."""
+
+    remedy = "Check each word and their order; the last word carries a checksum."
+
+
+class RootSecretMissing(WalletError):
+    """This wallet has no root secret, and the operation needs one."""
+
+    remedy = "Give `root=`, or use a wallet made from a phrase (Wallet.create, Wallet.from_phrase)."
+
+
+class NotFound(MedRecError):
+    """Something that was named does not exist."""
+
+    remedy = "Check the name or number."
+
+
+class RecordNotFound(NotFound):
+    """The history has no record of that number or id."""
+
+    remedy = "List the records (`medrec record list`) and use a number from there."
+
+
+class RecordErased(NotFound):
+    """The record was erased by the patient."""
+
+    remedy = "It cannot be brought back."
+
+
+class ProfileNotFound(NotFound):
+    """The account has published no profile, so nothing can be sealed to it."""
+
+    remedy = "Have the account publish its profile first (`medrec provider publish`, `publish_profile()`)."
+
+
+class NotDeployed(NotFound):
+    """There is no MedRec contract at the address, or none is known for the chain."""
+
+    remedy = "Deploy it (`medrec deploy`) or give the right contract address."
+
+
+class ChainError(MedRecError):
+    """The chain, its node or the contract refused or failed."""
+
+    remedy = "Check the node."
+
+
+class ChainUnavailable(ChainError):
+    """The node does not answer, or answers with an error of its own."""
+
+    remedy = "Start the node or correct its URL; `medrec doctor` checks it. A transaction may still be mined."
+
+
+class WrongChain(ChainError):
+    """The node serves another chain than expected."""
+
+    remedy = "Connect to the chain that the deployment is on."
+
+
+class TransactionFailed(ChainError):
+    """A transaction was refused by the node, or was mined and failed without a reason."""
+
+    remedy = "See the message; a missing balance for gas is the usual cause."
+
+
+class TransactionTimeout(ChainError):
+    """No receipt came in time. The transaction may still be mined.
+
+    Attributes:
+        transaction: Hash of the transaction, 0x and 64 hexadecimal digits.
+    """
+
+    remedy = "Look the transaction up by its hash before you try again."
+
+    def __init__(self, message: str, transaction: str) -> None:
+        super().__init__(message)
+        self.transaction = transaction
+
+
+class ContractError(ChainError):
+    """The contract refused a call with one of its errors.
+
+    Attributes:
+        solidity: Name of the Solidity error, e.g. ``StaleKeyring``.
+        values: The error's arguments by name.
+    """
+
+    solidity: ClassVar[str] = ""
+    remedy = "See the message; contracts/interfaces/IMedRec.sol states each function's requirements."
+
+    def __init__(self, message: str, values: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.values: dict[str, Any] = values or {}
+
+
+class NotPermitted(ContractError):
+    """The contract's predicate for authority refused (``Denial``)."""
+
+    solidity = "NotPermitted"
+    remedy = "Ask the patient for a permission that covers it."

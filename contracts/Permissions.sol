@@ -72,7 +72,7 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         uint24 version
     ) internal {
         if (grantee == address(0)) revert ZeroAddress();
-        if (grantee == patient || grantee == by) revert SelfGrant(grantee);
+        if (grantee == patient || grantee == by) revert SelfGrant(patient);
         if (terms.read | terms.append == 0) revert CompartmentsEmpty();
         if (terms.purposes == 0) revert PurposesEmpty();
         if (terms.flags & ~KNOWN_FLAGS != 0) revert FlagsNotSupported(terms.flags);
@@ -84,8 +84,7 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         if (version != uint256(stored.version()) + 1) {
             revert VersionMismatch(patient, grantee, stored.version(), version);
         }
-        (uint64 lost, uint24 keyringVersion) =
-            _replace(patient, slot, stored, PermissionWords.pack(terms, version));
+        (uint64 lost, uint24 keyringVersion) = _replace(patient, slot, stored, PermissionWords.pack(terms, version));
         emit PermissionGranted(patient, grantee, by, version, terms, seal, lost, keyringVersion);
     }
 

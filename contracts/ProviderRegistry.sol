@@ -34,6 +34,8 @@ abstract contract ProviderRegistry is IMedRec {
     /// @inheritdoc IMedRec
     function offerAuthority(address candidate) external {
         _requireAuthority();
+        // Zero withdraws an offer.
+        // slither-disable-next-line missing-zero-check
         _pendingAuthority = candidate;
         emit AuthorityOffered(msg.sender, candidate);
     }

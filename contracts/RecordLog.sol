@@ -115,13 +115,13 @@ abstract contract RecordLog is Permissions {
         bytes32 pointer
     ) external {
         _requireController(patient, msg.sender);
-        uint24 current = _histories[patient].word.keyringVersion();
-        _revoke(patient, msg.sender, grantee);
-        if (keyringVersion == current) {
+        HistoryWord word = _histories[patient].word;
+        if (keyringVersion == word.keyringVersion() && !word.isExhausted()) {
             _publishKeyring(patient, msg.sender, compartments, pointer);
         } else {
-            emit KeyringSkipped(patient, current, keyringVersion, pointer);
+            emit KeyringSkipped(patient, word.keyringVersion(), keyringVersion, pointer);
         }
+        _revoke(patient, msg.sender, grantee);
     }
 
     /// @inheritdoc IMedRec
@@ -129,9 +129,7 @@ abstract contract RecordLog is Permissions {
         _requireController(patient, msg.sender);
         _takeDecision(patient, decision);
         HistoryWord previous = _publish(patient, Kind.Moved, msg.sender, compartments, pointer);
-        emit RecordsMoved(
-            patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer
-        );
+        emit RecordsMoved(patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
@@ -139,9 +137,7 @@ abstract contract RecordLog is Permissions {
         _requireController(patient, msg.sender);
         _takeDecision(patient, decision);
         HistoryWord previous = _publish(patient, Kind.Erased, msg.sender, compartments, pointer);
-        emit RecordsErased(
-            patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer
-        );
+        emit RecordsErased(patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
@@ -227,8 +223,7 @@ abstract contract RecordLog is Permissions {
         uint24 keyringVersion,
         uint8 purpose
     ) private view returns (bytes memory reason) {
-        Denial denial =
-            _denial(link.patient, link.author, link.onBehalfOf, Action.Append, link.compartments, purpose);
+        Denial denial = _denial(link.patient, link.author, link.onBehalfOf, Action.Append, link.compartments, purpose);
         if (denial != Denial.None) {
             return abi.encodeWithSelector(
                 NotPermitted.selector, link.patient, link.author, link.onBehalfOf, Action.Append, denial
@@ -240,17 +235,13 @@ abstract contract RecordLog is Permissions {
         }
         if (link.compartments == 0) return abi.encodeWithSelector(CompartmentsEmpty.selector);
         if (link.pointer == 0) return abi.encodeWithSelector(PointerEmpty.selector);
-        return abi.encodeWithSelector(
-            ReplacedUnknown.selector, link.patient, link.replaces, link.previous.length()
-        );
+        return abi.encodeWithSelector(ReplacedUnknown.selector, link.patient, link.replaces, link.previous.length());
     }
 
     function _publishKeyring(address patient, address actor, uint64 compartments, bytes32 pointer) private {
         HistoryWord previous = _publish(patient, Kind.Keyring, actor, compartments, pointer);
-        if (previous.keyringVersion() == HistoryWords.LAST_KEYRING_VERSION) revert KeyringExhausted(patient);
-        emit KeyringPublished(
-            patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer
-        );
+        if (previous.isExhausted()) revert KeyringExhausted(patient);
+        emit KeyringPublished(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
     }
 
     /// @notice Binds an entry of the patient's own into the head. A keyring raises the keyring version with it.

@@ -284,7 +284,8 @@ interface IMedRec {
     event EntryRefused(
         address indexed patient, address indexed author, address indexed onBehalfOf, uint256 item, bytes reason
     );
-    /// @notice A revocation took place and the keyring that came with it did not, since its version had passed.
+    /// @notice A revocation took place and the keyring that came with it did not, since its version had passed or was the last.
+    /// @param current The keyring version before the call.
     event KeyringSkipped(address indexed patient, uint24 current, uint24 given, bytes32 pointer);
 
     /// @param digest Of the sealed entry that says what was read and why.
@@ -433,12 +434,13 @@ interface IMedRec {
     function revoke(address patient, address grantee) external;
 
     /// @notice Revokes, and publishes the keyring that the remaining readers hold.
-    /// @dev Emits {PermissionRevoked}, then {KeyringPublished}. The keyring names the version *before* the call. If that has passed, the
-    /// revocation takes place all the same and {KeyringSkipped} is emitted instead.
+    /// @dev Emits {KeyringPublished}, then {PermissionRevoked}: in this order the keyring's entry follows the very version that its
+    /// maker read, whether or not the revocation raises it. If that version has passed, or none is left, the revocation takes place all
+    /// the same and {KeyringSkipped} is emitted instead.
     ///
     /// Requirements:
     /// - the caller may decide for the patient;
-    /// - `compartments` and `pointer` are not empty.
+    /// - `compartments` and `pointer` are not empty, unless the keyring is skipped.
     function revokeAndRotate(
         address patient,
         address grantee,
@@ -462,7 +464,8 @@ interface IMedRec {
     /// @notice The one predicate for authority: whether `actor`, for `principal`, may do `action`, and why not.
     /// @dev For `Read` no accreditation is needed, a suspended provider is refused, and empty `compartments` ask for any. For `Append`
     /// the principal must be accredited now. The patient's own wallet, with the patient id as `principal`, may do everything, for any
-    /// purpose. An agent needs to be named by the principal; if it is a provider itself, it needs to be accredited now.
+    /// purpose. An agent needs to be named by the principal; if it is a provider itself, it needs to be accredited now. Where
+    /// several reasons apply, the answer is the first in the order of {Denial}, save that the purpose comes before the compartments.
     /// @param compartments All of them must be granted.
     /// @param purpose Number of the purpose of use, 0 to 15.
     function may(

@@ -27,7 +27,7 @@ using HistoryWords for Link global;
 /// @title The rolling head of a history
 /// @dev docs/format.md §10; `tests/vectors/head.json` pins it.
 library HistoryWords {
-    uint24 internal constant LAST_KEYRING_VERSION = type(uint24).max;
+    uint24 private constant LAST_KEYRING_VERSION = type(uint24).max;
     uint256 private constant ONE_ENTRY = 1 << 24;
     uint256 private constant BELOW_HEAD = (1 << 56) - 1;
 
@@ -74,8 +74,13 @@ library HistoryWords {
         return HistoryWord.wrap((digest & ~BELOW_HEAD) | rest);
     }
 
+    /// @notice Whether the keyring version has reached its last number.
+    function isExhausted(HistoryWord word) internal pure returns (bool) {
+        return word.keyringVersion() == LAST_KEYRING_VERSION;
+    }
+
     /// @notice The word with the next keyring version. At the last version it stays there: revoking must always work.
     function withNextKeyringVersion(HistoryWord word) internal pure returns (HistoryWord) {
-        return word.keyringVersion() == LAST_KEYRING_VERSION ? word : HistoryWord.wrap(HistoryWord.unwrap(word) + 1);
+        return word.isExhausted() ? word : HistoryWord.wrap(HistoryWord.unwrap(word) + 1);
     }
 }

@@ -15,12 +15,14 @@ library PermissionWords {
     uint24 internal constant LAST_VERSION = type(uint24).max;
 
     /// @notice What the patient's own wallet may do: everything, for any purpose, at any time.
-    PermissionWord internal constant EVERYTHING = PermissionWord.wrap((type(uint256).max << 128) | (0xffffffffffffff << 32));
+    PermissionWord internal constant EVERYTHING =
+        PermissionWord.wrap((type(uint256).max << 128) | (0xffffffffffffff << 32));
 
     function pack(Terms memory terms, uint24 version_) internal pure returns (PermissionWord) {
         return PermissionWord.wrap(
             (uint256(terms.read) << 192) | (uint256(terms.append) << 128) | (uint256(terms.notBefore) << 88)
-                | (uint256(terms.expiry) << 48) | (uint256(terms.purposes) << 32) | (uint256(terms.flags) << 24) | version_
+                | (uint256(terms.expiry) << 48) | (uint256(terms.purposes) << 32) | (uint256(terms.flags) << 24)
+                | version_
         );
     }
 

@@ -1,0 +1,509 @@
+"""Why the contract refused: one exception class per Solidity error, one per reason of its predicate for authority.
+
+The classes are named as in ``IMedRec.sol`` and carry the error's arguments in ``values`` by their Solidity names; a test proves that
+no error of the ABI and no member of ``Denial`` is left out::
+
+    ContractError
+    ├── NotPermitted                     (medrec_py.errors) the predicate for authority refused
+    │   ├── PatientUnknown, NotController
+    │   ├── AgentNotNamed, AgentExpired, AgentSuspended, AgentAccreditationExpired
+    │   ├── NotAccredited, ProviderSuspended, AccreditationExpired
+    │   ├── PermissionMissing, PermissionRevoked, PermissionNotYetValid, PermissionExpired
+    │   └── CompartmentNotGranted, PurposeNotGranted
+    ├── StaleKeyring, VersionMismatch, DecisionMismatch, KeyringExhausted
+    ├── AlreadyRegistered, AlreadyRegistrar, NotAuthority, NotRegistrar, UnknownProvider, ProviderKindMissing
+    ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid, FlagsNotSupported, PurposesEmpty, CompartmentsEmpty
+    ├── PointerEmpty, ReplacedUnknown
+    ├── AddressEmptyCode, FailedCall, InvalidShortString, StringTooLong      of the libraries it is built with
+    └── RevertedWithMessage, Panicked, UnknownRevert                         nothing that MedRec says
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from eth_abi.codec import ABICodec
+from eth_abi.registry import registry
+
+from medrec_py.chain import abi
+from medrec_py.chain.types import Action, Denial, to_address
+from medrec_py.errors import ContractError, NotPermitted
+
+_codec = ABICodec(registry)
+_Values = Mapping[str, Any]
+
+# ------------------------------------------------------------------------------------------------- the predicate's reasons
+
+
+class _Denied(NotPermitted):
+    """Base of the reasons; ``message`` is a template over the error's arguments and ``to_do``, the action in words."""
+
+    denial: ClassVar[Denial]
+    message: ClassVar[str]
+
+
+class PatientUnknown(_Denied):
+    """The patient id is not registered on this deployment."""
+
+    denial = Denial.PATIENT_UNKNOWN
+    message = "no patient is registered as {patient}"
+    remedy = "Check the patient id, the chain and the contract's address; the patient registers with `medrec patient register`."
+
+
+class NotController(_Denied):
+    """The actor is not the wallet that controls the patient id."""
+
+    denial = Denial.NOT_CONTROLLER
+    message = "{actor} is not the wallet that decides for the patient {patient}"
+    remedy = "Use the patient's own wallet."
+
+
+class AgentNotNamed(_Denied):
+    """The principal never named the actor as its agent, or dismissed it."""
+
+    denial = Denial.AGENT_NOT_NAMED
+    message = "{principal} has not named {actor} as its agent"
+    remedy = "Have the principal name the agent (add_agent), or act for yourself."
+
+
+class AgentExpired(_Denied):
+    """The actor's time as an agent is over."""
+
+    denial = Denial.AGENT_EXPIRED
+    message = "{actor} is no longer an agent of {principal}: its time is over"
+    remedy = "Have the principal name the agent again, with a later end."
+
+
+class AgentSuspended(_Denied):
+    """The agent is itself a provider, and suspended."""
+
+    denial = Denial.AGENT_SUSPENDED
+    message = "the agent {actor} is suspended as a provider"
+    remedy = "Ask a registrar to reinstate the agent, or have another agent act."
+
+
+class AgentAccreditationExpired(_Denied):
+    """The agent is itself a provider, and its accreditation is over."""
+
+    denial = Denial.AGENT_ACCREDITATION_EXPIRED
+    message = "the accreditation of the agent {actor} is over"
+    remedy = "Ask a registrar to renew the agent's accreditation, or have another agent act."
+
+
+class NotAccredited(_Denied):
+    """The principal is not an accredited provider."""
+
+    denial = Denial.NOT_ACCREDITED
+    message = "{principal} is not an accredited provider"
+    remedy = "Ask a registrar to accredit it (`medrec registrar accredit`)."
+
+
+class ProviderSuspended(_Denied):
+    """The principal is suspended by a registrar (``Denial.Suspended``)."""
+
+    denial = Denial.SUSPENDED
+    message = "the provider {principal} is suspended"
+    remedy = "Ask a registrar to reinstate it."
+
+
+class AccreditationExpired(_Denied):
+    """The principal's accreditation is over."""
+
+    denial = Denial.ACCREDITATION_EXPIRED
+    message = "the accreditation of {principal} is over"
+    remedy = "Ask a registrar to renew the accreditation."
+
+
+class PermissionMissing(_Denied):
+    """The patient never granted the principal anything (``Denial.NotGranted``)."""
+
+    denial = Denial.NOT_GRANTED
+    message = "the patient {patient} has granted {principal} nothing, so it may not {to_do}"
+
+
+class PermissionRevoked(_Denied):
+    """The patient revoked the permission (``Denial.Revoked``)."""
+
+    denial = Denial.REVOKED
+    message = "the patient {patient} has revoked the permission of {principal}, so it may not {to_do}"
+    remedy = "Ask the patient for a new permission."
+
+
+class PermissionNotYetValid(_Denied):
+    """The permission has not begun (``Denial.NotYetValid``)."""
+
+    denial = Denial.NOT_YET_VALID
+    message = "the permission of {principal} from the patient {patient} has not begun"
+    remedy = "Wait until it begins, or ask the patient for one that begins now."
+
+
+class PermissionExpired(_Denied):
+    """The permission is over (``Denial.Expired``)."""
+
+    denial = Denial.EXPIRED
+    message = "the permission of {principal} from the patient {patient} is over, so it may not {to_do}"
+    remedy = "Ask the patient to renew it."
+
+
+class CompartmentNotGranted(_Denied):
+    """The permission does not cover one of the compartments."""
+
+    denial = Denial.COMPARTMENT_NOT_GRANTED
+    message = (
+        "the permission of {principal} from the patient {patient} does not cover the compartment, so it may not {to_do}"
+    )
+    remedy = "Choose a compartment that the permission covers, or ask the patient to add this one."
+
+
+class PurposeNotGranted(_Denied):
+    """The permission does not cover the purpose of use."""
+
+    denial = Denial.PURPOSE_NOT_GRANTED
+    message = "the permission of {principal} from the patient {patient} does not cover this purpose of use"
+    remedy = "State the purpose that the permission is for, or ask the patient for one that covers this purpose."
+
+
+DENIALS: Mapping[Denial, type[_Denied]] = {
+    denied.denial: denied
+    for denied in (
+        PatientUnknown,
+        NotController,
+        AgentNotNamed,
+        AgentExpired,
+        AgentSuspended,
+        AgentAccreditationExpired,
+        NotAccredited,
+        ProviderSuspended,
+        AccreditationExpired,
+        PermissionMissing,
+        PermissionRevoked,
+        PermissionNotYetValid,
+        PermissionExpired,
+        CompartmentNotGranted,
+        PurposeNotGranted,
+    )
+}
+"""The class of each reason; all but ``Denial.NONE``."""
+
+_TO_DO = {
+    Action.READ: "read the record",
+    Action.APPEND: "append to the record",
+    Action.DECIDE: "decide for the patient",
+}
+
+
+def not_permitted(patient: str, actor: str, principal: str, action: Action, denial: Denial) -> NotPermitted:
+    """The exception for a refusal of the predicate, whether a call reverted with it or ``may()`` answered it."""
+    values = {"patient": patient, "actor": actor, "principal": principal, "action": action, "denial": denial}
+    denied = DENIALS.get(denial)
+    if denied is None:
+        return NotPermitted(f"{actor} may not {_TO_DO[action]} of {patient}", values)
+    return denied(denied.message.format(**values, to_do=_TO_DO[action]), values)
+
+
+# ---------------------------------------------------------------------------------------------------------- other errors
+
+
+class _Refused(ContractError):
+    """Base of the errors that stand for one Solidity error each; ``message`` is a template over its arguments."""
+
+    message: ClassVar[str]
+
+
+class NotAuthority(_Refused):
+    """The caller is not the authority, or not the one that it was offered to."""
+
+    message = "{caller} is not the authority of this deployment"
+    remedy = "Use the authority's wallet; authority() tells its address."
+
+
+class NotRegistrar(_Refused):
+    """The caller (or, for removing, the account) is not a registrar."""
+
+    message = "{caller} is not a registrar"
+    remedy = "Ask the authority to name it, or use a registrar's wallet."
+
+
+class AlreadyRegistrar(_Refused):
+    """The account is a registrar already."""
+
+    message = "{account} is a registrar already"
+    remedy = "Nothing is left to do."
+
+
+class AlreadyRegistered(_Refused):
+    """The patient id is registered already."""
+
+    message = "the patient {patient} is registered already; an id registers once"
+    remedy = "Go on with this id, or register with another wallet."
+
+
+class ZeroAddress(_Refused):
+    """The zero address cannot be used here."""
+
+    message = "the zero address cannot be used here"
+    remedy = "Give the address of a person or an organisation."
+
+
+class SelfAgent(_Refused):
+    """An account cannot be its own agent."""
+
+    message = "{account} cannot be its own agent"
+    remedy = "Nothing needs to be named: an account always acts for itself."
+
+
+class UnknownProvider(_Refused):
+    """The account is not a provider."""
+
+    message = "{provider} was never accredited"
+    remedy = "Check the address, or accredit it first."
+
+
+class ProviderKindMissing(_Refused):
+    """A provider must be an organisation or a practitioner."""
+
+    message = "it is not said whether {provider} is an organisation or a practitioner"
+    remedy = "Say which it is."
+
+
+class ExpiryPassed(_Refused):
+    """The end lies in the past."""
+
+    message = "the end, {expiry:time}, lies in the past"
+    remedy = "Give a later end, and compare this machine's clock with the chain's."
+
+
+class SelfGrant(_Refused):
+    """A patient cannot grant to itself."""
+
+    message = "the patient {patient} needs no permission for its own record"
+    remedy = "Grant to somebody else's address."
+
+
+class VersionMismatch(_Refused):
+    """The permission has another version than the caller took it to have."""
+
+    message = "the permission of {grantee} has version {current} by now; {given} does not follow it"
+    remedy = "Somebody decided on it meanwhile: read the permission again, and grant anew if you still want to."
+
+
+class FlagsNotSupported(_Refused):
+    """The flags name a right that this deployment does not know."""
+
+    message = "the flags {flags:#04x} name a right that this deployment does not have"
+    remedy = "Grant without it: this deployment knows HISTORY alone."
+
+
+class PurposesEmpty(_Refused):
+    """A grant must name a purpose of use."""
+
+    message = "the grant names no purpose of use"
+    remedy = "Name one, for instance TREAT."
+
+
+class CompartmentsEmpty(_Refused):
+    """A grant or an entry must name a compartment."""
+
+    message = "no compartment is named"
+    remedy = "Name at least one."
+
+
+class WindowInvalid(_Refused):
+    """The permission would end before it begins, or has ended already."""
+
+    message = "a permission from {notBefore:time} to {expiry:time} has ended, or ends before it begins"
+    remedy = "Give a later end."
+
+
+class StaleKeyring(_Refused):
+    """Readers or keys changed since the caller read the keyring."""
+
+    message = "the keyring of {patient} has version {current} by now, and this was sealed to version {given}"
+    remedy = "Read the keyring again and seal anew; nothing was written."
+
+
+class DecisionMismatch(_Refused):
+    """The patient has decided something else since."""
+
+    message = "the patient {patient} has taken {current} decisions, so {given} is not the next"
+    remedy = "Another device decided meanwhile: read the patient's state again."
+
+
+class PointerEmpty(_Refused):
+    """An entry must point to something."""
+
+    message = "the entry points to nothing"
+    remedy = "Store the block first and give its digest."
+
+
+class ReplacedUnknown(_Refused):
+    """The entry says that it replaces one that the history does not have."""
+
+    message = "the entry replaces {replaces:entry}, and the history of {patient} has {length} entries"
+    remedy = "Correct a record that exists (`medrec record list`)."
+
+
+class KeyringExhausted(_Refused):
+    """The keyring version has reached its last number."""
+
+    message = "the keyring version of {patient} has reached its last number"
+    remedy = (
+        "No keyring can be published here any more; revoking still works. Continue the history on a new deployment."
+    )
+
+
+class AddressEmptyCode(_Refused):
+    """A library found no code at an address that it was to call."""
+
+    message = "there is no code at {target}"
+
+
+class FailedCall(_Refused):
+    """A library's inner call failed without a reason, for want of gas as a rule."""
+
+    message = "an inner call failed without a reason"
+    remedy = "Put fewer calls into the transaction."
+
+
+class InvalidShortString(_Refused):
+    """A library met a malformed short string."""
+
+    message = "a short string is malformed"
+
+
+class StringTooLong(_Refused):
+    """A library met a string that is too long."""
+
+    message = "the string {str!r} is too long"
+
+
+ERRORS: Mapping[str, type[_Refused]] = {
+    refused.__name__: refused
+    for refused in (
+        NotAuthority,
+        NotRegistrar,
+        AlreadyRegistrar,
+        AlreadyRegistered,
+        ZeroAddress,
+        SelfAgent,
+        UnknownProvider,
+        ProviderKindMissing,
+        ExpiryPassed,
+        SelfGrant,
+        VersionMismatch,
+        FlagsNotSupported,
+        PurposesEmpty,
+        CompartmentsEmpty,
+        WindowInvalid,
+        StaleKeyring,
+        DecisionMismatch,
+        PointerEmpty,
+        ReplacedUnknown,
+        KeyringExhausted,
+        AddressEmptyCode,
+        FailedCall,
+        InvalidShortString,
+        StringTooLong,
+    )
+}
+"""The class of each Solidity error by its name; all but ``NotPermitted``, which has one for each reason."""
+
+for _name, _refused in ERRORS.items():
+    _refused.solidity = _name
+
+
+class RevertedWithMessage(ContractError):
+    """A revert with a text, ``Error(string)``. MedRec has none: it comes from another contract or from the node."""
+
+    solidity = "Error"
+    remedy = "Check that the address is that of a MedRec contract."
+
+
+class Panicked(ContractError):
+    """A failed check of the compiler's own, ``Panic(uint256)``: arithmetic, an index, an enum out of range."""
+
+    solidity = "Panic"
+    remedy = "No input should lead here: report it."
+
+
+class UnknownRevert(ContractError):
+    """A revert without data, or with an error that MedRec does not have."""
+
+    remedy = (
+        "An argument may be out of its range, the gas too little, or the address not that of this version of MedRec."
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- decoding
+
+_ERROR = bytes.fromhex("08c379a0")
+_PANIC = bytes.fromhex("4e487b71")
+_BY_SELECTOR: Mapping[bytes, abi.Item] = {item.selector: item for item in abi.items("error").values()}
+
+
+def decode_revert(data: bytes) -> ContractError:
+    """The exception for what a call reverted with: its revert data, or `EntryRefused.reason`. Never raises."""
+    selector, arguments = data[:4], data[4:]
+    try:
+        if selector == _ERROR:
+            (text,) = _codec.decode(["string"], arguments)
+            return RevertedWithMessage(f"the contract refused: {text}", {"message": text})
+        if selector == _PANIC:
+            (code,) = _codec.decode(["uint256"], arguments)
+            return Panicked(f"the contract failed a check of the compiler's (panic {code:#04x})", {"code": code})
+        item = _BY_SELECTOR.get(selector)
+        if item is not None:
+            return _error(item, _codec.decode(item.input_types, arguments))
+    except Exception:  # noqa: BLE001 - data of a foreign contract or a faulty node: shown as they are
+        return _unknown(data)
+    return _unknown(data)
+
+
+def _unknown(data: bytes) -> UnknownRevert:
+    if not data:
+        return UnknownRevert("the contract refused without giving a reason", {"data": data})
+    return UnknownRevert(
+        f"the contract refused with an error that MedRec does not have: 0x{data[:68].hex()}", {"data": data}
+    )
+
+
+def _error(item: abi.Item, arguments: tuple[Any, ...]) -> ContractError:
+    values: dict[str, Any] = {
+        parameter.name: to_address(value) if parameter.type == "address" else value
+        for parameter, value in zip(item.inputs, arguments, strict=True)
+    }
+    if item.name == NotPermitted.solidity:
+        values["action"], values["denial"] = Action(values["action"]), Denial(values["denial"])
+        return not_permitted(**values)
+    refused = ERRORS[item.name]
+    return refused(_fill(refused.message, values), values)
+
+
+class _Time:
+    """Lets a template say ``{expiry:time}`` and ``{replaces:entry}``, and format other integers as usual."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        return _SPECS[spec](self._value) if spec in _SPECS else format(self._value, spec)
+
+
+def _as_time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError):  # beyond the year 9999
+        return f"second {seconds}"
+
+
+def _as_entry(place: int) -> str:
+    return f"entry {place >> 32}"
+
+
+_SPECS: Mapping[str, Callable[[int], str]] = {"time": _as_time, "entry": _as_entry}
+
+
+def _fill(message: str, values: _Values) -> str:
+    return message.format(**{name: _Time(value) if isinstance(value, int) else value for name, value in values.items()})

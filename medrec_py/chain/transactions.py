@@ -1,0 +1,469 @@
+"""Sending transactions: gas, fees, nonces, receipts, and the reason where one fails.
+
+    receipt = send(chain, wallet, contract.revoke(alice, hospital))
+
+What holds, whatever the node: a call that would revert is refused before it is sent, with the contract's own reason. Threads never
+share a nonce, and a transaction that the node refused takes none. A transaction is signed once: it is handed over again if the node
+forgot it, and never signed anew, so nothing is carried out twice. Whoever gives up waiting learns the hash.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from eth_account import Account as EthAccount
+
+from medrec_py.chain.connection import Chain, NodeError, RateLimited, to_bytes, to_hex, to_int
+from medrec_py.chain.events import Event, Logged, decode_event
+from medrec_py.chain.nonces import Account, Signed
+from medrec_py.chain.reverts import decode_revert
+from medrec_py.chain.types import address_of, to_address
+from medrec_py.crypto.typed_data import keccak
+from medrec_py.errors import ChainUnavailable, ContractError, TransactionFailed, TransactionTimeout, WalletError
+from medrec_py.wallet import Signer
+
+RECEIPT_SECONDS = 120.0
+"""How long a receipt is waited for unless the caller says otherwise."""
+
+GAS_MARGIN = 1.2
+"""The gas limit is the node's estimate times this: another transaction may come first and change what it costs."""
+
+_ATTEMPTS = 12
+_POLL_FIRST, _POLL_LONGEST = 0.005, 1.0
+_RENEW_SECONDS = 2.0
+_REPLACED_VERDICTS = 3
+
+E = TypeVar("E", bound=Event)
+
+
+class InsufficientFunds(TransactionFailed):
+    """The account cannot pay for the transaction's gas."""
+
+    remedy = "Send ether to the account named in the message: it pays for the gas of its transactions."
+
+
+class FeeTooHigh(TransactionFailed):
+    """The chain asks for more than the caller allowed."""
+
+    remedy = "Wait until fees have fallen, or allow more (max_fee_per_gas)."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that can be sent, alone or with others in ``MedRecContract.multicall``.
+
+    Attributes:
+        to: The contract; ``None`` deploys ``data``.
+        data: What is called, ABI-encoded.
+        function: Its name, for messages.
+        value: Wei that go with it; MedRec takes none.
+    """
+
+    to: str | None
+    data: bytes = field(repr=False)
+    function: str = ""
+    value: int = 0
+
+    def transaction(self, sender: str) -> dict[str, Any]:
+        """The call as JSON-RPC takes it."""
+        fields = {"from": sender, "data": "0x" + self.data.hex()}
+        if self.to is not None:
+            fields["to"] = self.to
+        if self.value:
+            fields["value"] = hex(self.value)
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A transaction that was mined and succeeded.
+
+    Attributes:
+        transaction: Its hash, 0x and 64 hexadecimal digits.
+        block: Number of its block.
+        block_hash: Hash of its block.
+        gas_used: Gas.
+        gas_price: What it paid, wei per gas.
+        created: Address of the contract that it deployed, if it did.
+        events: Those of the called contract, in order.
+    """
+
+    transaction: str
+    block: int
+    block_hash: str
+    gas_used: int
+    gas_price: int
+    created: str | None
+    events: tuple[Logged[Event], ...]
+    _chain: Chain = field(repr=False, compare=False)
+
+    @property
+    def timestamp(self) -> int:
+        """The time of its block, Unix time. Asks the node.
+
+        Raises:
+            ChainUnavailable: the node does not answer, or has the block no longer.
+        """
+        return self._chain.block(self.block_hash).timestamp
+
+    def every(self, kind: type[E]) -> Iterator[E]:
+        """Its events of a kind, in order."""
+        return (logged.event for logged in self.events if isinstance(logged.event, kind))
+
+    def only(self, kind: type[E]) -> E:
+        """Its only event of a kind.
+
+        Raises:
+            TransactionFailed: it has none or several.
+        """
+        found = list(self.every(kind))
+        if len(found) != 1:
+            raise TransactionFailed(
+                f"the transaction {self.transaction} has {len(found)} events {kind.__name__}, not one"
+            )
+        return found[0]
+
+
+def send(
+    chain: Chain,
+    signer: Signer,
+    call: Call,
+    *,
+    gas: int | None = None,
+    max_fee_per_gas: int | None = None,
+    timeout: float = RECEIPT_SECONDS,
+) -> Receipt:
+    """Send a call and wait until it is mined. Arguments and errors as for `submit` and `Pending.wait`."""
+    return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
+
+
+def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
+    """The gas limit for a call: the node's estimate and a margin.
+
+    Raises:
+        ContractError: the contract refuses the call.
+        ChainUnavailable: the node does not answer or cannot estimate.
+    """
+    transaction = call.transaction(sender)
+    try:
+        return int(to_int(chain.request("eth_estimateGas", transaction)) * GAS_MARGIN)
+    except NodeError as error:
+        if error.revert:
+            raise decode_revert(error.revert) from error
+        if error.revert is not None:  # some nodes give the reason for calls alone
+            simulate(chain, sender, call)
+            raise decode_revert(b"") from error
+        raise _as_failure(chain, sender, error) from error
+
+
+def simulate(chain: Chain, sender: str, call: Call, block: int | str = "latest") -> bytes:
+    """Run a call without sending it, and give what it returns.
+
+    Raises:
+        ContractError: the contract refuses it.
+    """
+    try:
+        return chain.call(call.transaction(sender), block)
+    except NodeError as error:
+        if error.revert is None:
+            raise
+        raise decode_revert(error.revert) from error
+
+
+def submit(
+    chain: Chain, signer: Signer, call: Call, *, gas: int | None = None, max_fee_per_gas: int | None = None
+) -> Pending:
+    """Sign a call, hand it to the node, and return without waiting.
+
+    Args:
+        chain: Where.
+        signer: Whose account sends and pays.
+        call: What.
+        gas: Gas limit; estimated if not given, which also finds out beforehand whether the contract refuses.
+        max_fee_per_gas: Highest price in wei per gas that may be paid; whatever the chain asks for if not given.
+
+    Raises:
+        ContractError: the contract refuses the call; nothing was sent.
+        InsufficientFunds: the account cannot pay.
+        FeeTooHigh: the chain asks for more than ``max_fee_per_gas``.
+        TransactionFailed: the node refuses the transaction for another reason, which the message has.
+        ChainUnavailable: the node does not answer; nothing was sent.
+    """
+    limit = estimate_gas(chain, signer.address, call) if gas is None else gas
+    account = chain.nonces.of(signer.address)
+    with account.lock:
+        return _hand_over(chain, signer, call, limit, max_fee_per_gas, account)
+
+
+def _hand_over(
+    chain: Chain, signer: Signer, call: Call, gas: int, max_fee_per_gas: int | None, account: Account
+) -> Pending:
+    lowest = 0
+    refusal: NodeError | RateLimited | None = None
+    for attempt in range(_ATTEMPTS):
+        nonce = _next_nonce(chain, signer.address, account, lowest)
+        fields = {
+            "chainId": chain.chain_id,
+            "nonce": nonce,
+            "gas": gas,
+            "value": call.value,
+            "data": call.data,
+            **({"to": call.to} if call.to is not None else {}),
+            **_fees(chain, signer.address, max_fee_per_gas),
+        }
+        signed = _sign(signer, fields)
+        try:
+            _send_raw(chain, signed)
+        except RateLimited as error:
+            refusal = error
+            time.sleep(min(_POLL_LONGEST, 0.05 * 2**attempt))
+            continue
+        except NodeError as error:
+            refusal = error
+            if _says(_NONCE_TAKEN, error):
+                lowest = nonce + 1
+                continue
+            if _says(_FEE_TOO_LOW, error):
+                continue  # the base fee rose between asking and sending
+            raise _as_failure(chain, signer.address, error) from error
+        except ChainUnavailable:  # it may have arrived all the same: the receipt, or sending it again, will tell
+            pass
+        account.sent(nonce, signed)
+        return Pending(chain, signer.address, call, nonce, signed, account)
+    raise TransactionFailed(f"the node refused the transaction {_ATTEMPTS} times: {refusal}") from refusal
+
+
+def _next_nonce(chain: Chain, address: str, account: Account, lowest: int) -> int:
+    """The lowest nonce that is neither used, nor waiting at the node, nor ours and under way."""
+    counted = chain.transaction_count(address)
+    if account.mined is not None and counted <= account.mined[0]:
+        if chain.receipt(account.mined[1]) is None:
+            account.mined = None  # the chain went back behind it
+        else:
+            counted = account.mined[0] + 1  # one of several nodes behind the URL lags
+    for nonce, signed in account.awaited.items():
+        if nonce >= counted:
+            _send_again(chain, signed)  # forgotten by the node: without it, everything behind it would wait for ever
+    nonce = max(counted, lowest)
+    while nonce in account.awaited:
+        nonce += 1
+    return nonce
+
+
+def _sign(signer: Signer, fields: dict[str, Any]) -> Signed:
+    raw = bytes(signer.sign_transaction(fields))
+    try:
+        sender = EthAccount.recover_transaction(raw)
+    except Exception as error:
+        raise WalletError(f"the wallet of {signer.address} did not return a signed transaction") from error
+    if sender != signer.address:
+        raise WalletError(f"the wallet of {signer.address} signed as {sender}")
+    return Signed("0x" + keccak(raw).hex(), raw)
+
+
+# ------------------------------------------------------------------------------------------------------------------- fees
+
+
+def _fees(chain: Chain, sender: str, max_fee_per_gas: int | None) -> dict[str, int]:
+    """The fee fields of a transaction, for chains with EIP-1559, without it, and without fees at all."""
+    base = chain.block().base_fee
+    price = to_int(chain.request("eth_gasPrice"))
+    if base is None:
+        _check_fee(price, max_fee_per_gas)
+        return {"gasPrice": price}
+    tip = _tip(chain, base, price)
+    if base == 0 and tip > 0 and chain.balance(sender) == 0:
+        tip = 0  # a private chain where nobody has ether, and whose nodes suggest a tip all the same
+    _check_fee(base + tip, max_fee_per_gas)
+    highest = 2 * base + tip  # six full blocks in a row before it is too little
+    if max_fee_per_gas is not None:
+        highest = min(highest, max_fee_per_gas)
+    return {"maxFeePerGas": highest, "maxPriorityFeePerGas": min(tip, highest), "type": 2}
+
+
+def _tip(chain: Chain, base: int, price: int) -> int:
+    try:
+        return to_int(chain.request("eth_maxPriorityFeePerGas"))
+    except NodeError:  # not every node knows the method
+        return max(0, price - base)
+
+
+def _check_fee(price: int, max_fee_per_gas: int | None) -> None:
+    if max_fee_per_gas is not None and price > max_fee_per_gas:
+        raise FeeTooHigh(f"the chain asks for {price} wei per gas, and {max_fee_per_gas} are allowed")
+
+
+# ---------------------------------------------------------------------------------------------------- what the node says
+
+_KNOWN = re.compile(r"already known|known transaction|already imported|already exists|already in", re.IGNORECASE)
+_NONCE_TAKEN = re.compile(
+    r"nonce (is )?too low|correct nonce|invalid (transaction )?nonce|oldnonce|replacement transaction|too low to replace"
+    r"|^transaction underpriced$",  # Ganache says so of a nonce that another transaction waits with
+    re.IGNORECASE,
+)
+_FEE_TOO_LOW = re.compile(
+    r"(less|lower) than (the )?block'?s?('s)? base ?fee|fee cap less than|BASE_?FEE", re.IGNORECASE
+)
+_FUNDS = re.compile(r"insufficient (funds|balance)|cannot afford|upfront cost", re.IGNORECASE)
+
+
+def _says(what: re.Pattern[str], error: NodeError) -> bool:
+    return what.search(error.reason) is not None
+
+
+def says_funds_lack(error: NodeError) -> bool:
+    """Whether the node refuses a transaction because its sender cannot pay for it."""
+    return _says(_FUNDS, error)
+
+
+def _send_raw(chain: Chain, signed: Signed) -> None:
+    try:
+        chain.request("eth_sendRawTransaction", "0x" + signed.raw.hex())
+    except NodeError as error:
+        # Ganache can be set to answer with the revert of a transaction that it has mined.
+        if not _says(_KNOWN, error) and not (error.revert is not None and chain.knows_transaction(signed.hash)):
+            raise
+
+
+def _send_again(chain: Chain, signed: Signed) -> bool:
+    """Hand over again what the node may have forgotten. Returns whether its nonce has gone to another transaction."""
+    try:
+        if not chain.knows_transaction(signed.hash):
+            _send_raw(chain, signed)
+    except NodeError as error:
+        return _says(_NONCE_TAKEN, error) and not chain.knows_transaction(signed.hash)
+    return False
+
+
+def _as_failure(chain: Chain, sender: str, error: NodeError) -> TransactionFailed | NodeError:
+    if says_funds_lack(error):
+        return InsufficientFunds(f"{sender} has {chain.balance(sender)} wei, which does not pay for the transaction")
+    if error.code in {-32601, -32602}:  # no such method, or not with such parameters: no word on the transaction
+        return error
+    return TransactionFailed(f"the node at {chain.node} refused the transaction: {error.reason}")
+
+
+# --------------------------------------------------------------------------------------------------------------- receipts
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A transaction that was handed to the node.
+
+    Attributes:
+        chain: Where.
+        sender: The account that sent it.
+        call: What was called.
+        nonce: The account's.
+        signed: Its hash and its bytes.
+    """
+
+    chain: Chain
+    sender: str
+    call: Call
+    nonce: int
+    signed: Signed
+    _account: Account = field(repr=False, compare=False)
+
+    @property
+    def transaction(self) -> str:
+        """Its hash, 0x and 64 hexadecimal digits."""
+        return self.signed.hash
+
+    def wait(self, timeout: float = RECEIPT_SECONDS) -> Receipt:
+        """Wait until it is mined. It is handed over again if the node forgets it, after a restart for instance.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            ContractError: it was mined and the contract refused it, since something else came first.
+            TransactionFailed: it was mined and failed otherwise, or another transaction took its nonce.
+            TransactionTimeout: there is no receipt yet. It may still be mined.
+        """
+        mined = False
+        try:
+            receipt = self._receipt(timeout)
+            mined = True
+        finally:
+            self._account.done(self.nonce, self.signed, mined=mined)
+        if to_int(receipt.get("status", 1)) == 0:
+            raise self._failure(receipt)
+        return self._read(receipt)
+
+    def _receipt(self, timeout: float) -> Mapping[str, Any]:
+        deadline = time.monotonic() + timeout
+        renewal = time.monotonic() + _RENEW_SECONDS
+        delay, replaced = _POLL_FIRST, 0
+        trouble: ChainUnavailable | None = None
+        while True:
+            try:
+                receipt = self.chain.receipt(self.transaction)
+                if receipt is not None:
+                    return receipt
+                if time.monotonic() >= renewal:
+                    renewal = time.monotonic() + _RENEW_SECONDS
+                    replaced = replaced + 1 if _send_again(self.chain, self.signed) else 0
+            except ChainUnavailable as error:
+                trouble = error
+            if replaced >= _REPLACED_VERDICTS:
+                raise TransactionFailed(
+                    f"another transaction of {self.sender} took nonce {self.nonce}; {self.transaction} will never be mined"
+                )
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TransactionTimeout(
+                    f"no receipt for {self.transaction} after {timeout:g} seconds; it may still be mined",
+                    self.transaction,
+                ) from trouble
+            time.sleep(min(delay, remaining))
+            delay = min(delay * 1.5, _POLL_LONGEST)
+
+    def _failure(self, receipt: Mapping[str, Any]) -> ContractError | TransactionFailed:
+        """Why a mined transaction failed: the call is run again after its block, where what came first has come first."""
+        number = to_int(receipt["blockNumber"])
+        where = f"transaction {self.transaction} in block {number}"
+        for block in (number, max(0, number - 1)):
+            try:
+                simulate(self.chain, self.sender, self.call, block)
+            except ContractError as error:
+                error.add_note(f"It was mined and failed: {where}.")
+                return error
+            except ChainUnavailable as error:
+                return TransactionFailed(f"the {where} failed, and the node does not say why: {error}")
+        return TransactionFailed(f"the {where} failed; called again it does not, so its gas was probably too little")
+
+    def _read(self, receipt: Mapping[str, Any]) -> Receipt:
+        created = receipt.get("contractAddress")
+        return Receipt(
+            transaction=self.transaction,
+            block=to_int(receipt["blockNumber"]),
+            block_hash=to_hex(receipt["blockHash"]),
+            gas_used=to_int(receipt["gasUsed"]),
+            gas_price=to_int(receipt.get("effectiveGasPrice") or 0),
+            created=to_address(created) if created else None,
+            events=tuple(
+                read_log(log) for log in receipt["logs"] if self.call.to in {None, address_of(to_bytes(log["address"]))}
+            ),
+            _chain=self.chain,
+        )
+
+
+def read_log(log: Mapping[str, Any]) -> Logged[Event]:
+    """A raw log of the contract, decoded.
+
+    Raises:
+        IntegrityError: the contract cannot have emitted it.
+    """
+    return Logged(
+        decode_event([to_bytes(topic) for topic in log["topics"]], to_bytes(log["data"])),
+        to_int(log["blockNumber"]),
+        to_hex(log["blockHash"]),
+        to_hex(log["transactionHash"]),
+        to_int(log["logIndex"]),
+        bool(log.get("removed", False)),
+    )

@@ -1,0 +1,399 @@
+"""A chart: one patient's record, as one actor on behalf of one principal sees it and writes to it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from medrec_py import author_rule, compartments, records
+from medrec_py.chain.events import HistoryEvent
+from medrec_py.chain.reverts import StaleKeyring
+from medrec_py.chain.transactions import Receipt
+from medrec_py.chain.types import Action, Denial, Kind, address_bytes
+from medrec_py.chain.types import Entry as EntryInput
+from medrec_py.consent import Consent
+from medrec_py.crypto import envelope as envelopes
+from medrec_py.crypto import manifest
+from medrec_py.crypto.attestation import Attestation, attest
+from medrec_py.crypto.content import ContentSealer, sealed_size
+from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, UnverifiedEnvelope, VerifiedRecord
+from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
+from medrec_py.crypto.manifest import record_number
+from medrec_py.crypto.metadata import Metadata
+from medrec_py.crypto.typed_data import checksum_address
+from medrec_py.errors import InvalidInput, KeyUnavailable, MedRecError
+from medrec_py.history import Entry, History
+from medrec_py.ledger import Ledger
+from medrec_py.purposes import Purpose
+from medrec_py.records import Draft, Progress, Record, Source
+from medrec_py.times import as_datetime
+from medrec_py.unsealing import Unsealer
+from medrec_py.wallet import Signer
+
+ATTEMPTS = 5
+"""How often a record is sealed anew when the keys change while it is being appended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A record that the chain has taken.
+
+    Attributes:
+        number: Of its entry in the history.
+        record_id: 16 random bytes that name it for good.
+        in_inbox: It was sealed to the patient's inbox, since the keys were changing; the patient's next rotation moves it.
+        receipt: Of the transaction.
+    """
+
+    number: int
+    record_id: bytes
+    in_inbox: bool
+    receipt: Receipt = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a history.
+
+    Attributes:
+        number: Of the entry, from 1.
+        kind: What it is.
+        time: Of its block.
+        author: Who wrote it, EIP-55.
+        on_behalf_of: Whom the author acted for, EIP-55.
+        compartments: Names of the compartments, or their numbers where the name is not known here.
+        title: Of a record that opens here, else ``None``.
+        media_type: Likewise.
+        size: Likewise, in bytes.
+        problem: Why a record does not open here, if it does not.
+        transaction: Hash of its transaction.
+    """
+
+    number: int
+    kind: Kind
+    time: datetime
+    author: str
+    on_behalf_of: str
+    compartments: tuple[str, ...]
+    title: str | None
+    media_type: str | None
+    size: int | None
+    problem: MedRecError | None
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A record whose content is sealed and stored, and whose envelope is still to be made."""
+
+    compartment: int
+    record_id: bytes
+    data_key: DataKey
+    body: Body
+    attestation: Attestation
+
+    def envelope(self, place: Place, target: author_rule.Target) -> bytes:
+        return envelopes.build(
+            place,
+            target.destination,
+            target.public_key,
+            record_id=self.record_id,
+            data_key=self.data_key,
+            body=self.body,
+            attestation=self.attestation,
+        )
+
+
+class Chart:
+    """Reads and appends to one patient's record.
+
+    Args:
+        ledger: Chain and store.
+        patient: Patient id, EIP-55.
+        wallet: Of the actor: signs statements and transactions.
+        principal: Address that the actor acts for: itself, the patient id, or the provider that it is an agent of.
+        unsealer: Opens data keys for the principal.
+        purpose: Why.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        patient: str,
+        wallet: Signer,
+        principal: str,
+        unsealer: Unsealer,
+        purpose: Purpose = Purpose.TREAT,
+    ) -> None:
+        self._ledger = ledger
+        self.patient = patient
+        self._wallet = wallet
+        self._principal = principal
+        self._unsealer = unsealer
+        self._purpose = purpose
+        self._place = ledger.place(patient)
+
+    # --- reading --------------------------------------------------------------------------------------------------------
+
+    def read(self, record: int | Appended | TimelineEntry | Record) -> Record:
+        """A record, verified: that its author signed it, for this patient, and that the chain has bound it.
+
+        Args:
+            record: Its number, or what named it.
+
+        Raises:
+            RecordNotFound: there is none of that number.
+            NotPermitted: the patient does not allow it (any longer).
+            KeyUnavailable: no key here opens it.
+            IntegrityError: record, keys or history were altered.
+            StorageError: a block cannot be had.
+        """
+        history = self._ledger.history(self.patient)
+        entry = history.record(record if isinstance(record, int) else record.number)
+        self._require(Action.READ, entry.compartments)
+        return self._open(history, self._ledger.consent(self.patient), entry)
+
+    def records(self) -> Iterator[Record]:
+        """All records that open here, in order. Raises as ``read``, but passes over what is sealed to others."""
+        history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
+        for entry in history.entries:
+            if entry.kind is Kind.RECORD and self._denial(Action.READ, entry.compartments) is Denial.NONE:
+                try:
+                    yield self._open(history, consent, entry)
+                except KeyUnavailable:
+                    continue
+
+    def history(self) -> Iterator[TimelineEntry]:
+        """The whole history, proved complete against the contract, with titles where they open here.
+
+        Raises:
+            HistoryMismatch: the node left out, changed or invented an entry.
+        """
+        history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
+        names = self._known_names(consent)
+        for entry in history.entries:
+            yield self._line(history, consent, names, entry)
+
+    def compartments(self) -> Mapping[int, str]:
+        """Number → name of the compartments that are known here."""
+        return self._unsealer.names(self._ledger.consent(self.patient))
+
+    # --- appending ------------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        source: Source,
+        *,
+        compartment: str,
+        title: str | None = None,
+        media_type: str | None = None,
+        created: int | None = None,
+        replaces: int | None = None,
+        progress: Progress | None = None,
+    ) -> Appended:
+        """Encrypt a record here, store it, and append its pointer.
+
+        Args:
+            source: A path, bytes, an open binary file, or pieces of bytes; of any size.
+            compartment: Name of the compartment.
+            title: What lists show; the file's name unless given.
+            media_type: By RFC 6838; guessed from the file's name unless given.
+            created: When the content came to be, Unix time.
+            replaces: Number of the entry that this one corrects.
+            progress: Called with bytes as they are sealed.
+
+        Raises:
+            InvalidInput: the source cannot be read, or no compartment of that name is known here.
+            NotPermitted: the patient does not allow it (any longer): nothing was sealed or stored.
+            StorageError: the store did not take it: nothing was appended.
+            ChainError: the chain did not take it.
+            StaleKeyring: the keys changed again at each attempt.
+        """
+        draft = Draft(source, compartment, title, media_type, created, replaces)
+        return self.append_many([draft], progress=progress)[0]
+
+    def append_many(self, drafts: Sequence[Draft], *, progress: Progress | None = None) -> list[Appended]:
+        """Append several records in one transaction, all or none. Raises as ``append``."""
+        if not drafts:
+            return []
+        names = self._unsealer.names(self._ledger.consent(self.patient))
+        numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
+        self._require(Action.APPEND, compartments.to_mask(numbers))
+        sealed = [self._seal(draft, number, progress) for draft, number in zip(drafts, numbers, strict=True)]
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._submit(sealed)
+            except StaleKeyring:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    # --- private: reading -----------------------------------------------------------------------------------------------
+
+    def _open(self, history: History, consent: Consent, entry: Entry) -> Record:
+        return records.from_verified(self.verified(history, consent, entry), entry, self._ledger.store)
+
+    def verified(self, history: History, consent: Consent, entry: Entry) -> VerifiedRecord:
+        envelope = self.envelope(history, entry)
+        data_key = self._unsealer.data_key(consent, envelope)
+        fact = envelopes.Entry(
+            pointer=envelope.pointer,
+            author=entry.author,
+            on_behalf_of=entry.on_behalf_of,
+            compartments=entry.compartments,
+            claim=entry.claim,
+            replaces=entry.replaces,
+        )
+        return envelopes.verify(envelope, data_key, self._place, fact)
+
+    def envelope(self, history: History, entry: Entry) -> UnverifiedEnvelope:
+        pointer = self._moved_to(history, entry) or entry.pointer
+        return envelopes.parse(self._ledger.fetch(pointer))
+
+    def _moved_to(self, history: History, entry: Entry) -> bytes | None:
+        """Where the record's envelope is now, if it was moved: the latest manifest that names it and may."""
+        for moved in reversed(history.entries[entry.number :]):
+            if moved.kind is Kind.MOVED and entry.compartments & ~moved.compartments == 0:
+                found = manifest.parse(self._ledger.fetch(moved.pointer), self._place)
+                pointer = found.find(entry.number, 0, self._ledger.fetch)
+                if pointer is not None:
+                    return pointer
+        return None
+
+    def _line(self, history: History, consent: Consent, names: Mapping[int, str], entry: Entry) -> TimelineEntry:
+        record: Record | None = None
+        problem: MedRecError | None = None
+        if entry.kind is Kind.RECORD:
+            try:
+                record = self._open(history, consent, entry)
+            except MedRecError as error:
+                problem = error
+        return TimelineEntry(
+            number=entry.number,
+            kind=entry.kind,
+            time=as_datetime(entry.time),
+            author=checksum_address(entry.author),
+            on_behalf_of=checksum_address(entry.on_behalf_of),
+            compartments=tuple(names.get(number, f"#{number}") for number in compartments.numbers_in(entry.compartments)),
+            title=record.title if record else None,
+            media_type=record.media_type if record else None,
+            size=record.size if record else None,
+            problem=problem,
+            transaction=entry.transaction,
+        )
+
+    def _known_names(self, consent: Consent) -> Mapping[int, str]:
+        try:
+            return self._unsealer.names(consent)
+        except MedRecError:
+            return {}
+
+    def _denial(self, action: Action, mask: int) -> Denial:
+        return self._ledger.contract.may(
+            self.patient, self._wallet.address, self._principal, action, compartments=mask, purpose=self._purpose
+        )
+
+    def _require(self, action: Action, mask: int) -> None:
+        self._ledger.contract.require(
+            self.patient, self._wallet.address, self._principal, action, compartments=mask, purpose=self._purpose
+        )
+
+    # --- private: appending ---------------------------------------------------------------------------------------------
+
+    def _seal(self, draft: Draft, compartment: int, progress: Progress | None) -> _Sealed:
+        """Seal and store the content, and have the author sign the statement."""
+        title, media_type = draft.named()
+        record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
+        with draft.open() as source:
+            sealer = ContentSealer(source, data_key, record_id, leaf_salt)
+            body = self._store_content(_counted(sealer, progress))
+        attestation = attest(
+            self._wallet.sign_typed_data,
+            self._place,
+            record_id,
+            metadata=Metadata(title, media_type, sealer.size, draft.created),
+            author=address_bytes(self._wallet.address),
+            on_behalf_of=address_bytes(self._principal),
+            time=int(time.time()),
+            content=sealer.root,
+            leaf_salt=leaf_salt,
+            replaces=record_number(draft.replaces) if draft.replaces else 0,
+        )
+        if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
+            raise InvalidInput("the source changed while it was read")
+        return _Sealed(compartment, record_id, data_key, body, attestation)
+
+    def _store_content(self, chunks: Iterator[bytes]) -> Body:
+        """The sealed content itself if it is short, else where it is now stored and was read back from."""
+        first = next(chunks)
+        second = next(chunks, None)
+        if second is None and len(first) <= MAX_INLINE_SIZE:
+            return first
+        size = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size
+            for chunk in (first, *([] if second is None else [second])):
+                size += len(chunk)
+                yield chunk
+            for chunk in chunks:
+                size += len(chunk)
+                yield chunk
+
+        cid = self._ledger.store.put(counted())
+        self._ledger.store.verify(cid)
+        return ContentFile(bytes(cid), size)
+
+    def _submit(self, sealed: Sequence[_Sealed]) -> list[Appended]:
+        """Make and store the envelopes by the author's rule, and append their pointers."""
+        consent = self._ledger.consent(self.patient)
+        now = self._ledger.now()
+        targets = [
+            author_rule.choose(consent, item.compartment, now, lambda who, at: self._ledger.readers_at(self.patient, who, at))
+            for item in sealed
+        ]
+        entries = [
+            EntryInput(
+                compartments=1 << item.compartment,
+                replaces=item.attestation.replaces,
+                pointer=self._ledger.put_block(item.envelope(self._place, target)),
+                claim=item.attestation.claim(self._place, item.record_id),
+            )
+            for item, target in zip(sealed, targets, strict=True)
+        ]
+        call = self._ledger.contract.append_many(
+            self.patient,
+            self._principal,
+            keyring_version=consent.keyring_version,
+            purpose=self._purpose,
+            entries=entries,
+        )
+        if len(entries) == 1:
+            call = self._ledger.contract.append(
+                self.patient,
+                self._principal,
+                keyring_version=consent.keyring_version,
+                purpose=self._purpose,
+                entry=entries[0],
+            )
+        receipt = self._ledger.send(self._wallet, call)
+        first = _first_number(receipt)
+        return [
+            Appended(first + place, item.record_id, target.destination.kind is envelopes.Kind.INBOX, receipt)
+            for place, (item, target) in enumerate(zip(sealed, targets, strict=True))
+        ]
+
+
+def _first_number(receipt: Receipt) -> int:
+    """The number of the first entry that a transaction appended."""
+    return next(receipt.every(HistoryEvent)).state_before.length + 1
+
+
+def _counted(chunks: ContentSealer, progress: Progress | None) -> Iterator[bytes]:
+    for chunk in chunks:
+        if progress is not None:
+            progress(len(chunk))
+        yield chunk

@@ -1,0 +1,160 @@
+"""What the chain says about one patient's decisions: who was granted what, and which keyrings were published.
+
+Made from events, and held against the contract: the keyring version on chain rises with each keyring and each loss of a reading
+right, so that a node which leaves one of them out is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from medrec_py.chain.events import Event, KeyringPublished, Logged, PermissionGranted, PermissionRevoked
+from medrec_py.chain.types import Flag, Terms, address_bytes
+from medrec_py.crypto.blocks import Fetch
+from medrec_py.crypto.keyring import Keyring
+from medrec_py.crypto.keys import EpochId, Place
+from medrec_py.errors import EntryExtra, EntryMissing
+from medrec_py.keyrings import KeyringEntry, Keyrings
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One grant, as its event has it.
+
+    Attributes:
+        grantee: 20 bytes.
+        version: Of the permission that it created.
+        terms: What was granted.
+        seal: SHA-256 of the block with the keys, 32 bytes; zero if none came with it.
+        block: Number of the block that it was mined in.
+    """
+
+    grantee: bytes
+    version: int
+    terms: Terms
+    seal: bytes
+    block: int
+
+    @property
+    def history(self) -> bool:
+        """Whether what was written before may be read too."""
+        return bool(self.terms.flags & Flag.HISTORY)
+
+    def read_at(self, time: int) -> int:
+        """The reading mask at a time: empty outside the permission's window."""
+        return self.terms.read if self.terms.not_before <= time < self.terms.expiry else 0
+
+
+@dataclass(frozen=True)
+class Consent:
+    """The decisions of one patient up to a block.
+
+    Attributes:
+        place: Chain, contract and patient.
+        grants: All grants, in order.
+        permissions: Grantee → the grant in force (its window may be over); revoked ones are not in it.
+        versions: Grantee → version of its permission now, revoked or not.
+        keyrings: All keyrings.
+        keyring_version: As the contract has it.
+        block: Number of the block that this is the state after.
+    """
+
+    place: Place
+    grants: Sequence[Grant]
+    permissions: Mapping[bytes, Grant]
+    versions: Mapping[bytes, int]
+    keyrings: Keyrings = field(repr=False)
+    keyring_version: int
+    block: int
+
+    def grants_to(self, grantee: bytes) -> list[Grant]:
+        """All grants to one grantee, in order, that came with a seal."""
+        return [grant for grant in self.grants if grant.grantee == grantee and any(grant.seal)]
+
+    def readers_at(self, time: int) -> Iterator[Grant]:
+        """The permissions in force that allow reading something at a time."""
+        return (grant for grant in self.permissions.values() if grant.read_at(time))
+
+    def holders_of(self, epoch: EpochId) -> set[bytes]:
+        """Whoever may hold the keys of an epoch: those it was sealed to, and those granted READ of its compartment since."""
+        entry, published = self.keyrings.publisher(epoch)
+        sealed_to = {reader for reader, epochs in published.holders.items() if epoch in epochs}
+        granted = {
+            grant.grantee
+            for grant in self.grants
+            if grant.block >= entry.block and grant.terms.read >> epoch.compartment & 1
+        }
+        return sealed_to | granted
+
+
+def from_events(
+    place: Place,
+    events: Iterable[Logged[Event]],
+    keyring_version: int,
+    block: int,
+    fetch: Fetch,
+    cache: dict[bytes, Keyring],
+) -> Consent:
+    """Put the decisions together and hold them against the contract.
+
+    Args:
+        place: Chain, contract and patient.
+        events: KeyringPublished, PermissionGranted and PermissionRevoked of the patient, in order, up to ``block``.
+        keyring_version: Of the contract after ``block``.
+        block: Number of the last block.
+        fetch: Gives a block of a store by its pointer.
+        cache: Keyrings that were read before.
+
+    Raises:
+        EntryMissing: the node left out an event that changed the keyring version.
+        EntryExtra: it returned one too many.
+    """
+    grants: list[Grant] = []
+    permissions: dict[bytes, Grant] = {}
+    versions: dict[bytes, int] = {}
+    entries: list[KeyringEntry] = []
+    version = 0
+    for logged in events:
+        event = logged.event
+        if isinstance(event, KeyringPublished):
+            named = event.state_before.keyring_version
+            _check(version, named)
+            entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
+            version += 1
+            continue
+        if not isinstance(event, PermissionGranted | PermissionRevoked):
+            continue
+        grantee = address_bytes(event.grantee)
+        versions[grantee] = event.version
+        if isinstance(event, PermissionGranted):
+            permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block)
+            grants.append(permissions[grantee])
+        else:
+            permissions.pop(grantee, None)
+        if event.lost:
+            _check(version + 1, event.keyring_version)
+            version += 1
+    _check(version, keyring_version)
+    return Consent(
+        place=place,
+        grants=grants,
+        permissions=permissions,
+        versions=versions,
+        keyrings=Keyrings(place, entries, fetch, cache),
+        keyring_version=keyring_version,
+        block=block,
+    )
+
+
+def _check(accounted: int, stated: int) -> None:
+    """Compare the keyring version that the events lead to with one that the chain states."""
+    if accounted < stated:
+        raise EntryMissing(
+            f"the events of the node lead to keyring version {accounted} where the chain has {stated}: "
+            "a keyring or a revocation was left out"
+        )
+    if accounted > stated:
+        raise EntryExtra(
+            f"the events of the node lead to keyring version {accounted} where the chain has only {stated}"
+        )

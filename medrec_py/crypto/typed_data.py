@@ -1,0 +1,162 @@
+"""EIP-712 typed data and its signatures, for structs of plain words.
+
+A struct's digest is put together here, without a library; ``TypedStruct.typed_data`` gives the same thing as
+the JSON document that a wallet shows and signs. Tests hold the two against each other through eth-account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from coincurve import PublicKey
+from sha3 import keccak_256  # type: ignore[import-untyped]
+
+from medrec_py.crypto.keys import Deployment
+from medrec_py.errors import FormatError, InvalidInput
+
+SIGNATURE_SIZE = 65
+MAX_SIGNATURE_SIZE = 4096
+"""Of an account with code (ERC-1271), in bytes; a key's signature has 65."""
+
+SignTypedData: TypeAlias = Callable[[dict[str, Any]], bytes]
+"""A wallet: takes the EIP-712 document (``eth_signTypedData_v4``) and returns ``r ‖ s ‖ v``."""
+
+CheckContractSignature: TypeAlias = Callable[[bytes, bytes, bytes], bool]
+"""Asks an account with code (ERC-1271) about a signature: address (20 bytes), digest (32 bytes), signature → valid."""
+
+Message: TypeAlias = Mapping[str, int | bytes]
+
+_DOMAIN_NAME = "MedRec"
+_DOMAIN_VERSION = "1"
+_DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address"))
+_CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2, secp256k1
+
+
+def keccak(octets: bytes) -> bytes:
+    """Keccak-256, as Ethereum uses it; 32 bytes."""
+    return bytes(keccak_256(octets).digest())
+
+
+def checksum_address(address: bytes) -> str:
+    """The address of 20 bytes in the writing of EIP-55."""
+    digits = address.hex()
+    digest = keccak(digits.encode()).hex()
+    return "0x" + "".join(d.upper() if int(h, 16) >= 8 else d for d, h in zip(digits, digest, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class TypedStruct:
+    """An EIP-712 struct type whose members are addresses, ``bytes1`` to ``bytes32`` and unsigned integers.
+
+    Attributes:
+        name: Of the type.
+        fields: Name and type of each member, in their order.
+    """
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+    def digest(self, deployment: Deployment, message: Message) -> bytes:
+        """What is signed: ``keccak(0x1901 ‖ domain separator ‖ hashStruct(message))``, 32 bytes."""
+        return keccak(b"\x19\x01" + domain_separator(deployment) + self._hash(message))
+
+    def typed_data(self, deployment: Deployment, message: Message) -> dict[str, Any]:
+        """The whole document as JSON has it. Integers are decimal strings: JavaScript cannot hold 64 bits."""
+        return {
+            "types": {"EIP712Domain": _members(_DOMAIN_FIELDS), self.name: _members(self.fields)},
+            "primaryType": self.name,
+            "domain": {
+                "name": _DOMAIN_NAME,
+                "version": _DOMAIN_VERSION,
+                "chainId": deployment.chain_id,
+                "verifyingContract": checksum_address(deployment.contract),
+            },
+            "message": {name: _json(kind, message[name]) for name, kind in self.fields},
+        }
+
+    def _hash(self, message: Message) -> bytes:
+        members = ",".join(f"{kind} {name}" for name, kind in self.fields)
+        words = [_word(kind, message[name]) for name, kind in self.fields]
+        return keccak(keccak(f"{self.name}({members})".encode()) + b"".join(words))
+
+
+def domain_separator(deployment: Deployment) -> bytes:
+    """The hash of the contract's EIP-712 domain, 32 bytes."""
+    members = ",".join(f"{kind} {name}" for name, kind in _DOMAIN_FIELDS)
+    return keccak(
+        keccak(f"EIP712Domain({members})".encode())
+        + keccak(_DOMAIN_NAME.encode())
+        + keccak(_DOMAIN_VERSION.encode())
+        + _word("uint256", deployment.chain_id)
+        + _word("address", deployment.contract)
+    )
+
+
+def recover(digest: bytes, signature: bytes) -> bytes:
+    """The address, 20 bytes, whose key made an ECDSA signature.
+
+    Raises: FormatError: the signature is not ``r ‖ s ‖ v`` of 65 bytes with v 27 or 28, ``r`` or ``s`` is out
+        of range, ``s`` lies in the
+            upper half (EIP-2: one signature, one encoding), or there is no such key.
+    """
+    if len(signature) != SIGNATURE_SIZE or signature[64] not in (27, 28):
+        raise FormatError("an ECDSA signature must be 65 bytes, r ‖ s ‖ v, with v 27 or 28")
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
+    if not (0 < r < _CURVE_ORDER and 0 < s <= _CURVE_ORDER // 2):
+        raise FormatError("r or s of a signature is out of range")
+    try:
+        key = PublicKey.from_signature_and_message(signature[:64] + bytes([signature[64] - 27]), digest, hasher=None)
+    except Exception as error:  # coincurve raises plain Exception
+        raise FormatError("a signature belongs to no key") from error
+    return keccak(key.format(compressed=False)[1:])[12:]
+
+
+def is_signed_by(
+    account: bytes, digest: bytes, signature: bytes, check_contract: CheckContractSignature | None = None
+) -> bool:
+    """Whether ``account`` signed ``digest``, with its key or, given ``check_contract``, by its code (ERC-1271)."""
+    try:
+        if recover(digest, signature) == account:
+            return True
+    except FormatError:
+        pass
+    return check_contract is not None and check_contract(account, digest, signature)
+
+
+def sign(
+    sign_typed_data: SignTypedData,
+    account: bytes,
+    document: dict[str, Any],
+    digest: bytes,
+    check_contract: CheckContractSignature | None = None,
+) -> bytes:
+    """Have a wallet sign and check what it returns. A ``v`` of 0 or 1, as some wallets return, becomes 27 or 28.
+
+    Raises:
+        InvalidInput: the signature is not one of ``account`` over ``digest``.
+    """
+    signature = bytes(sign_typed_data(document))
+    if len(signature) == SIGNATURE_SIZE and signature[64] in (0, 1):
+        signature = signature[:64] + bytes([signature[64] + 27])
+    if len(signature) > MAX_SIGNATURE_SIZE or not is_signed_by(account, digest, signature, check_contract):
+        raise InvalidInput(f"the wallet's signature is not one of {checksum_address(account)}")
+    return signature
+
+
+def _members(fields: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in fields]
+
+
+def _word(kind: str, value: int | bytes) -> bytes:
+    """A value as 32 bytes (EIP-712, encodeData): integers and addresses to the right, bytes to the left."""
+    if isinstance(value, int):
+        return value.to_bytes(32)
+    return value.rjust(32, b"\0") if kind == "address" else value.ljust(32, b"\0")
+
+
+def _json(kind: str, value: int | bytes) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return checksum_address(value) if kind == "address" else "0x" + value.hex()

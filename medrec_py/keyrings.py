@@ -1,0 +1,161 @@
+"""The keyrings of one patient, as their entries on chain name them: which epoch holds when (docs/format.md §6).
+
+Blocks are fetched when they are needed, the latest first, so that a long past costs nothing where nobody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from medrec_py.crypto import keyring
+from medrec_py.crypto.blocks import Fetch, fetch_block
+from medrec_py.crypto.epochs import Epoch
+from medrec_py.crypto.keyring import Inbox, Keyring
+from medrec_py.crypto.keys import EpochId, Place
+from medrec_py.errors import KeyringMismatch, KeysMissing
+
+
+@dataclass(frozen=True, slots=True)
+class KeyringEntry:
+    """What the chain says about a keyring.
+
+    Attributes:
+        version: The keyring version before it.
+        compartments: Mask of those that it covers.
+        pointer: SHA-256 of its block, 32 bytes.
+        time: When it was mined, Unix time.
+        block: Number of the block that it was mined in.
+    """
+
+    version: int
+    compartments: int
+    pointer: bytes
+    time: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEpoch:
+    """An epoch that holds at some time, and the keyring that published it."""
+
+    epoch: Epoch
+    entry: KeyringEntry
+    keyring: Keyring
+
+
+class Keyrings(Mapping[EpochId, Epoch]):
+    """All epochs that a patient has published, found from the latest keyring backwards."""
+
+    def __init__(self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: dict[bytes, Keyring]) -> None:
+        """
+        Args:
+            place: Chain, contract and patient.
+            entries: In the order of the history.
+            fetch: Gives a block by its pointer.
+            cache: Keyrings that were read before, by pointer; added to.
+        """
+        self.place = place
+        self.entries = tuple(entries)
+        self._fetch = fetch
+        self._cache = cache
+
+    def read(self, entry: KeyringEntry) -> Keyring:
+        """The keyring of an entry, held against it.
+
+        Raises:
+            FormatError, KeyringMismatch: it is not what the entry says.
+            StorageError, BlockMismatch: its block cannot be had.
+        """
+        found = self._cache.get(entry.pointer)
+        if found is None:
+            block = fetch_block(self._fetch, entry.pointer)
+            found = keyring.parse(block, self.place, entry.version, entry.compartments)
+            self._cache[entry.pointer] = found
+        return found
+
+    def newest(self, compartment: int, at: int) -> OpenEpoch | None:
+        """The epoch that records of a compartment are sealed to at a time: of the latest keyring that covers it and has an epoch
+        of it which has started, the one that started last. ``None`` if none has."""
+        superseded_after = at
+        for entry in self._covering(compartment):
+            published = self.read(entry)
+            started = [
+                epoch for epoch in _of(published, compartment) if epoch.start <= at and epoch.start <= superseded_after
+            ]
+            if started:
+                return OpenEpoch(max(started, key=lambda epoch: (epoch.start, epoch.id.number)), entry, published)
+            superseded_after = min(superseded_after, entry.time)
+        return None
+
+    def pending(self, compartment: int, at: int) -> list[OpenEpoch]:
+        """The epochs of a compartment that are published and begin after a time, soonest first."""
+        for entry in self._covering(compartment):
+            published = self.read(entry)
+            waiting = [OpenEpoch(epoch, entry, published) for epoch in _of(published, compartment) if epoch.start > at]
+            return sorted(waiting, key=lambda found: (found.epoch.start, found.epoch.id.number))
+        return []
+
+    def next_number(self, compartment: int) -> int:
+        """The number of the next epoch of a compartment: one more than any that was used."""
+        for entry in self._covering(compartment):
+            return max(epoch.id.number for epoch in _of(self.read(entry), compartment)) + 1
+        return 1
+
+    def publisher(self, epoch: EpochId) -> tuple[KeyringEntry, Keyring]:
+        """The keyring that published an epoch.
+
+        Raises:
+            KeyringMismatch: none did.
+        """
+        for entry in self._covering(epoch.compartment):
+            published = self.read(entry)
+            if epoch in published.epochs:
+                return entry, published
+        raise KeyringMismatch(f"no keyring has published epoch {epoch.number} of compartment {epoch.compartment}")
+
+    def latest_by_patient(self) -> tuple[KeyringEntry, Keyring]:
+        """The latest keyring that the patient published (a representative's has no inbox).
+
+        Raises:
+            KeysMissing: there is none.
+        """
+        for entry in reversed(self.entries):
+            published = self.read(entry)
+            if published.inbox is not None:
+                return entry, published
+        raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
+
+    def inbox(self) -> Inbox:
+        """Where authors seal what fits no epoch.
+
+        Raises:
+            KeysMissing: the patient has published no keyring yet.
+        """
+        inbox = self.latest_by_patient()[1].inbox
+        assert inbox is not None  # noqa: S101 - that is what latest_by_patient looks for
+        return inbox
+
+    def fetch(self, pointer: bytes) -> bytes:
+        """A block by its pointer."""
+        return self._fetch(pointer)
+
+    def __getitem__(self, epoch: EpochId) -> Epoch:
+        try:
+            return self.publisher(epoch)[1].epochs[epoch]
+        except KeyringMismatch:
+            raise KeyError(epoch) from None
+
+    def __iter__(self) -> Iterator[EpochId]:
+        for entry in self.entries:
+            yield from self.read(entry).epochs
+
+    def __len__(self) -> int:
+        return sum(len(self.read(entry).epochs) for entry in self.entries)
+
+    def _covering(self, compartment: int) -> Iterator[KeyringEntry]:
+        return (entry for entry in reversed(self.entries) if entry.compartments >> compartment & 1)
+
+
+def _of(published: Keyring, compartment: int) -> list[Epoch]:
+    return [epoch for epoch in published.epochs.values() if epoch.id.compartment == compartment]

@@ -1,0 +1,186 @@
+"""The chain and the store as the roles see them: verified histories, decisions, profiles, and blocks by their pointers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from medrec_py import consent as consents
+from medrec_py import history as histories
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.events import (
+    Event,
+    KeyringPublished,
+    Logged,
+    PermissionGranted,
+    PermissionRevoked,
+    RecordAppended,
+    RecordsAppended,
+    RecordsErased,
+    RecordsMoved,
+)
+from medrec_py.chain.logs import fetch_logs
+from medrec_py.chain.transactions import Call, Receipt
+from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
+from medrec_py.consent import Consent
+from medrec_py.crypto import profile as profiles
+from medrec_py.crypto.keyring import Keyring
+from medrec_py.crypto.keys import Deployment, Place
+from medrec_py.crypto.profile import ProfileContent
+from medrec_py.errors import HistoryMismatch, ProfileNotFound
+from medrec_py.history import History
+from medrec_py.storage.cid import Cid
+from medrec_py.storage.store import BlockStore
+from medrec_py.wallet import Signer
+
+_DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
+_ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
+
+
+class Ledger:
+    """One deployment and one store.
+
+    Args:
+        chain: The connection.
+        contract: MedRec on it.
+        store: Where blocks are.
+        first_block: Number of the block with the deployment: no event comes before it.
+    """
+
+    def __init__(self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0) -> None:
+        self.chain = chain
+        self.contract = contract
+        self.store = store
+        self._first_block = first_block
+        self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
+        self._keyrings: dict[bytes, Keyring] = {}
+        self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
+        self._histories: dict[str, History] = {}
+        self._observers: list[Callable[[Receipt], None]] = []
+
+    # --- chain ----------------------------------------------------------------------------------------------------------
+
+    def place(self, patient: str) -> Place:
+        """Chain, contract and patient."""
+        return Place(self.deployment.chain_id, self.deployment.contract, address_bytes(patient))
+
+    def now(self) -> int:
+        """Unix time: the later of this machine's clock and the latest block's, so that neither can be too late for an expiry."""
+        return max(int(time.time()), self.chain.now())
+
+    def send(self, wallet: Signer, *calls: Call) -> Receipt:
+        """Send one call, or several that take place together or not at all.
+
+        Raises:
+            ContractError: the contract refused.
+            ChainError: the node refused or does not answer.
+            TransactionTimeout: there is no receipt yet.
+        """
+        call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
+        receipt = self.contract.send(wallet, call)
+        for observer in self._observers:
+            observer(receipt)
+        return receipt
+
+    def observe(self, observer: Callable[[Receipt], None]) -> None:
+        """Show every receipt to ``observer`` as well."""
+        self._observers.append(observer)
+
+    def readers_at(self, patient: str, readers: Sequence[bytes], at: int) -> Sequence[int]:
+        """Which compartments each reader (20 bytes) may read at a time: its mask, zero while it is suspended."""
+        if not readers:
+            return []
+        return self.contract.readers_at(patient, [address_of(reader) for reader in readers], at)
+
+    def consent(self, patient: str) -> Consent:
+        """The decisions of a patient, held against the contract's keyring version.
+
+        Raises:
+            HistoryMismatch: the node left out or invented one.
+            ChainUnavailable: the node does not answer.
+        """
+        for last in (False, True):
+            block = self.chain.block().number
+            state = self.contract.history_of(patient, block=block)
+            events = self._events(patient, _DECISIONS, self._first_block, block)
+            try:
+                place = self.place(patient)
+                return consents.from_events(place, events, state.keyring_version, block, self.fetch, self._keyrings)
+            except HistoryMismatch:
+                if last:
+                    raise
+        raise AssertionError("unreachable")
+
+    def history(self, patient: str) -> History:
+        """The history of a patient, proved complete. What was checked before is not fetched again unless the chain changed.
+
+        Raises:
+            HistoryMismatch: the node left out, changed or invented an entry.
+            ChainUnavailable: the node does not answer.
+        """
+        patient = to_address(patient)
+        known = self._histories.get(patient)
+        if known is not None:
+            try:
+                return self._extended(patient, known)
+            except HistoryMismatch:
+                pass  # the chain was reorganised, or the node is wrong: begin again
+        return self._extended(patient, None)
+
+    # --- profiles -------------------------------------------------------------------------------------------------------
+
+    def profile(self, account: str) -> ProfileContent:
+        """The verified profile of an account.
+
+        Raises:
+            ProfileNotFound: it has published none.
+            IntegrityError: the block is not what the account signed.
+            StorageError: it cannot be had.
+        """
+        digest = self.contract.profile_of(account)
+        if digest == ZERO_BYTES32:
+            raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
+        if (account, digest) not in self._profiles:
+            unverified = profiles.parse(self.fetch(digest))
+            self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
+        return self._profiles[account, digest]
+
+    # --- blocks ---------------------------------------------------------------------------------------------------------
+
+    def fetch(self, pointer: bytes) -> bytes:
+        """The block that a pointer names, verified. Raises ``StorageError`` and ``BlockMismatch``."""
+        return self.store.get_block(Cid.raw(pointer))
+
+    def put_block(self, block: bytes) -> bytes:
+        """Store a block, read it back, and return its pointer: only then may it go on chain.
+
+        Raises:
+            StorageError, BlockMismatch: the store did not take it, or does not give it back.
+        """
+        cid = self.store.put_block(block)
+        self.store.verify(cid)
+        return cid.digest
+
+    # --- private --------------------------------------------------------------------------------------------------------
+
+    def _extended(self, patient: str, known: History | None) -> History:
+        block = self.chain.block().number
+        stated = int.from_bytes(self.contract.history_of(patient, block=block).to_word())
+        if known is not None and known.word == stated:
+            return known
+        start = self._first_block if known is None else known.block + 1
+        events = self._events(patient, _ENTRIES, start, block)
+        word = 0 if known is None else known.word
+        entries, word = histories.extend(address_bytes(patient), word, events, stated)
+        before = () if known is None else known.entries
+        checked = History((*before, *entries), word, block)
+        self._histories[patient] = checked
+        return checked
+
+    def _events(
+        self, patient: str, kinds: Sequence[type[Event]], first: int, last: int
+    ) -> list[Logged[Event]]:
+        return list(fetch_logs(self.contract, kinds, patient=patient, from_block=first, to_block=last))
+
+

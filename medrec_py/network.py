@@ -1,0 +1,275 @@
+"""Where everything begins: a deployment and a store, in this process (``local``) or elsewhere (``connect``)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.deployment import Deployed, deploy
+from medrec_py.chain.local import LocalChain
+from medrec_py.chain.transactions import Receipt
+from medrec_py.crypto.keys import RootSecret
+from medrec_py.errors import InvalidInput
+from medrec_py.ledger import Ledger
+from medrec_py.patient import Patient
+from medrec_py.provider import Organisation, Practitioner, Provider
+from medrec_py.registrar import Authority, Registrar
+from medrec_py.storage import open_store
+from medrec_py.storage.opening import Address
+from medrec_py.storage.store import BlockStore
+from medrec_py.wallet import Signer, Wallet, require_root
+
+if TYPE_CHECKING:
+    from web3 import Web3
+
+
+_P = TypeVar("_P", bound=Provider)
+
+
+class Network:
+    """A deployment of MedRec and a block store; the roles are opened from here.
+
+    Use it as a context manager, or ``close`` it: that closes the store and what ``local`` started.
+
+    Args:
+        chain: The connection.
+        contract: MedRec on it.
+        store: Where blocks are.
+        first_block: Number of the block with the deployment, where reading events begins.
+        fund: Gives an account some ether before its first transaction; ``None`` where accounts pay for themselves.
+        authority: The wallet of the authority, where this network has one of its own.
+        registrar: The wallet of a registrar, where this network has one of its own.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        contract: MedRecContract,
+        store: BlockStore,
+        *,
+        first_block: int = 0,
+        fund: Callable[[str], None] | None = None,
+        authority: Signer | None = None,
+        registrar: Signer | None = None,
+    ) -> None:
+        self._ledger = Ledger(chain, contract, store, first_block)
+        self._fund = fund
+        self._authority = authority
+        self._registrar = registrar
+        self._resources = ExitStack()
+
+    # --- roles ----------------------------------------------------------------------------------------------------------
+
+    def patient(self, wallet: Signer, root: RootSecret | None = None) -> Patient:
+        """A patient, registered or about to be.
+
+        Args:
+            wallet: Decides for the patient.
+            root: Opens everything of the patient's; the wallet's own if it was made from a phrase.
+
+        Raises:
+            RootSecretMissing: neither is there.
+        """
+        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root))
+
+    def organisation(
+        self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
+    ) -> Organisation:
+        """A hospital, a laboratory, an insurer. Publishes its profile if it has none, so that something can be granted to it.
+
+        Args:
+            wallet: Signs for it.
+            root: What its profile key is derived from; the wallet's own if it was made from a phrase.
+            name: Published in its profile.
+            publish: ``False`` to leave the profile alone.
+
+        Raises:
+            RootSecretMissing: neither root secret is there.
+        """
+        return self._published(Organisation(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
+
+    def practitioner(
+        self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
+    ) -> Practitioner:
+        """A doctor, a nurse, a therapist. As ``organisation``."""
+        return self._published(Practitioner(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
+
+    def reader(self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True) -> Provider:
+        """Somebody who is no accredited provider and may be granted reading: a relative, a carer. As ``organisation``."""
+        return self._published(Provider(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
+
+    def registrar(self, wallet: Signer | None = None) -> Registrar:
+        """A registrar; the network's own unless a wallet is given.
+
+        Raises:
+            InvalidInput: this network has none of its own.
+        """
+        wallet = wallet or self._registrar
+        if wallet is None:
+            raise InvalidInput("give the registrar's wallet: this network has no registrar of its own")
+        return Registrar(self._ledger, self._funded(wallet))
+
+    def authority(self, wallet: Signer | None = None) -> Authority:
+        """The authority, that names registrars; the network's own unless a wallet is given.
+
+        Raises:
+            InvalidInput: this network has none of its own.
+        """
+        wallet = wallet or self._authority
+        if wallet is None:
+            raise InvalidInput("give the authority's wallet: this network has none of its own")
+        return Authority(self._ledger, self._funded(wallet))
+
+    # --- what it is made of ---------------------------------------------------------------------------------------------
+
+    @property
+    def chain(self) -> Chain:
+        """The connection."""
+        return self._ledger.chain
+
+    @property
+    def contract(self) -> MedRecContract:
+        """The contract, for what the roles do not cover."""
+        return self._ledger.contract
+
+    @property
+    def store(self) -> BlockStore:
+        """The block store."""
+        return self._ledger.store
+
+    @property
+    def address(self) -> str:
+        """Of the contract, EIP-55."""
+        return self._ledger.contract.address
+
+    @property
+    def chain_id(self) -> int:
+        """EIP-155 chain id."""
+        return self._ledger.chain.chain_id
+
+    def on_receipt(self, observer: Callable[[Receipt], None]) -> None:
+        """Have every transaction's receipt shown to ``observer`` as well, for accounts of gas."""
+        self._ledger.observe(observer)
+
+    def keep(self, resources: ExitStack) -> None:
+        """Close these as well when the network is closed."""
+        self._resources.push(resources)
+
+    def close(self) -> None:
+        """Close the store and whatever else belongs to this network. Closing twice is as once."""
+        self._ledger.store.close()
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Network {self.address} on chain {self.chain_id}, blocks in {self.store!r}>"
+
+    # --- private --------------------------------------------------------------------------------------------------------
+
+    def _funded(self, wallet: Signer) -> Signer:
+        if self._fund is not None and not self.chain.balance(wallet.address):
+            self._fund(wallet.address)
+        return wallet
+
+    def _published(self, provider: _P, name: str, publish: bool) -> _P:
+        if publish and not any(self.contract.profile_of(provider.address)):
+            provider.publish_profile(name)
+        return provider
+
+
+def local(store: Address | Sequence[Address] | None = None) -> Network:
+    """MedRec on a chain inside this process, with blocks in a folder: for trying it out and for tests. Nothing stays behind.
+
+    Accounts are given ether as they are used. The network has an authority and a registrar of its own.
+
+    Args:
+        store: Where blocks go; a temporary folder unless given.
+
+    Raises:
+        ConfigurationError: the extra ``local`` is not installed (``pip install medrec-py[local]``).
+    """
+    resources = ExitStack()
+    if store is None:
+        store = resources.enter_context(tempfile.TemporaryDirectory(prefix="medrec-"))
+    chain = LocalChain()
+    network = on_development_chain(chain, open_store(store), chain.fund)
+    network.keep(resources)
+    return network
+
+
+def on_development_chain(chain: Chain, store: BlockStore, fund: Callable[[str], None]) -> Network:
+    """A fresh deployment on a development chain, with an authority and a registrar made for it.
+
+    Args:
+        chain: The connection.
+        store: Where blocks are.
+        first_block: Number of the block with the deployment, where reading events begins.
+        fund: Gives an account ether.
+    """
+    authority, registrar = Wallet.create(), Wallet.create()
+    fund(authority.address)
+    deployed = deploy(chain, authority).deployed
+    network = Network(
+        chain,
+        MedRecContract(chain, deployed.address, check=False),
+        store,
+        first_block=deployed.block,
+        fund=fund,
+        authority=authority,
+        registrar=registrar,
+    )
+    network.authority().add_registrar(registrar)
+    return network
+
+
+def connect(
+    url: str | None = None,
+    *,
+    contract: str | Deployed,
+    store: Address | Sequence[Address],
+    w3: Web3 | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30.0,
+    chain_id: int | None = None,
+    store_token: str | None = None,
+) -> Network:
+    """MedRec as it is deployed on a chain.
+
+    Args:
+        url: Of the node's JSON-RPC interface.
+        contract: Address of the contract; or a ``Deployed`` from its deployment file, which also says where its events begin.
+        store: Where blocks are: a folder, a Kubo node's RPC address, a gateway, or several in order (``open_store``).
+        w3: The caller's own connection, in place of a URL.
+        headers: Sent with each request to the node, ``Authorization`` for instance.
+        timeout: Seconds until a request to the node or the store is given up.
+        chain_id: The chain that it is expected to be.
+        store_token: Bearer token for the store.
+
+    Raises:
+        InvalidInput: not exactly one of ``url`` and ``w3`` is given, or a value cannot be used.
+        ChainUnavailable: the node does not answer.
+        WrongChain: it serves another chain.
+        NotDeployed: there is no MedRec at the address.
+    """
+    if (url is None) == (w3 is None):
+        raise InvalidInput("give the node's URL, or your own Web3 as w3=")
+    if w3 is not None:
+        chain = Chain(w3, chain_id=chain_id)
+    else:
+        assert url is not None  # noqa: S101 - one of them is
+        chain = Chain.connect(url, headers=headers, timeout=timeout, chain_id=chain_id)
+    address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
+    blocks = open_store(store, token=store_token, timeout=timeout)
+    return Network(chain, MedRecContract(chain, address), blocks, first_block=first_block)

@@ -1,0 +1,104 @@
+"""Providers: organisations and practitioners, and those who act for them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from medrec_py.chain.transactions import Receipt
+from medrec_py.chain.types import ProviderKind, ProviderState, address_bytes
+from medrec_py.chart import Chart
+from medrec_py.ledger import Ledger
+from medrec_py.party import Account, KeyedParty, address_of
+from medrec_py.purposes import Purpose
+from medrec_py.times import MAX_TIME, Moment, unix_time
+from medrec_py.unsealing import NoKeys, Unsealer
+from medrec_py.wallet import Signer
+
+AGENT_TIME = timedelta(days=365)
+
+
+class Provider(KeyedParty):
+    """An accredited organisation or practitioner, or a relative: whoever holds permissions."""
+
+    kind: ProviderKind = ProviderKind.NONE
+
+    @property
+    def state(self) -> ProviderState:
+        """What the contract stores of this provider."""
+        return self._ledger.contract.provider_of(self.address)
+
+    def add_agent(self, agent: Account, expires: Moment = AGENT_TIME) -> Receipt:
+        """Name an agent: it may append and enter accesses on this provider's behalf.
+
+        Args:
+            agent: Who.
+            expires: First moment at which it no longer may.
+
+        Raises:
+            ContractError: it is this provider itself, or the moment has passed.
+
+        Warning: the agent writes in this provider's name wherever this provider may append.
+        """
+        until = min(unix_time(expires, self._ledger.now()), MAX_TIME)
+        return self._ledger.send(self._wallet, self._ledger.contract.name_agent(address_of(agent), until))
+
+    def remove_agent(self, agent: Account) -> Receipt:
+        """Dismiss an agent, from the next transaction on."""
+        return self._ledger.send(self._wallet, self._ledger.contract.dismiss_agent(address_of(agent)))
+
+    def is_agent(self, agent: Account) -> bool:
+        """Whether ``agent`` may act for this provider now, as far as its time goes."""
+        return self._ledger.contract.agent_until(self.address, address_of(agent)) > self._ledger.now()
+
+    def chart(self, patient: Account, purpose: str | Purpose = Purpose.TREAT) -> Chart:
+        """A patient's record, on this provider's own behalf."""
+        return self.on_behalf_of(self).chart(patient, purpose)
+
+    def on_behalf_of(self, principal: Provider | Account) -> Mandate:
+        """Act for another provider, which has named this one its agent.
+
+        Args:
+            principal: The provider, with its keys; or its address, if its keys are not on this machine: then nothing can be
+                read, and compartments have to be known otherwise.
+        """
+        keys: Unsealer
+        if isinstance(principal, Provider):
+            keys = principal.keys()
+        else:
+            keys = NoKeys(address_bytes(address_of(principal)))
+        return Mandate(self._ledger, self._wallet, address_of(principal), keys)
+
+
+class Organisation(Provider):
+    """A hospital, a laboratory, an insurer."""
+
+    kind = ProviderKind.ORGANISATION
+
+
+class Practitioner(Provider):
+    """A doctor, a nurse, a therapist."""
+
+    kind = ProviderKind.PRACTITIONER
+
+
+class Mandate:
+    """An actor on behalf of a principal; opens charts.
+
+    Args:
+        ledger: Chain and store.
+        wallet: Of the actor.
+        principal: Whom it acts for, EIP-55.
+        keys: Open data keys for the principal.
+    """
+
+    def __init__(self, ledger: Ledger, wallet: Signer, principal: str, keys: Unsealer) -> None:
+        self._ledger = ledger
+        self._wallet = wallet
+        self.principal = principal
+        self._keys = keys
+
+    def chart(self, patient: Account, purpose: str | Purpose = Purpose.TREAT) -> Chart:
+        """A patient's record, for a purpose of use."""
+        return Chart(
+            self._ledger, address_of(patient), self._wallet, self.principal, self._keys, Purpose.parse(purpose)
+        )

@@ -1,0 +1,123 @@
+"""Reading answers of servers that are not trusted: limited in size and in time, as they come, never decompressed."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from medrec_py.errors import BlockTooLarge, StoreTimeout, StoreUnavailable
+
+_PIECE: Final = 1 << 16
+
+
+class Deadline:
+    """The time by which a whole answer must be there.
+
+    Args:
+        name: The store, for messages.
+        seconds: From now.
+    """
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def passed(self) -> bool:
+        """Whether it is too late."""
+        return time.monotonic() >= self._end
+
+    def error(self) -> StoreTimeout:
+        """What to raise then."""
+        return StoreTimeout(f"{self._name} did not answer within {self._seconds:g} s")
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns what the network says into this package's errors."""
+        try:
+            yield
+        except (urllib3.exceptions.HTTPError, OSError) as error:  # requests' errors are OSErrors
+            if self.passed() or _is_timeout(error):
+                raise self.error() from error
+            raise StoreUnavailable(f"{self._name} can't be reached: {_innermost(error)}") from error
+
+    def read(self, response: urllib3.BaseHTTPResponse, limit: int, *, strict: bool = True) -> bytes:
+        """Reads the body of an answer, keeping no more than ``limit`` bytes and one piece.
+
+        Args:
+            response: Not read yet.
+            limit: Bytes.
+            strict: Whether the deadline ends the reading; else only a pause as long as the socket's timeout does.
+
+        Raises:
+            BlockTooLarge: if there is more.
+            StoreTimeout: if it isn't there in time.
+        """
+        data = bytearray()
+        while True:
+            piece = response.read1(_PIECE, decode_content=False)
+            if strict and self.passed():  # also what looks like an end if the watch below hung up
+                raise self.error()
+            if not piece:
+                return bytes(data)
+            data += piece
+            if len(data) > limit:
+                raise BlockTooLarge(f"{self._name} sends more than {limit} bytes")
+
+
+class _Punctual(HTTPConnection):
+    """Hangs up on a server whose headers take longer than the timeout, however busily it sends."""
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        watch = threading.Timer(self.timeout or 0, self._hang_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            return super().getresponse()
+        finally:
+            watch.cancel()
+
+    def _hang_up(self) -> None:
+        if (connection := self.sock) is not None:
+            with suppress(OSError):  # it may be closed already
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+class _PunctualTls(_Punctual, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Punctual
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _PunctualTls
+
+
+def pool() -> urllib3.PoolManager:
+    """Connections for servers that are not trusted: no retries, no redirects, headers in time."""
+    manager = urllib3.PoolManager(retries=False, maxsize=4)
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return manager
+
+
+def _is_timeout(error: BaseException) -> bool:
+    if isinstance(error, urllib3.exceptions.NewConnectionError):  # urllib3 counts refusals among the timeouts
+        return False
+    if isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)):
+        return True
+    return any(isinstance(inner, Exception) and _is_timeout(inner) for inner in (*error.args, error.__cause__) if inner)
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__

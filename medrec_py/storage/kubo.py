@@ -1,0 +1,247 @@
+"""Blocks on a Kubo node (IPFS), over its RPC, with ipfshttpclient.
+
+ipfshttpclient brings the address forms and the connections. The answers are read here: its own methods buffer
+whatever a node sends and follow redirects, and this store does neither.
+
+Standard: https://docs.ipfs.tech/reference/kubo/rpc/, tried with Kubo 0.41.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from medrec_py.errors import (
+    BlockMismatch,
+    BlockNotFound,
+    ConfigurationError,
+    InvalidInput,
+    StoreFull,
+    StoreUnavailable,
+)
+from medrec_py.storage._http import Deadline
+from medrec_py.storage.cid import DAG_PB, Cid, Unverified
+from medrec_py.storage.dag import BLOCK_LIMIT, Block
+from medrec_py.storage.store import BlockStore
+
+if TYPE_CHECKING:
+    import requests
+
+DEFAULT_ADDRESS: Final = "http://127.0.0.1:5001"
+_MESSAGE_LIMIT: Final = 1 << 16
+_MISSING: Final = ("could not find", "not found", "context deadline exceeded")
+_FULL: Final = ("no space left on device", "disk quota exceeded", "file too large")
+
+
+class KuboStore(BlockStore):
+    """A block store on a Kubo node.
+
+    Blocks and CIDs are those of ``ipfs add --raw-leaves --cid-version 1 --chunker size-1048576``. Everything is
+    fetched block by block and checked, so the node is not trusted.
+
+    Args:
+        address: URL of the RPC (``http://127.0.0.1:5001``) or its multiaddr (``/ip4/127.0.0.1/tcp/5001``,
+            ``/unix/…``).
+        token: Bearer token, as Kubo's ``API.Authorizations`` asks for.
+        headers: Further HTTP headers for each request.
+        timeout: Seconds for connecting, and for each answer.
+        search: Seconds that the node may look for a block among its peers; 0 asks for its own blocks only.
+
+    Attributes:
+        client: The ``ipfshttpclient.Client``, for what else an application wants from the node.
+
+    Raises:
+        ConfigurationError: if ipfshttpclient is not installed.
+        InvalidInput: if the address can't be used. Nothing is connected yet.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10.0,
+        search: float = 5.0,
+    ) -> None:
+        if timeout <= 0 or search < 0:
+            raise InvalidInput("the timeout must be positive, and the search time not negative")
+        self._timeout = timeout
+        self._search = search
+        multiaddr, base = _multiaddr(address)
+        self.client = _client(multiaddr, base)
+        http = self.client._client  # noqa: SLF001  what carries its requests; the version is pinned
+        self._session: requests.Session = http._session  # noqa: SLF001
+        self._base: str = http._base_url  # noqa: SLF001
+        for adapter in self._session.adapters.values():
+            adapter.poolmanager.connection_pool_kw.pop("strict", None)  # urllib3 would warn at each request
+        self._session.headers.update({"Accept-Encoding": "identity", **(headers or {})})
+        if token is not None:
+            self._session.auth = _bearer(token)  # as a header alone, ~/.netrc would override it
+        self.name = f"Kubo {address}"
+
+    # --- primitives -------------------------------------------------------------------------------------------------
+
+    def has(self, cid: Cid) -> bool:
+        """Whether the node says that it holds the block itself, without asking its peers."""
+        try:
+            self._rpc("block/stat", cid, {"offline": "true"})
+        except BlockNotFound:
+            return False
+        return True
+
+    def pin(self, cid: Cid) -> None:
+        """Pins a block or file that the node holds whole; see ``BlockStore.pin``."""
+        self._rpc("pin/add", cid, {"offline": "true", "progress": "true"}, whole=False)
+
+    def unpin(self, cid: Cid) -> None:
+        """Lets the node's garbage collection remove a block or file, unless another pin holds it."""
+        try:
+            self._rpc("pin/rm", cid)
+        except StoreUnavailable as error:
+            if "not pinned" not in str(error):
+                raise
+
+    def _fetch(self, cid: Cid) -> Unverified:
+        where = {"timeout": f"{self._search:.3f}s"} if self._search else {"offline": "true"}
+        return Unverified(self._rpc("block/get", cid, where, limit=BLOCK_LIMIT, extra=self._search))
+
+    def _store(self, blocks: Iterable[Block], roots: Sequence[Cid] | None = None) -> Cid:
+        last: Cid | None = None
+        for cid, block in blocks:
+            codec = "dag-pb" if cid.codec == DAG_PB else "raw"
+            answer = self._rpc("block/put", None, {"cid-codec": codec, "mhtype": "sha2-256"}, body=block)
+            if (named := _field(answer, "Key")) != str(cid):
+                raise BlockMismatch(f"{self.name} stored {cid} under another name: {named!r}")
+            last = cid
+        if last is None:
+            raise InvalidInput("there is no block to store")
+        for root in [last] if roots is None else roots:
+            self.pin(root)
+        return last
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.client.close()
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def _rpc(
+        self,
+        command: str,
+        cid: Cid | None,
+        options: Mapping[str, str] | None = None,
+        *,
+        body: bytes | None = None,
+        limit: int = _MESSAGE_LIMIT,
+        extra: float = 0.0,
+        whole: bool = True,
+    ) -> bytes:
+        """Calls a command of the node.
+
+        Args:
+            command: Its path below ``/api/v0``.
+            cid: Its argument.
+            options: Its options.
+            body: A file to send.
+            limit: The most bytes that the answer may have.
+            extra: Seconds to wait on top of the timeout.
+            whole: Whether the timeout is for the whole answer; else only for each pause in it.
+
+        Returns:
+            The answer, at most ``limit`` bytes.
+        """
+        deadline = Deadline(self.name, self._timeout + extra)
+        headers = {}
+        if body is not None:
+            boundary = secrets.token_hex(16)
+            body = _form(body, boundary)
+            headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
+        with (
+            deadline.errors(),
+            self._session.request(
+                "POST",
+                self._base + command,
+                params={**(options or {}), **({"arg": str(cid)} if cid else {})},
+                data=body,
+                headers=headers,
+                timeout=(self._timeout, self._timeout + extra),
+                stream=True,
+                allow_redirects=False,
+            ) as response,
+        ):
+            if response.status_code == 200:
+                return deadline.read(response.raw, limit, strict=whole)
+            message = deadline.read(response.raw, _MESSAGE_LIMIT)
+        raise self._refusal(cid, response.status_code, _field(message, "Message") or "")
+
+    def _refusal(self, cid: Cid | None, status: int, message: str) -> Exception:
+        """The error that an answer other than 200 means."""
+        if cid is not None and status == 500 and any(words in message for words in _MISSING):
+            return BlockNotFound(f"{self.name} does not have {cid}")
+        if any(words in message for words in _FULL):
+            return StoreFull(f"{self.name}: {message}")
+        hint = " (does it ask for a token?)" if status in (401, 403) else ""
+        return StoreUnavailable(f"{self.name} answers {status}{hint}: {message[:200] or 'without a reason'}")
+
+
+def _client(multiaddr: str, base: str) -> Any:
+    try:
+        import ipfshttpclient  # noqa: PLC0415  optional
+    except ImportError as error:
+        raise ConfigurationError("a Kubo node needs ipfshttpclient: pip install medrec-py[ipfs]") from error
+    try:
+        # not connect(): it warns about every Kubo of this decade
+        return ipfshttpclient.Client(multiaddr, base, session=True, timeout=None)
+    except ipfshttpclient.exceptions.AddressError as error:
+        raise InvalidInput(f"not the address of a Kubo RPC: {multiaddr}") from error
+
+
+def _multiaddr(address: str) -> tuple[str, str]:
+    """Address and path prefix as ipfshttpclient wants them."""
+    if address.startswith("/"):
+        return address, "api/v0"
+    try:
+        url = urlsplit(address)
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise InvalidInput(f"not the address of a Kubo RPC: {error}") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise InvalidInput("the address of a Kubo RPC is http://HOST:PORT, https://HOST:PORT or a multiaddr")
+    if url.username or url.password or url.query or url.fragment:
+        raise InvalidInput("give a token or headers rather than credentials or options in the address of a Kubo RPC")
+    try:
+        kind = "ip6" if isinstance(ip_address(host), IPv6Address) else "ip4"
+    except ValueError:
+        kind = "dns"
+    port = port or (443 if url.scheme == "https" else 80)
+    return f"/{kind}/{host}/tcp/{port}/{url.scheme}", f"{url.path.strip('/')}/api/v0".lstrip("/")
+
+
+def _bearer(token: str) -> Any:
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return authorize
+
+
+def _form(block: bytes, boundary: str) -> bytes:
+    """A multipart form with one file (RFC 7578)."""
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="block"\r\n'
+    return (
+        head.encode() + b"Content-Type: application/octet-stream\r\n\r\n" + block + f"\r\n--{boundary}--\r\n".encode()
+    )
+
+
+def _field(answer: bytes, name: str) -> str | None:
+    """A text field of a JSON answer that may be anything."""
+    try:
+        value = json.loads(answer)[name]
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return None
+    return value if isinstance(value, str) else None

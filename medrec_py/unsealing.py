@@ -1,0 +1,233 @@
+"""Opening data keys: the one thing that needs a private key, behind one interface.
+
+A reader's keys may be in this process (``ReaderKeys``), the patient's root secret opens everything (``RootKeys``), and an
+organisation's keys may stay in a service or a hardware module of its own, which implements ``Unsealer`` and gives out data keys
+record by record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from medrec_py.consent import Consent
+from medrec_py.crypto import envelope as envelopes
+from medrec_py.crypto import grant_seal, keyring
+from medrec_py.crypto.blocks import fetch_block
+from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
+from medrec_py.crypto.epochs import check_keys, walk_back
+from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys, KemSeed, Place, RootSecret
+from medrec_py.crypto.suites import CURRENT
+from medrec_py.errors import InInbox, KeysMissing, KeyUnavailable, WrongKey
+
+
+class Unsealer(Protocol):
+    """Opens data keys for one account."""
+
+    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+        """The data key of a record.
+
+        Args:
+            consent: What the chain says about the patient's permissions and keyrings.
+            envelope: The record's.
+
+        Raises:
+            KeysMissing: no seal for this account holds the key of the record's epoch.
+            InInbox: only the patient's root secret opens it.
+            IntegrityError: the envelope, a keyring or a seal was altered.
+            StorageError: a block cannot be had.
+        """
+
+    def names(self, consent: Consent) -> Mapping[int, str]:
+        """Number → name of the compartments that this account knows.
+
+        Raises:
+            KeysMissing, IntegrityError, StorageError: as ``data_key``.
+        """
+
+
+class RootKeys:
+    """The patient's own keys, all from the root secret.
+
+    Args:
+        root: The patient's root secret.
+    """
+
+    def __init__(self, root: RootSecret) -> None:
+        self._root = root
+
+    def public_key(self, place: Place) -> bytes:
+        """The root public key of a patient, that keyrings are sealed to."""
+        return CURRENT.public_key(self._root.root_key(CURRENT.number, place))
+
+    def inbox_public_key(self, place: Place, number: int) -> bytes:
+        """The public key of the inbox ``number``."""
+        return CURRENT.public_key(self._root.inbox_key(CURRENT.number, place, number))
+
+    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+        """As ``Unsealer``; the inbox opens too."""
+        to, place = envelope.to, consent.place
+        if to.kind is Kind.INBOX:
+            seed = self._root.inbox_key(envelope.suite.number, place, to.number)
+        else:
+            seed = self.epoch_keys(consent, EpochId(to.compartment, to.number)).seed
+        return envelopes.open_data_key(envelope, place, seed)
+
+    def epoch_keys(self, consent: Consent, epoch: EpochId) -> EpochKeys:
+        """The keys of any epoch, from the keyring that published it."""
+        _, published = consent.keyrings.publisher(epoch)
+        return self._open(published).epochs[epoch]
+
+    def names(self, consent: Consent) -> Mapping[int, str]:
+        """The names of all compartments."""
+        return self._open(consent.keyrings.latest_by_patient()[1]).names
+
+    def _open(self, published: keyring.Keyring) -> keyring.RootKeys:
+        return keyring.open_as_root(published, self._root.root_key(published.suite.number, published.place))
+
+
+class ReaderKeys:
+    """A reader's keys in this process: the profile key opens grants and keyrings, and those hold the keys of epochs.
+
+    Args:
+        root: The reader's root secret.
+        deployment: Chain and contract that the profile key is for.
+        account: The reader's address, 20 bytes.
+        number: Of the newest profile key; earlier ones are tried too.
+    """
+
+    def __init__(self, root: RootSecret, deployment: Deployment, account: bytes, number: int) -> None:
+        self._root = root
+        self._deployment = deployment
+        self._account = account
+        self._number = number
+
+    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+        """As ``Unsealer``."""
+        if envelope.to.kind is Kind.INBOX:
+            raise InInbox("the record waits in the patient's inbox: it was written while the keys were changing")
+        keys = self.epoch_keys(consent, EpochId(envelope.to.compartment, envelope.to.number))
+        return envelopes.open_data_key(envelope, consent.place, keys.seed)
+
+    def epoch_keys(self, consent: Consent, epoch: EpochId) -> EpochKeys:
+        """The keys of an epoch, from the latest seal that holds them or leads back to them.
+
+        Raises:
+            KeysMissing: none does.
+        """
+        found = (
+            self._from_publisher(consent, epoch)
+            or self._from_grants(consent, epoch)
+            or self._from_later_keyrings(consent, epoch)
+        )
+        if found is None:
+            raise KeysMissing(
+                f"no seal for {_hex(self._account)} holds epoch {epoch.number} of compartment {epoch.compartment}"
+            )
+        return found
+
+    def names(self, consent: Consent) -> Mapping[int, str]:
+        """The names that came with the latest grant that opens."""
+        for grant in reversed(consent.grants_to(self._account)):
+            try:
+                return self._open_grant(consent, grant.version, grant.seal).names
+            except KeyUnavailable:
+                continue
+        raise KeysMissing(f"no grant's seal opens with the keys of {_hex(self._account)}")
+
+    def _from_publisher(self, consent: Consent, epoch: EpochId) -> EpochKeys | None:
+        """From the keyring that published the epoch."""
+        _, published = consent.keyrings.publisher(epoch)
+        if epoch not in published.holders.get(self._account, ()):
+            return None
+        return self._open_keyring(consent, published).get(epoch)
+
+    def _from_later_keyrings(self, consent: Consent, epoch: EpochId) -> EpochKeys | None:
+        """By the way back from a later keyring, the latest first: a new profile key may open no earlier one."""
+        for entry in reversed(consent.keyrings.entries):
+            if not entry.compartments >> epoch.compartment & 1:
+                continue
+            published = consent.keyrings.read(entry)
+            if epoch in published.epochs:
+                return None  # earlier keyrings cannot know it
+            if self._account in published.holders:
+                found = self._search(consent, self._open_keyring(consent, published), epoch)
+                if found is not None:
+                    return found
+        return None
+
+    def _from_grants(self, consent: Consent, epoch: EpochId) -> EpochKeys | None:
+        """From a grant's seal, the latest first: a renewal need not repeat what an earlier one gave."""
+        for grant in reversed(consent.grants_to(self._account)):
+            try:
+                granted = self._open_grant(consent, grant.version, grant.seal)
+            except KeyUnavailable:
+                continue
+            found = self._search(consent, granted.epochs, epoch)
+            if found is not None:
+                return found
+        return None
+
+    def _search(self, consent: Consent, held: Mapping[EpochId, EpochKeys], epoch: EpochId) -> EpochKeys | None:
+        """The keys of an epoch among those held, or by the way back from one of them."""
+        if epoch in held:
+            return check_keys(consent.keyrings[epoch], held[epoch])
+        later = [known for known in held if known.compartment == epoch.compartment and known.number > epoch.number]
+        for start in sorted(later, key=lambda known: known.number):
+            if held[start].history is None:
+                continue
+            check_keys(consent.keyrings[start], held[start])
+            for reached, keys in walk_back(consent.place, consent.keyrings, start, held[start]):
+                if reached == epoch:
+                    return keys
+        return None
+
+    def _open_keyring(self, consent: Consent, published: keyring.Keyring) -> Mapping[EpochId, EpochKeys]:
+        for seed in self._seeds(published.suite.number):
+            try:
+                return keyring.open_as_reader(published, self._account, seed, consent.keyrings.fetch)
+            except WrongKey:
+                continue
+        return {}
+
+    def _open_grant(self, consent: Consent, version: int, seal: bytes) -> grant_seal.GrantedKeys:
+        block = fetch_block(consent.keyrings.fetch, seal)
+        for seed in self._seeds(CURRENT.number):
+            try:
+                return grant_seal.open_seal(block, consent.place, self._account, version, seed)
+            except WrongKey:
+                continue
+        raise WrongKey("the grant's seal does not open: it was sealed to another key, or altered")
+
+    def _seeds(self, suite: int) -> list[KemSeed]:
+        return [
+            self._root.profile_key(suite, self._deployment, self._account, number)
+            for number in range(self._number, 0, -1)
+        ]
+
+
+class NoKeys:
+    """Of a principal whose keys are not on this machine: everything is refused.
+
+    Args:
+        account: Whose keys are missing, 20 bytes.
+    """
+
+    def __init__(self, account: bytes) -> None:
+        self._account = account
+
+    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+        """Refuses."""
+        raise self._missing()
+
+    def names(self, consent: Consent) -> Mapping[int, str]:
+        """Refuses."""
+        raise self._missing()
+
+    def _missing(self) -> KeysMissing:
+        return KeysMissing(f"the keys of {_hex(self._account)} are not on this machine")
+
+
+def _hex(account: bytes) -> str:
+    return "0x" + account.hex()
+

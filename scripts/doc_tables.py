@@ -1,0 +1,177 @@
+"""Write the tables of the documentation that come from the code: gas figures, purposes of use, errors.
+
+    python -m scripts.doc_tables            # write them
+    python -m scripts.doc_tables --check    # compare; exit 1 if one is out of date
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import medrec_py
+from medrec_py.errors import ChainError, ContractError, MedRecError, NotPermitted
+from medrec_py.purposes import Purpose
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "bench" / "gas.json"
+
+MEASURED = {
+    "register_patient": "register as a patient",
+    "register_provider": "accredit a provider",
+    "publish_key": "publish the key that grants are sealed to",
+    "grant": "grant, the first time",
+    "grant_renewal": "grant, in place of an earlier permission",
+    "publish_keyring": "publish a keyring",
+    "revoke": "revoke",
+    "revoke_and_rotate": "revoke and publish new keys, in one transaction",
+    "append": "append a record",
+    "append_for_organisation": "append a record as an organisation's agent",
+    "append_many_one_patient": "append a record, 100 for one patient in a call, each",
+    "append_many_hundred_patients": "append a record, 100 for 100 patients in a call, each",
+    "access_event": "enter an access",
+    "deploy": "deploy MedRec",
+}
+
+
+def gas_table() -> str:
+    """What each transaction costs, from the committed figures."""
+    figures: dict[str, int] = json.loads(FIGURES.read_text(encoding="utf-8"))
+    if figures.keys() != MEASURED.keys():
+        raise ValueError(f"{FIGURES.name} and the table name different transactions: {figures.keys() ^ MEASURED.keys()}")
+    rows = [f"| {what} | {figures[name]:,} |" for name, what in MEASURED.items()]
+    return "\n".join(["| transaction | gas |", "|---|---:|", *rows])
+
+
+def purposes_table() -> str:
+    """The purposes of use with their numbers on chain. Their meanings stand in the source, below each member."""
+    meanings = re.findall(r'^    (\w+) = \d+\n    """(.+)\."""', inspect.getsource(Purpose), re.MULTILINE)
+    if [name for name, _ in meanings] != list(Purpose.__members__):
+        raise ValueError("a purpose of use has no meaning beside it")
+    rows = [f"| {int(Purpose[name])} | `{name}` | {meaning} |" for name, meaning in meanings]
+    return "\n".join(["| number | code | meaning |", "|---:|---|---|", *rows])
+
+
+def public_errors() -> list[type[MedRecError]]:
+    """Every public error of the package, base classes first."""
+    for module in pkgutil.walk_packages(medrec_py.__path__, "medrec_py."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return list(dict.fromkeys(error for error in _with_subclasses(MedRecError) if not error.__name__.startswith("_")))
+
+
+def _with_subclasses(error: type[MedRecError]) -> Iterator[type[MedRecError]]:
+    if error.__module__.startswith("medrec_py."):
+        yield error
+    # Those of one module in the order of their definition, those of `errors` first: the order of imports does not matter.
+    for child in sorted(error.__subclasses__(), key=lambda found: (found.__module__ != "medrec_py.errors", found.__module__)):
+        yield from _with_subclasses(child)
+
+
+def _parent(error: type[MedRecError]) -> type[MedRecError]:
+    """The nearest public base class."""
+    return next(
+        base for base in error.__mro__[1:] if issubclass(base, MedRecError) and not base.__name__.startswith("_")
+    )
+
+
+def error_tree() -> str:
+    """The tree of all public errors."""
+    children: dict[type[MedRecError], list[type[MedRecError]]] = {}
+    for error in public_errors()[1:]:
+        children.setdefault(_parent(error), []).append(error)
+
+    def lines(error: type[MedRecError], indent: str) -> Iterator[str]:
+        below = children.get(error, [])
+        for child in below:
+            is_last = child is below[-1]
+            yield f"{indent}{'└── ' if is_last else '├── '}{child.__name__}"
+            yield from lines(child, indent + ("    " if is_last else "│   "))
+
+    return "\n".join(["```text", "MedRecError", *lines(MedRecError, ""), "```"])
+
+
+def errors_table() -> str:
+    """A table for each family of errors: what happened, and what to do."""
+    heads = [*(error for error in public_errors()[1:] if _parent(error) is MedRecError), ContractError, NotPermitted]
+    heads.sort(key=lambda head: issubclass(head, ChainError))  # the chain's last
+    return "\n\n".join(_family(head, heads) for head in heads)
+
+
+def _family(head: type[MedRecError], heads: Sequence[type[MedRecError]]) -> str:
+    def head_of(error: type[MedRecError]) -> type[MedRecError]:
+        return error if error in heads else head_of(_parent(error))
+
+    rows = [_row(error) for error in public_errors()[1:] if head_of(error) is head]
+    return "\n".join([f"### {head.__name__}", "", "| error | what happened | what to do |", "|---|---|---|", *rows])
+
+
+def _row(error: type[MedRecError]) -> str:
+    first = inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0]
+    cells = [f"`{error.__name__}`", first, error.remedy]
+    return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
+
+
+def _markdown(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "gas": ("README.md", gas_table),
+    "purposes": ("docs/concepts.md", purposes_table),
+    "error tree": ("docs/errors.md", error_tree),
+    "errors": ("docs/errors.md", errors_table),
+}
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """A document with the table of that name replaced.
+
+    Raises:
+        ValueError: the document has no place for it, or several.
+    """
+    begin, end = f"<!-- table: {name} -->\n", "\n<!-- end of table -->"
+    if text.count(begin) != 1:
+        raise ValueError(f"one place for the table {name!r} is wanted, not {text.count(begin)}")
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the table {name!r} has no end")
+    return before + begin + table + end + after
+
+
+def outdated() -> dict[Path, str]:
+    """The documents with a table that differs from the code, and what they should be."""
+    wanted: dict[Path, str] = {}
+    for name, (document, table) in TABLES.items():
+        path = ROOT / document
+        wanted[path] = with_table(wanted.get(path) or path.read_text(encoding="utf-8"), name, table())
+    return {path: text for path, text in wanted.items() if path.read_text(encoding="utf-8") != text}
+
+
+def main() -> int:
+    """Write the tables, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    check = parser.parse_args().check
+    stale = outdated()
+    for path, text in stale.items():
+        if check:
+            print(f"{path.relative_to(ROOT)}: a table is out of date: run `python -m scripts.doc_tables`", file=sys.stderr)
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"Wrote {path.relative_to(ROOT)}.")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

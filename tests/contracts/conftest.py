@@ -1,0 +1,84 @@
+"""One world for all contract tests, with named actors. ape takes it back to this state after each test.
+
+- The *authority* deployed the contract and named the *registrar*, who accredited the *hospital* and the *clinic*
+  (organisations) and the *doctor* (a practitioner).
+- The hospital named two agents: the doctor, who is a provider too, and the *nurse*, who is none.
+- *Alice* and *bob* are patients, each with a first keyring. Alice granted the hospital to read and append GENERAL for
+  TREAT.
+- *Carol* is a relative: no provider, no patient. The *stranger* is nobody.
+"""
+
+from typing import Any
+
+import pytest
+from ape.api import AccountAPI, ProviderAPI
+from ape.contracts import ContractInstance
+from hypothesis import HealthCheck, settings
+
+from tests.contracts.support import GENERAL, ORGANISATION, PRACTITIONER, YEAR_2100, Clock, digest, terms
+
+# The same examples in each run: what fails in CI fails at a desk.
+settings.register_profile(
+    "contracts",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("contracts")
+
+ACTORS = ("authority", "registrar", "hospital", "clinic", "doctor", "nurse", "alice", "bob", "carol", "stranger")
+
+
+def _actor(place: int, name: str) -> Any:
+    @pytest.fixture(scope="session", name=name)
+    def fixture(accounts: Any) -> AccountAPI:
+        return accounts[place]
+
+    return fixture
+
+
+for _place, _name in enumerate(ACTORS):
+    globals()[_name] = _actor(_place, _name)
+
+
+@pytest.fixture(scope="session")
+def medrec(
+    project: Any,
+    authority: AccountAPI,
+    registrar: AccountAPI,
+    hospital: AccountAPI,
+    clinic: AccountAPI,
+    doctor: AccountAPI,
+    nurse: AccountAPI,
+    alice: AccountAPI,
+    bob: AccountAPI,
+) -> ContractInstance:
+    contract = authority.deploy(project.MedRec, authority)
+    contract.addRegistrar(registrar, sender=authority)
+    contract.accredit(hospital, ORGANISATION, False, YEAR_2100, sender=registrar)
+    contract.accredit(clinic, ORGANISATION, False, YEAR_2100, sender=registrar)
+    contract.accredit(doctor, PRACTITIONER, False, YEAR_2100, sender=registrar)
+    contract.nameAgent(doctor, YEAR_2100, sender=hospital)
+    contract.nameAgent(nurse, YEAR_2100, sender=hospital)
+    for patient in (alice, bob):
+        contract.register(sender=patient)
+        contract.publishKeyring(patient, 0, GENERAL, digest("first keyring"), sender=patient)
+    contract.grant(alice, hospital, terms(), digest("seal"), 1, sender=alice)
+    return contract
+
+
+@pytest.fixture(scope="session")
+def words(project: Any, authority: AccountAPI) -> ContractInstance:
+    """The packing libraries, callable one by one."""
+    return authority.deploy(project.WordsHarness)
+
+
+@pytest.fixture(scope="session")
+def clock(chain: Any) -> Clock:
+    return Clock(chain)
+
+
+@pytest.fixture
+def provider(chain: Any) -> ProviderAPI:
+    return chain.provider

@@ -1,0 +1,326 @@
+"""What contract tests share: the interface's types, short ways to say what is emitted and refused, the clock."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from ape.api import ProviderAPI, ReceiptAPI
+from ape.contracts import ContractInstance
+from ape.exceptions import ContractLogicError, CustomError
+from ape.managers.chain import ChainManager
+from ape_foundry import FoundryProvider
+from eth_abi import decode, encode
+from eth_utils import keccak, to_checksum_address
+from ethpm_types.abi import ABIType, ErrorABI, EventABI
+
+from tests.contracts.storage_layout import slot_named
+from tests.vectors import generate_head
+
+
+class Kind(IntEnum):
+    None_ = 0
+    Record = 1
+    Batch = 2
+    Keyring = 3
+    Moved = 4
+    Erased = 5
+    Continues = 6
+
+
+class ProviderKind(IntEnum):
+    None_ = 0
+    Organisation = 1
+    Practitioner = 2
+
+
+class Action(IntEnum):
+    Read = 0
+    Append = 1
+    Decide = 2
+
+
+class Denial(IntEnum):
+    None_ = 0
+    PatientUnknown = 1
+    NotController = 2
+    AgentNotNamed = 3
+    AgentExpired = 4
+    AgentSuspended = 5
+    AgentAccreditationExpired = 6
+    NotAccredited = 7
+    Suspended = 8
+    AccreditationExpired = 9
+    NotGranted = 10
+    Revoked = 11
+    NotYetValid = 12
+    Expired = 13
+    CompartmentNotGranted = 14
+    PurposeNotGranted = 15
+
+
+ORGANISATION, PRACTITIONER = ProviderKind.Organisation, ProviderKind.Practitioner
+READ, APPEND, DECIDE = Action
+ZERO = "0x" + "00" * 20
+DAY = 24 * 3600
+YEAR_2100 = 4_102_444_800
+LAST_SECOND = 2**40 - 1
+LAST_VERSION = 2**24 - 1
+
+# Two compartments, as bits of a mask, and two purposes of use, as numbers.
+GENERAL, PSYCHIATRY = 1 << 5, 1 << 41
+ALL = 2**64 - 1
+TREAT, RESEARCH = 0, 7
+HISTORY, MANAGE, EMERGENCY = 1, 2, 4
+
+
+def digest(label: str) -> bytes:
+    """32 bytes that look like any other digest."""
+    return hashlib.sha256(label.encode()).digest()
+
+
+class Entry(NamedTuple):
+    """A record's entry as its author gives it."""
+
+    compartments: int
+    replaces: int
+    pointer: bytes
+    claim: bytes
+
+
+class Terms(NamedTuple):
+    """What a patient grants."""
+
+    read: int
+    append: int
+    not_before: int
+    expiry: int
+    purposes: int
+    flags: int
+
+
+class Item(NamedTuple):
+    """A record for one of many patients."""
+
+    patient: Any
+    keyring_version: int
+    entry: Entry
+
+
+def entry(label: str = "record", *, compartments: int = GENERAL, replaces: int = 0) -> Entry:
+    """An entry whose pointer and claim follow from a label."""
+    return Entry(compartments, replaces, digest(f"pointer of {label}"), digest(f"claim of {label}"))
+
+
+def terms(
+    *,
+    read: int = GENERAL,
+    append: int = GENERAL,
+    not_before: int = 0,
+    expiry: int = YEAR_2100,
+    purposes: int = 1 << TREAT,
+    flags: int = 0,
+) -> Terms:
+    """Terms of which a test names only what it is about."""
+    return Terms(read, append, not_before, expiry, purposes, flags)
+
+
+# ---------------------------------------------------------------------------------------------------- events and errors
+
+
+def plain(value: Any) -> Any:
+    """A value as both sides of a comparison write it: addresses as text, enumerations as numbers, structs as tuples."""
+    if hasattr(value, "address"):
+        return to_checksum_address(value.address)
+    if isinstance(value, bool | int):
+        return int(value)
+    if isinstance(value, bytes):
+        return bytes(value)
+    if isinstance(value, str):
+        return to_checksum_address(value) if value.startswith("0x") and len(value) == 42 else value
+    if is_dataclass(value):
+        return tuple(plain(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Sequence):
+        return tuple(plain(item) for item in value)
+    raise TypeError(f"{value!r} is nothing that a contract gives")
+
+
+@dataclass(frozen=True)
+class Said:
+    """An event, or an error, with all its arguments."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+def said(name: str, **arguments: Any) -> Said:
+    """An event that a test expects; all arguments are named, so none goes unchecked."""
+    return Said(name, {key: plain(value) for key, value in arguments.items()})
+
+
+def _types(inputs: Sequence[ABIType]) -> list[str]:
+    return [parameter.canonical_type for parameter in inputs]
+
+
+def _event(abi: EventABI, topics: Sequence[bytes], data: bytes) -> Said:
+    indexed = [parameter for parameter in abi.inputs if parameter.indexed]
+    rest = [parameter for parameter in abi.inputs if not parameter.indexed]
+    values = {p.name: decode([p.canonical_type], topic)[0] for p, topic in zip(indexed, topics, strict=True)}
+    values |= {p.name: value for p, value in zip(rest, decode(_types(rest), data), strict=True)}
+    return said(abi.name, **{parameter.name: values[parameter.name] for parameter in abi.inputs})
+
+
+def emitted(medrec: ContractInstance, receipt: ReceiptAPI) -> list[Said]:
+    """All events of a transaction, in their order."""
+    events = {keccak(text=abi.selector): abi for abi in medrec.contract_type.events}
+    result = []
+    for log in receipt.logs:
+        assert to_checksum_address(log["address"]) == medrec.address
+        first, *topics = (bytes(topic) for topic in log["topics"])
+        result.append(_event(events[first], topics, bytes(log["data"])))
+    return result
+
+
+def error_data(medrec: ContractInstance, name: str, *values: Any) -> bytes:
+    """An error of the contract as ABI-encoded bytes."""
+    abi: ErrorABI = next(abi for abi in medrec.contract_type.errors if abi.name == name)
+    return keccak(text=abi.selector)[:4] + encode(_types(abi.inputs), [plain(value) for value in values])
+
+
+@contextmanager
+def refused(name: str, *values: Any) -> Iterator[None]:
+    """Expect that the transaction reverts with that error of the contract and exactly these values."""
+    try:
+        yield
+    except CustomError as error:
+        found = (error.name, tuple(plain(value) for value in error.inputs.values()))
+        assert found == (name, tuple(plain(value) for value in values))
+    except ContractLogicError as error:
+        raise AssertionError(f"expected {name}{values}, got {error!r}") from error
+    else:
+        raise AssertionError(f"{name}{values} was not raised")
+
+
+@contextmanager
+def unencodable() -> Iterator[None]:
+    """Expect that the contract finds the call's data no encoding of its arguments: it reverts without a reason."""
+    try:
+        yield
+    except CustomError as error:
+        raise AssertionError(f"expected a revert without a reason, got {error!r}") from error
+    except ContractLogicError:
+        return
+    raise AssertionError("the call was not refused")
+
+
+def not_permitted(patient: Any, actor: Any, principal: Any, action: Action, denial: Denial) -> Any:
+    """Expect that the predicate for authority refuses, for that reason."""
+    return refused("NotPermitted", patient, actor, principal, action, denial)
+
+
+# ---------------------------------------------------------------------------------------------------------------- heads
+
+
+def word_of(medrec: ContractInstance, patient: Any) -> int:
+    """The patient's word as the chain has it."""
+    head, length, keyring_version = medrec.historyOf(patient)
+    return generate_head.word_of(bytes(head), length, keyring_version)
+
+
+def as_previous(word: int) -> bytes:
+    """A word as events give it."""
+    return word.to_bytes(32, "big")
+
+
+def head_entry(
+    kind: Kind, author: Any, on_behalf_of: Any, time: int, *, compartments: int, pointer: bytes, **rest: Any
+) -> generate_head.Entry:
+    """An entry as the independent implementation of the head takes it."""
+    raw_author, raw_principal = (bytes.fromhex(plain(account)[2:]) for account in (author, on_behalf_of))
+    return generate_head.Entry(kind, compartments, raw_author, raw_principal, time, pointer, **rest)
+
+
+def next_word(word: int, patient: Any, of: generate_head.Entry) -> int:
+    """The patient's word after an entry, by the independent implementation."""
+    return generate_head.next_word(word, bytes.fromhex(plain(patient)[2:]), of)
+
+
+def after_records(word: int, patient: Any, author: Any, on_behalf_of: Any, time: int, *entries: Entry) -> int:
+    """The patient's word after records."""
+    for record in entries:
+        given = record._asdict()
+        word = next_word(word, patient, head_entry(Kind.Record, author, on_behalf_of, time, **given))
+    return word
+
+
+# ---------------------------------------------------------------------------------------------------------------- clock
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The chain's time."""
+
+    chain: ChainManager
+
+    @property
+    def now(self) -> int:
+        """The second of the latest block."""
+        return int(self.chain.blocks.head.timestamp)
+
+    def set_next(self, time: int) -> None:
+        """The next transaction is mined in that second."""
+        self.chain.pending_timestamp = time
+
+    def show(self, time: int) -> None:
+        """Views now see that second: a block is mined in it."""
+        self.chain.pending_timestamp = time
+        self.chain.mine()
+
+
+# ---------------------------------------------------------------------------------------- what only a test's chain does
+
+
+def set_slot(provider: ProviderAPI, contract: ContractInstance, slot: int, word: int) -> None:
+    """Overwrite a storage slot, to reach a state that is too long to walk to."""
+    if isinstance(provider, FoundryProvider):
+        provider.set_storage(contract.address, slot, word.to_bytes(32, "big"))
+        return
+    chain = provider.evm_backend.chain
+    state = chain.get_vm().state
+    state.set_storage(bytes.fromhex(contract.address[2:]), slot, word)
+    state.lock_changes()
+    state.persist()
+    chain.header = chain.header.copy(state_root=state.state_root)
+    # Two, so that no snapshot is of the block whose state did not come from its transactions.
+    provider.mine(2)
+
+
+def slot_of(variable: str, *keys: Any) -> int:
+    """The slot of a value in a mapping, or in mappings of mappings, of addresses."""
+    slot = slot_named(variable)
+    for key in keys:
+        slot = int.from_bytes(keccak(encode(["address", "uint256"], [plain(key), slot])), "big")
+    return slot
+
+
+def in_one_block(provider: ProviderAPI, *sends: tuple[Callable[..., Any], Sequence[Any], Any]) -> list[Any]:
+    """Mine transactions, given as (method, arguments, sender), in one block, in that order; return web3's receipts."""
+    provider.auto_mine = False
+    try:
+        hashes = []
+        for place, (method, arguments, sender) in enumerate(sends):
+            # Nodes put the highest tip first.
+            tip = (len(sends) - place) * 10**9
+            fees = {"max_fee": 10**11, "max_priority_fee": tip}
+            transaction = method.as_transaction(*arguments, sender=sender, gas=1_000_000, **fees)
+            signed = sender.sign_transaction(transaction)
+            hashes.append(provider.web3.eth.send_raw_transaction(signed.serialize_transaction()))
+        provider.mine()
+    finally:
+        provider.auto_mine = True
+    receipts = [provider.web3.eth.get_transaction_receipt(transaction) for transaction in hashes]
+    assert len({receipt["blockNumber"] for receipt in receipts}) == 1
+    assert [receipt["transactionIndex"] for receipt in receipts] == list(range(len(sends)))
+    return receipts

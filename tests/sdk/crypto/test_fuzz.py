@@ -1,0 +1,264 @@
+"""Every parser of untrusted bytes either returns or raises a MedRecError, whatever it is given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import cbor2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from medrec_py.crypto import cbor, envelope, grant_seal, keyring, manifest, merkle, new_keyring, padding, profile
+from medrec_py.crypto.attestation import Attestation
+from medrec_py.crypto.blocks import check_cid
+from medrec_py.crypto.content import ContentReader
+from medrec_py.crypto.epochs import keys_row, walk_back
+from medrec_py.crypto.grant_seal import GrantedKeys
+from medrec_py.crypto.keys import EpochId, EpochKeys
+from medrec_py.crypto.manifest import ManifestBuilder, Row
+from medrec_py.crypto.metadata import Metadata
+from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from medrec_py.crypto.suites import CURRENT, Sealed
+from medrec_py.crypto.typed_data import recover
+from medrec_py.errors import MedRecError
+
+from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, seal_record, some
+
+SEED, PUBLIC_KEY = EPOCH_KEYS.seed, EPOCH_PUBLIC_KEY
+RECORD = seal_record()
+EPOCH, EARLIER = EpochId(GENERAL, 2), EpochId(GENERAL, 1)
+KEYS = EpochKeys.generate()
+MADE = new_keyring.build(
+    PLACE,
+    1,
+    epochs=[NewEpoch(EPOCH, NOW, EPOCH_KEYS, {1: KEYS}), NewEpoch(EARLIER, NOW, KEYS)],
+    readers=[Reader(CLINIC.address, PUBLIC_KEY, [EPOCH, EARLIER], True)],
+    root_public_key=PUBLIC_KEY,
+    names={GENERAL: "general"},
+    inbox=keyring.Inbox(0, PUBLIC_KEY),
+)
+PARSED = keyring.parse(MADE.block, PLACE, 1, 1 << GENERAL)
+GRANT = grant_seal.build(PLACE, CLINIC.address, 1, PUBLIC_KEY, GrantedKeys({EPOCH: EPOCH_KEYS}, {GENERAL: "general"}))
+PROFILE = profile.build(
+    CLINIC.sign_typed_data, PLACE, CLINIC.address, 0, PUBLIC_KEY, name="clinic", endpoints=["https://x"], time=NOW
+)
+MANIFEST = ManifestBuilder(PLACE, [Row(1, 0, bytes(32)), Row(2, 5, some("pointer"))])
+PAGE = next(iter(MANIFEST))
+list(MANIFEST)
+
+
+def read_envelope(block: bytes) -> None:
+    parsed = envelope.parse(block)
+    for data_key in (RECORD.data_key, envelope.open_data_key(parsed, PLACE, SEED)):
+        list(envelope.verify(parsed, data_key, PLACE, RECORD.entry).content())
+
+
+def read_metadata(block: bytes) -> None:
+    envelope.verify(envelope.parse(block), RECORD.data_key, PLACE, RECORD.entry)
+
+
+def walk_keyring(block: bytes) -> None:
+    list(walk_back(PLACE, keyring.parse(block, PLACE, 1, 1 << GENERAL).epochs, EPOCH, EPOCH_KEYS))
+
+
+def read_keyring(block: bytes) -> None:
+    parsed = keyring.parse(block, PLACE, 1, 1 << GENERAL)
+    keyring.open_as_reader(parsed, CLINIC.address, SEED, lambda _: MADE.pages[0])
+
+
+def read_keyring_as_patient(block: bytes) -> None:
+    keyring.open_as_root(keyring.parse(block, PLACE, 1, 1 << GENERAL), SEED)
+
+
+def with_page(page: bytes) -> keyring.Keyring:
+    fields = {name: getattr(PARSED, name) for name in keyring.Keyring.__slots__}
+    return keyring.Keyring(**fields | {"pages": ((0, hashlib.sha256(page).digest()),)})
+
+
+def read_page(page: bytes) -> None:
+    keyring.open_as_reader(with_page(page), CLINIC.address, SEED, lambda _: page)
+
+
+def read_readers_seal(document: bytes) -> None:
+    info = keyring.reader_info(CURRENT, PLACE, 1, CLINIC.address)
+    sealed = CURRENT.seal(PUBLIC_KEY, info, padding.pad(document))
+    read_page(cbor.encode([[sealed.enc, sealed.ciphertext]]))
+
+
+def read_roots_seal(document: bytes) -> None:
+    sealed = CURRENT.seal(PUBLIC_KEY, keyring.root_info(CURRENT, PLACE, 1), padding.pad(document))
+    fields = {name: getattr(PARSED, name) for name in keyring.Keyring.__slots__}
+    keyring.open_as_root(keyring.Keyring(**fields | {"root_seal": sealed}), SEED)
+
+
+def read_grant(block: bytes) -> None:
+    grant_seal.open_seal(block, PLACE, CLINIC.address, 1, SEED)
+
+
+def read_grants_document(document: bytes) -> None:
+    info = grant_seal._info(CURRENT, PLACE, CLINIC.address, 1)
+    sealed = CURRENT.seal(PUBLIC_KEY, info, padding.pad(document))
+    fields = cbor2.loads(GRANT) | {"enc": sealed.enc, "ciphertext": sealed.ciphertext}
+    read_grant(cbor.encode(fields))
+
+
+def read_profile(block: bytes) -> None:
+    profile.parse(block).verify(PLACE, CLINIC.address)
+
+
+def read_manifest(block: bytes) -> None:
+    parsed = manifest.parse(block, PLACE)
+    parsed.find(2, 5, lambda _: PAGE)
+    list(parsed.rows(lambda _: PAGE))
+
+
+def read_manifest_page(page: bytes) -> None:
+    parsed = manifest.Manifest(2, ((int.from_bytes(page[:8]), hashlib.sha256(page).digest()),))
+    parsed.find(2, 5, lambda _: page)
+    list(parsed.rows(lambda _: page))
+
+
+def read_attestation(document: bytes) -> None:
+    Attestation.from_bytes(padding.pad(document)).verify(PLACE, RECORD.record_id)
+
+
+def read_map_of_metadata(document: bytes) -> None:
+    Metadata.from_map(cbor.decode(document))
+
+
+CBOR_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
+    "cbor": (cbor.decode, RECORD.block),
+    "envelope": (read_envelope, RECORD.block),
+    "envelope, with the data key": (read_metadata, RECORD.block),
+    "attestation": (read_attestation, padding.unpad(RECORD.attestation.to_bytes())),
+    "metadata": (read_map_of_metadata, cbor.encode(RECORD.attestation.metadata.as_map())),
+    "keyring": (read_keyring, MADE.block),
+    "keyring, for the patient": (read_keyring_as_patient, MADE.block),
+    "keyring, for the way back": (walk_keyring, MADE.block),
+    "page of seals": (read_page, MADE.pages[0]),
+    "reader's seal": (read_readers_seal, cbor.encode([keys_row(KEYS.without_history()), keys_row(EPOCH_KEYS)])),
+    "root's seal": (
+        read_roots_seal,
+        cbor.encode({"epochs": [keys_row(KEYS), keys_row(EPOCH_KEYS)], "names": {7: "x"}}),
+    ),
+    "grant": (read_grant, GRANT),
+    "grant's document": (read_grants_document, cbor.encode({"epochs": [[7, 2, bytes(32), None]], "names": {7: "x"}})),
+    "profile": (read_profile, PROFILE),
+    "manifest": (read_manifest, MANIFEST.block),
+}
+OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
+    "padding": (padding.unpad, padding.pad(b"document")),
+    "padded attestation": (Attestation.from_bytes, RECORD.attestation.to_bytes()),
+    "page of a manifest": (read_manifest_page, PAGE),
+    "signature": (lambda octets: recover(some("digest"), octets), RECORD.attestation.signature),
+    "chunk": (
+        lambda octets: ContentReader(RECORD.data_key, RECORD.record_id, 22).open_chunk(0, octets),
+        RECORD.chunks[0],
+    ),
+    "content": (
+        lambda octets: list(
+            ContentReader(RECORD.data_key, RECORD.record_id, 22).read_all(octets, bytes(32), bytes(32))
+        ),
+        RECORD.chunks[0],
+    ),
+    "public key": (CURRENT.check_public_key, PUBLIC_KEY),
+    "public key to seal to": (lambda octets: CURRENT.seal(octets, b"", b""), PUBLIC_KEY),
+    "sealed message": (lambda octets: CURRENT.open(SEED, b"", Sealed(octets[:1120], octets[1120:])), bytes(1200)),
+    "ciphertext": (lambda octets: CURRENT.decrypt(bytes(32), bytes(12), octets, b""), bytes(20)),
+    "CID": (check_cid, b"\x01\x55\x12\x20" + bytes(32)),
+    "inclusion path": (
+        lambda octets: merkle.verify_inclusion(bytes(32), bytes(32), octets[0] if octets else 0, 5, [octets, octets]),
+        bytes(32),
+    ),
+}
+PARSERS = CBOR_PARSERS | OTHER_PARSERS
+
+fuzz = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+odd_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 64), (1 << 64) - 1),
+    st.sampled_from([0, 1, 1 << 24, 1 << 32, (1 << 64) - 1, b"", "", [], {}, [[]], {"v": 1}, 1.5]),
+    st.binary(max_size=40),
+    st.text(max_size=5),
+)
+
+
+def returns_or_refuses(parser: Callable[[bytes], Any], octets: bytes) -> None:
+    with suppress(MedRecError):
+        parser(octets)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@given(octets=st.binary(max_size=1500))
+@fuzz
+def test_random_bytes(name: str, octets: bytes) -> None:
+    """Bytes that mean nothing."""
+    returns_or_refuses(PARSERS[name][0], octets)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@given(data=st.data())
+@fuzz
+def test_valid_bytes_with_mutations(name: str, data: st.DataObject) -> None:
+    """Valid bytes after flips, cuts, insertions and repetitions."""
+    parser, valid = PARSERS[name]
+    octets = bytearray(valid)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(octets)))
+        match data.draw(st.sampled_from(["flip", "cut", "insert", "repeat", "end"])):
+            case "flip" if place < len(octets):
+                octets[place] = data.draw(st.integers(0, 255))
+            case "cut":
+                del octets[place : place + data.draw(st.integers(1, 40))]
+            case "insert":
+                octets[place:place] = data.draw(st.binary(min_size=1, max_size=9))
+            case "repeat":
+                octets += octets[place : place + 100]
+            case _:
+                del octets[place:]
+    returns_or_refuses(parser, bytes(octets))
+
+
+def replace_somewhere(value: Any, data: st.DataObject) -> Any:
+    """The value with one part, at any depth, exchanged, removed or doubled."""
+    if isinstance(value, list | dict) and value and data.draw(st.integers(0, 3)):
+        keys = list(range(len(value))) if isinstance(value, list) else list(value)
+        key = data.draw(st.sampled_from(keys))
+        copy = value.copy()
+        match data.draw(st.sampled_from(["inside", "inside", "inside", "remove", "double"])):
+            case "inside":
+                copy[key] = replace_somewhere(value[key], data)
+            case "remove":
+                del copy[key]
+            case _ if isinstance(copy, list):
+                copy.append(value[key])
+            case _:
+                copy[data.draw(st.sampled_from([*keys, 99, "other"]))] = value[key]
+        return copy
+    return data.draw(odd_values)
+
+
+@pytest.mark.parametrize("name", CBOR_PARSERS)
+@given(data=st.data())
+@settings(fuzz, max_examples=80)
+def test_valid_documents_with_other_parts(name: str, data: st.DataObject) -> None:
+    """Well-formed CBOR in which one part is something else: what an attacker who knows the format sends."""
+    parser, valid = CBOR_PARSERS[name]
+    changed = replace_somewhere(cbor2.loads(valid), data)
+    returns_or_refuses(parser, cbor2.dumps(changed, canonical=True))
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_what_is_mutated_was_valid_at_first(name: str) -> None:
+    """Otherwise the mutations would test the first check only."""
+    parser, valid = PARSERS[name]
+    if name in {"content", "sealed message", "ciphertext", "inclusion path"}:
+        with pytest.raises(MedRecError):
+            parser(valid)
+    else:
+        parser(valid)

@@ -1,0 +1,328 @@
+"""Writes the vectors beside this file: `python -m tests.vectors.generate`.
+
+They pin docs/format.md to the byte, for other implementations and for our own changes. Everything random is fixed:
+secrets come from their names by SHAKE256, signatures are deterministic (RFC 6979), and HPKE takes its encapsulations
+from the published X-Wing vectors (tests/data/crypto/x_wing.json), whose public keys are sealed to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from medrec_py.crypto import envelope, grant_seal, new_keyring, padding, profile
+from medrec_py.crypto.attestation import Attestation, attest
+from medrec_py.crypto.content import CHUNK_SIZE, ContentSealer, sealed_size
+from medrec_py.crypto.envelope import ContentFile, Destination, Kind
+from medrec_py.crypto.epochs import seal_back
+from medrec_py.crypto.grant_seal import GrantedKeys
+from medrec_py.crypto.keyring import Inbox
+from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, HistoryKey, KemSeed, Place, RootSecret
+from medrec_py.crypto.manifest import ManifestBuilder, Row
+from medrec_py.crypto.merkle import inclusion_path, leaf_hash, leaf_salt, merkle_root
+from medrec_py.crypto.metadata import Metadata
+from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from tests.sdk.crypto.people import Wallet
+from tests.sdk.crypto.reference import KnownEncapsulations, vectors
+
+HERE = Path(__file__).parent
+SUITE = KnownEncapsulations()
+X_WING = [(KemSeed(bytes.fromhex(v["sk"])), bytes.fromhex(v["pk"])) for v in vectors("x_wing.json")]
+TIME = 1_800_000_000
+
+
+def some(name: str, size: int = 32) -> bytes:
+    """SHAKE256 of the name."""
+    return hashlib.shake_256(name.encode()).digest(size)
+
+
+AUTHOR, CLINIC, PATIENT = Wallet("vector author"), Wallet("vector clinic"), Wallet("vector patient")
+PLACE = Place(31337, some("contract", 20), PATIENT.address)
+RECORD_ID = some("record id", 16)
+DATA_KEY = DataKey(some("data key"))
+LEAF_SALT, CLAIM_SALT = some("leaf salt"), some("claim salt")
+GENERAL, PSYCHIATRY = 7, 42
+
+
+def plain(value: Any) -> Any:
+    """For JSON: bytes as hexadecimal digits, integers that JavaScript cannot hold as decimal ones."""
+    if isinstance(value, int) and value > 1 << 53:
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def place() -> dict[str, Any]:
+    return {"chain": PLACE.chain_id, "contract": PLACE.contract, "patient": PLACE.patient}
+
+
+def pad() -> dict[str, Any]:
+    lengths = [*range(10), 17, 100, 255, 257, 1000, 4097, 65537, 10**6, 10**9, 10 * 2**30, 2**40 + 1, 2**62]
+    return {
+        "padme": [[length, padding.padme(length)] for length in lengths],
+        "documents": [
+            {"document": document, "padded": padding.pad(document)}
+            for document in (b"", b"hello", some("document", 600))
+        ],
+    }
+
+
+def keys() -> dict[str, Any]:
+    seed = some("bip-39 seed", 64)
+    root = RootSecret.from_bip39_seed(seed)
+    enc = some("encapsulation", 1120)
+    return {
+        "place": place(),
+        "bip39Seed": seed,
+        "rootSecret": root.expose(),
+        "rootKey": root.root_key(1, PLACE).expose(),
+        "rootPublicKey": SUITE.public_key(root.root_key(1, PLACE)),
+        "inboxKeys": [root.inbox_key(1, PLACE, number).expose() for number in (0, 1, 1000)],
+        "account": CLINIC.address,
+        "profileKeys": [root.profile_key(1, PLACE, CLINIC.address, number).expose() for number in (0, 1)],
+        "dataKey": DATA_KEY.expose(),
+        "recordId": RECORD_ID,
+        "contentKey": DATA_KEY.content_key(1, RECORD_ID),
+        "commitment": DATA_KEY.commitment(1, RECORD_ID),
+        "enc": enc,
+        "metadataKey": DATA_KEY.metadata_key(1, RECORD_ID, enc),
+    }
+
+
+def suite() -> dict[str, Any]:
+    seed, public_key = X_WING[0]
+    info, text = some("info", 40), some("text", 50)
+    sealed = SUITE.seal(public_key, info, text)
+    return {
+        "seed": seed.expose(),
+        "publicKey": public_key,
+        "info": info,
+        "text": text,
+        "enc": sealed.enc,
+        "ciphertext": sealed.ciphertext,
+    }
+
+
+def content() -> dict[str, Any]:
+    """Content of `size` bytes is the first `size` bytes of SHAKE256("content")."""
+    cases = []
+    for size in (0, 1, 255, 256, 257, 5000, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE + 77):
+        sealer = ContentSealer(some("content", size), DATA_KEY, RECORD_ID, LEAF_SALT)
+        chunks = list(sealer)
+        case: dict[str, Any] = {
+            "size": size,
+            "sealedSize": sealed_size(size),
+            "root": sealer.root,
+            "sha256OfChunks": [hashlib.sha256(chunk).digest() for chunk in chunks],
+        }
+        cases.append(case | {"sealed": chunks[0]} if size < 300 else case)
+    return {"dataKey": DATA_KEY.expose(), "recordId": RECORD_ID, "leafSalt": LEAF_SALT, "cases": cases}
+
+
+def merkle() -> dict[str, Any]:
+    chunks = [some(f"chunk {number}", 10) for number in range(7)]
+    leaves = [leaf_hash(leaf_salt(LEAF_SALT, number), chunk) for number, chunk in enumerate(chunks)]
+    return {
+        "leafSalt": LEAF_SALT,
+        "chunks": chunks,
+        "leaves": leaves,
+        "roots": [merkle_root(leaves[:count]) for count in range(1, 8)],
+        "paths": [inclusion_path(leaves, index) for index in range(7)],
+    }
+
+
+def attestation(body: bytes, title: str) -> Attestation:
+    sealer = ContentSealer(body, DATA_KEY, RECORD_ID, LEAF_SALT)
+    list(sealer)
+    return attest(
+        AUTHOR.sign_typed_data,
+        PLACE,
+        RECORD_ID,
+        metadata=Metadata(title, "application/fhir+json", sealer.size, created=TIME - 3600),
+        author=AUTHOR.address,
+        on_behalf_of=CLINIC.address,
+        time=TIME,
+        content=sealer.root,
+        leaf_salt=LEAF_SALT,
+        replaces=3 << 32,
+        claim_salt=CLAIM_SALT,
+    )
+
+
+SMALL, LARGE = some("small content", 100), some("large content", 40_000)
+
+
+def statement() -> dict[str, Any]:
+    made = attestation(SMALL, "Blutbild, großes")
+    signed = made.statement(PLACE, RECORD_ID)
+    return {
+        "place": place(),
+        "metadata": made.metadata.as_map(),
+        "metadataDigest": made.metadata.digest(),
+        "typedData": signed.typed_data(),
+        "digest": signed.digest(),
+        "signer": AUTHOR.address,
+        "signature": made.signature,
+        "claimSalt": CLAIM_SALT,
+        "claim": made.claim(PLACE, RECORD_ID),
+        "sealedMetadataDocument": made.to_bytes(),
+    }
+
+
+def envelopes() -> dict[str, Any]:
+    cid = b"\x01\x70\x12\x20" + some("cid")
+    inline = next(iter(ContentSealer(SMALL, DATA_KEY, RECORD_ID, LEAF_SALT)))
+    cases = []
+    for to, key, body, made, text in (
+        (Destination(Kind.EPOCH, GENERAL, 3), 0, inline, attestation(SMALL, "Small"), SMALL),
+        (Destination(Kind.EPOCH, GENERAL, 4), 1, inline, attestation(SMALL, "Small"), SMALL),
+        (
+            Destination(Kind.INBOX, GENERAL, 0),
+            2,
+            ContentFile(cid, sealed_size(40_000)),
+            attestation(LARGE, "Large"),
+            LARGE,
+        ),
+    ):
+        seed, public_key = X_WING[key]
+        block = envelope.build(
+            PLACE, to, public_key, record_id=RECORD_ID, data_key=DATA_KEY, body=body, attestation=made, suite=SUITE
+        )
+        case = {"to": [int(to.kind), to.compartment, to.number], "seed": seed.expose(), "block": block}
+        facts = {"pointer": hashlib.sha256(block).digest(), "claim": made.claim(PLACE, RECORD_ID)}
+        cases.append(case | facts | {"title": made.metadata.title, "content": text if len(text) < 1000 else None})
+    return {
+        "place": place(),
+        "recordId": RECORD_ID,
+        "dataKey": DATA_KEY.expose(),
+        "author": AUTHOR.address,
+        "onBehalfOf": CLINIC.address,
+        "replaces": 3 << 32,
+        "cases": cases,
+    }
+
+
+def epoch_keys(name: str) -> EpochKeys:
+    return EpochKeys(KemSeed(some(f"seed of {name}")), HistoryKey(some(f"history key of {name}")))
+
+
+G1, G2, P1 = EpochId(GENERAL, 1), EpochId(GENERAL, 2), EpochId(PSYCHIATRY, 1)
+KEYS = {epoch: epoch_keys(f"{epoch.compartment}/{epoch.number}") for epoch in (G1, G2, P1)}
+NAMES = {GENERAL: "general", PSYCHIATRY: "Psychiatrie"}
+
+
+def keyrings() -> dict[str, Any]:
+    root = RootSecret.from_bip39_seed(some("bip-39 seed", 64))
+    (root_seed, root_key), (clinic_seed, clinic_key), (author_seed, author_key) = X_WING
+    made = new_keyring.build(
+        PLACE,
+        5,
+        epochs=[NewEpoch(G2, TIME, KEYS[G2], {1: KEYS[G1]}), NewEpoch(P1, TIME + 86400, KEYS[P1])],
+        readers=[
+            Reader(CLINIC.address, clinic_key, [G2, P1], history=True),
+            Reader(AUTHOR.address, author_key, [G2], history=False),
+        ],
+        root_public_key=root_key,
+        names=NAMES,
+        inbox=Inbox(0, SUITE.public_key(root.inbox_key(1, PLACE, 0))),
+        suite=SUITE,
+    )
+    return {
+        "place": place(),
+        "version": 5,
+        "compartments": made.compartments,
+        "block": made.block,
+        "pages": made.pages,
+        "rootSeed": root_seed.expose(),
+        "readers": [
+            {"address": CLINIC.address, "seed": clinic_seed.expose(), "epochs": [list(G2), list(P1)], "history": True},
+            {"address": AUTHOR.address, "seed": author_seed.expose(), "epochs": [list(G2)], "history": False},
+        ],
+        "keys": [key_row(epoch) for epoch in (G1, G2, P1)],
+        "names": NAMES,
+        "backLink": seal_back(SUITE, PLACE, G2, KEYS[G2], number=1, earlier=KEYS[G1]),
+    }
+
+
+def key_row(epoch: EpochId) -> list[Any]:
+    history = KEYS[epoch].history
+    assert history is not None
+    return [*epoch, KEYS[epoch].seed.expose(), history.expose()]
+
+
+def grant() -> dict[str, Any]:
+    seed, public_key = X_WING[1]
+    granted = GrantedKeys({G2: KEYS[G2], P1: KEYS[P1].without_history()}, NAMES)
+    block = grant_seal.build(PLACE, CLINIC.address, 9, public_key, granted, suite=SUITE)
+    return {
+        "place": place(),
+        "grantee": CLINIC.address,
+        "version": 9,
+        "seed": seed.expose(),
+        "block": block,
+        "epochs": [key_row(G2), [*key_row(P1)[:3], None]],
+        "names": NAMES,
+    }
+
+
+def profiles() -> dict[str, Any]:
+    _, public_key = X_WING[1]
+    block = profile.build(
+        CLINIC.sign_typed_data,
+        PLACE,
+        CLINIC.address,
+        0,
+        public_key,
+        name="Klinik am Görlitzer Park",
+        endpoints=["https://clinic.example/fhir"],
+        time=TIME,
+    )
+    content = profile.parse(block).verify(PLACE, CLINIC.address)
+    return {
+        "place": place(),
+        "account": CLINIC.address,
+        "block": block,
+        "typedData": content.typed_data(PLACE),
+        "digest": content.digest(PLACE),
+    }
+
+
+def manifests() -> dict[str, Any]:
+    rows = [Row(entry, leaf, some(f"pointer {entry} {leaf}")) for entry in (1, 3, 300) for leaf in (0, 2)]
+    builder = ManifestBuilder(PLACE, rows)
+    pages = list(builder)
+    return {"place": place(), "block": builder.block, "pages": pages, "rows": [list(row) for row in rows]}
+
+
+FILES = {
+    "padding.json": pad,
+    "keys.json": keys,
+    "suite.json": suite,
+    "content.json": content,
+    "merkle.json": merkle,
+    "statement.json": statement,
+    "envelope.json": envelopes,
+    "keyring.json": keyrings,
+    "grant_seal.json": grant,
+    "profile.json": profiles,
+    "manifest.json": manifests,
+}
+
+
+def text_of(name: str) -> str:
+    """What stands in a file of vectors."""
+    return json.dumps(plain(FILES[name]()), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    for name in FILES:
+        (HERE / name).write_text(text_of(name))
+
+
+if __name__ == "__main__":
+    main()

@@ -166,6 +166,14 @@ class Chart:
                 except KeyUnavailable:
                     continue
 
+    def entries(self) -> Sequence[Entry]:
+        """The entries of the history, proved complete against the contract, as they are on chain: none is opened.
+
+        Raises:
+            HistoryMismatch: the node left out, changed or invented an entry.
+        """
+        return self._ledger.history(self.patient).entries
+
     def history(self) -> Iterator[TimelineEntry]:
         """The whole history, proved complete against the contract, with titles where they open here.
 

@@ -77,13 +77,15 @@ class Consent:
         return (grant for grant in self.permissions.values() if grant.read_at(time))
 
     def holders_of(self, epoch: EpochId) -> set[bytes]:
-        """Whoever may hold the keys of an epoch: those it was sealed to, and those granted READ of its compartment since."""
+        """Whoever may hold the keys of an epoch: those it was sealed to, and those granted READ of its compartment since, for a
+        time that reaches into it."""
         entry, published = self.keyrings.publisher(epoch)
+        start = published.epochs[epoch].start
         sealed_to = {reader for reader, epochs in published.holders.items() if epoch in epochs}
         granted = {
             grant.grantee
             for grant in self.grants
-            if grant.block >= entry.block and grant.terms.read >> epoch.compartment & 1
+            if grant.block >= entry.block and grant.terms.read >> epoch.compartment & 1 and grant.terms.expiry > start
         }
         return sealed_to | granted
 

@@ -56,6 +56,7 @@ class Ledger:
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: dict[bytes, Keyring] = {}
         self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
+        self._decisions: dict[str, tuple[list[Logged[Event]], int]] = {}  # events so far, and the block to go on from
         self._histories: dict[str, History] = {}
         self._observers: list[Callable[[Receipt], None]] = []
 
@@ -100,17 +101,14 @@ class Ledger:
             HistoryMismatch: the node left out or invented one.
             ChainUnavailable: the node does not answer.
         """
-        for last in (False, True):
-            block = self.chain.block().number
-            state = self.contract.history_of(patient, block=block)
-            events = self._events(patient, _DECISIONS, self._first_block, block)
+        patient = to_address(patient)
+        known = self._decisions.pop(patient, None)
+        if known is not None:
             try:
-                place = self.place(patient)
-                return consents.from_events(place, events, state.keyring_version, block, self.fetch, self._keyrings)
+                return self._decided(patient, *known)
             except HistoryMismatch:
-                if last:
-                    raise
-        raise AssertionError("unreachable")
+                pass  # the chain was reorganised, or the node is wrong: begin again
+        return self._decided(patient, [], self._first_block)
 
     def history(self, patient: str) -> History:
         """The history of a patient, proved complete. What was checked before is not fetched again unless the chain changed.
@@ -163,6 +161,15 @@ class Ledger:
         return cid.digest
 
     # --- private --------------------------------------------------------------------------------------------------------
+
+    def _decided(self, patient: str, before: list[Logged[Event]], start: int) -> Consent:
+        block = self.chain.block().number
+        state = self.contract.history_of(patient, block=block)
+        events = [*before, *self._events(patient, _DECISIONS, start, block)]
+        place = self.place(patient)
+        found = consents.from_events(place, events, state.keyring_version, block, self.fetch, self._keyrings)
+        self._decisions[patient] = events, block + 1
+        return found
 
     def _extended(self, patient: str, known: History | None) -> History:
         block = self.chain.block().number

@@ -14,14 +14,17 @@ from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
 from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.profile import ProfileContent
 from medrec_py.errors import InvalidInput
 from medrec_py.ledger import Ledger
+from medrec_py.party import Account, address_of
 from medrec_py.patient import Patient
-from medrec_py.provider import Organisation, Practitioner, Provider
+from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
 from medrec_py.storage import open_store
 from medrec_py.storage.opening import Address
 from medrec_py.storage.store import BlockStore
+from medrec_py.unsealing import Unsealer
 from medrec_py.wallet import Signer, Wallet, require_root
 
 if TYPE_CHECKING:
@@ -124,6 +127,28 @@ class Network:
         if wallet is None:
             raise InvalidInput("give the authority's wallet: this network has none of its own")
         return Authority(self._ledger, self._funded(wallet))
+
+    def mandate(self, wallet: Signer, principal: Account, keys: Unsealer) -> Mandate:
+        """An actor on behalf of a principal whose keys are anywhere: a key service, or this machine.
+
+        Args:
+            wallet: Of the actor, which has no need of keys of its own.
+            principal: Whom it acts for: itself, or the provider that named it its agent.
+            keys: Open data keys for the principal.
+        """
+        return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
+
+    # --- what is known of others ----------------------------------------------------------------------------------------
+
+    def profile(self, account: Account) -> ProfileContent:
+        """The profile that an account has published, verified.
+
+        Raises:
+            ProfileNotFound: it has published none.
+            IntegrityError: the block is not what the account signed.
+            StorageError: it cannot be had.
+        """
+        return self._ledger.profile(address_of(account))
 
     # --- what it is made of ---------------------------------------------------------------------------------------------
 

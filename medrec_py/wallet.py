@@ -1,7 +1,7 @@
 """Wallets: who signs.
 
-`Signer` is all that MedRec asks of a wallet; anything with these three members will do: a hardware wallet, a key service, a browser. `Wallet`
-is one whose key is in this process, made from a BIP-39 phrase or kept in a keystore.
+`Signer` is all that MedRec asks of a wallet; anything with these three members will do: a hardware wallet, a key
+service, a browser. `Wallet` is one whose key is in this process, made from a BIP-39 phrase or kept in a keystore.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol, Self, runtime_checkable
 from eth_account import Account
 from eth_account.hdaccount import ETHEREUM_DEFAULT_PATH, key_from_seed
 from eth_account.hdaccount.mnemonic import Mnemonic
+from eth_account.signers.local import LocalAccount
 from eth_account.types import Language
 
 from medrec_py.crypto.keys import RootSecret
@@ -22,7 +23,11 @@ from medrec_py.errors import FormatError, InvalidInput, InvalidPhrase, RootSecre
 WORDS = 24
 """Length of a new phrase: 256 bits."""
 
-# Of scrypt, 128·n·r bytes of memory: ours take 256 MiB, and a keystore that asks for more than a GiB is meant to stop us.
+STANDARD_COST, LIGHT_COST = 1 << 18, 1 << 12
+"""scrypt's n of a keystore: 256 MiB and most of a second for each guess, or 4 MiB and a hundredth of a second."""
+
+# Of scrypt, 128·n·r bytes of memory: ours take 256 MiB, and a keystore that asks for more than a GiB is meant to stop
+# us.
 _MOST_MEMORY = 1 << 30
 _MOST_ITERATIONS = 1 << 24
 
@@ -40,13 +45,13 @@ class Signer(Protocol):
         """Sign a transaction and return its bytes as ``eth_sendRawTransaction`` takes them.
 
         Args:
-            transaction: ``chainId``, ``nonce``, ``gas``, ``value`` (integers), ``data`` (bytes), ``to`` (address; absent to deploy), and
-                ``gasPrice``, or ``maxFeePerGas`` and ``maxPriorityFeePerGas`` with ``type`` 2.
+            transaction: ``chainId``, ``nonce``, ``gas``, ``value`` (integers), ``data`` (bytes), ``to`` (address;
+                absent to deploy), and ``gasPrice``, or ``maxFeePerGas`` and ``maxPriorityFeePerGas`` with ``type`` 2.
         """
         ...
 
     def sign_typed_data(self, document: dict[str, Any], /) -> bytes:
-        """Sign an EIP-712 document (that of ``eth_signTypedData_v4``): 65 bytes ``r ‖ s ‖ v``, low ``s``, ``v`` 27 or 28."""
+        """Sign an EIP-712 document (``eth_signTypedData_v4``): 65 bytes ``r ‖ s ‖ v``, low ``s``, ``v`` 27 or 28."""
         ...
 
 
@@ -69,16 +74,16 @@ class Wallet:
         Raises:
             InvalidInput: it is not a private key of secp256k1.
         """
-        try:
-            self._account = Account.from_key(key)
-        except Exception:  # noqa: BLE001 - without the cause, which may show the key
-            raise InvalidInput("a private key must be 32 bytes, neither zero nor beyond the curve's order") from None
+        account = _account_of(key)
+        if account is None:
+            raise InvalidInput("a private key must be 32 bytes, neither zero nor beyond the curve's order")
+        self._account = account
         self._root = root
         self._phrase = phrase
 
     @classmethod
     def create(cls) -> Self:
-        """A new wallet from a new BIP-39 phrase of 24 words. Have the person write `phrase` down: it restores everything."""
+        """A new wallet from a new BIP-39 phrase of 24 words. Have the person write `phrase` down."""
         return cls.from_phrase(Mnemonic(Language.ENGLISH).generate(WORDS))
 
     @classmethod
@@ -86,15 +91,16 @@ class Wallet:
         """The wallet and root secret of a BIP-39 phrase in English (docs/format.md §2; BIP-44, ``m/44'/60'/0'/0/0``).
 
         Args:
-            phrase: 12, 15, 18, 21 or 24 words; upper case and any white space between them will do.
+            phrase: 12, 15, 18, 21 or 24 words. Upper case and any white space between them will do, and so will the
+                first four letters of each, which is what some people engrave.
 
         Raises:
             InvalidPhrase: a word is unknown, or the checksum does not fit. The message does not show the words.
         """
-        words = " ".join(unicodedata.normalize("NFKD", phrase).lower().split())
-        if not _is_valid(words):
+        words = Mnemonic(Language.ENGLISH).expand(" ".join(unicodedata.normalize("NFKD", phrase).lower().split()))
+        seed = _seed_of(words)
+        if seed is None:
             raise InvalidPhrase("the words are not a valid BIP-39 phrase")
-        seed = Mnemonic.to_seed(words)
         return cls(key_from_seed(seed, ETHEREUM_DEFAULT_PATH), root=RootSecret.from_bip39_seed(seed), phrase=words)
 
     @classmethod
@@ -104,12 +110,7 @@ class Wallet:
         Raises:
             InvalidInput: it is not a private key of secp256k1.
         """
-        if isinstance(key, str):
-            try:
-                key = bytes.fromhex(key.removeprefix("0x"))
-            except ValueError:
-                raise InvalidInput("a private key must be 64 hexadecimal digits") from None
-        return cls(key, root=root)
+        return cls(_octets(key) if isinstance(key, str) else key, root=root)
 
     @classmethod
     def from_keystore(
@@ -140,12 +141,22 @@ class Wallet:
             raise WalletError(f"the keystore says that it is of 0x{stated}, and its key is that of {wallet.address}")
         return wallet
 
-    def to_keystore(self, passphrase: str) -> dict[str, Any]:
+    def to_keystore(self, passphrase: str, *, light: bool = False) -> dict[str, Any]:
         """The key, encrypted with a passphrase: a keystore of version 3 with scrypt (n = 2^18), which geth reads too.
 
         It holds the wallet's key alone, neither phrase nor root secret.
+
+        Args:
+            passphrase: Not empty.
+            light: Use n = 2^12, as geth's ``--lightkdf`` does: quick to open and quick to guess. For tests.
+
+        Raises:
+            InvalidInput: the passphrase is empty.
         """
-        document: dict[str, Any] = Account.encrypt(self._account.key, passphrase, kdf="scrypt")
+        if not passphrase:
+            raise InvalidInput("an empty passphrase protects nothing")
+        cost = LIGHT_COST if light else STANDARD_COST
+        document: dict[str, Any] = Account.encrypt(self._account.key, passphrase, kdf="scrypt", iterations=cost)
         return document
 
     @property
@@ -160,7 +171,7 @@ class Wallet:
 
     @property
     def phrase(self) -> str | None:
-        """The BIP-39 phrase that the wallet was made from. Secret: it restores the wallet and opens the whole record."""
+        """The BIP-39 phrase that the wallet was made from. Secret: it restores the wallet and opens the record."""
         return self._phrase
 
     def sign_transaction(self, transaction: dict[str, Any], /) -> bytes:
@@ -204,11 +215,30 @@ def require_root(signer: Signer, root: RootSecret | None = None) -> RootSecret:
     return found
 
 
-def _is_valid(words: str) -> bool:
+# These return nothing in place of raising: the errors of the libraries show what they were given, and an exception that
+# is being handled stays attached to one that is raised from there, even with `from None`.
+
+
+def _account_of(key: bytes) -> LocalAccount | None:
     try:
-        return bool(Mnemonic(Language.ENGLISH).is_mnemonic_valid(words))
-    except Exception:  # noqa: BLE001 - the library raises many things for words that are none, some of which show them
-        return False
+        account: LocalAccount = Account.from_key(key)
+        return account
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def _octets(digits: str) -> bytes:
+    try:
+        return bytes.fromhex(digits.removeprefix("0x"))
+    except ValueError:
+        return b""
+
+
+def _seed_of(words: str) -> bytes | None:
+    try:
+        return Mnemonic.to_seed(words) if Mnemonic(Language.ENGLISH).is_mnemonic_valid(words) else None
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def _read_keystore(keystore: Mapping[str, Any] | str) -> dict[str, Any]:

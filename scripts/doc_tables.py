@@ -47,7 +47,9 @@ def gas_table() -> str:
     """What each transaction costs, from the committed figures."""
     figures: dict[str, int] = json.loads(FIGURES.read_text(encoding="utf-8"))
     if figures.keys() != MEASURED.keys():
-        raise ValueError(f"{FIGURES.name} and the table name different transactions: {figures.keys() ^ MEASURED.keys()}")
+        raise ValueError(
+            f"{FIGURES.name} and the table name different transactions: {figures.keys() ^ MEASURED.keys()}"
+        )
     rows = [f"| {what} | {figures[name]:,} |" for name, what in MEASURED.items()]
     return "\n".join(["| transaction | gas |", "|---|---:|", *rows])
 
@@ -72,8 +74,10 @@ def public_errors() -> list[type[MedRecError]]:
 def _with_subclasses(error: type[MedRecError]) -> Iterator[type[MedRecError]]:
     if error.__module__.startswith("medrec_py."):
         yield error
-    # Those of one module in the order of their definition, those of `errors` first: the order of imports does not matter.
-    for child in sorted(error.__subclasses__(), key=lambda found: (found.__module__ != "medrec_py.errors", found.__module__)):
+    # Of one module in the order of their definition, those of `errors` first, whatever was imported first.
+    for child in sorted(
+        error.__subclasses__(), key=lambda found: (found.__module__ != "medrec_py.errors", found.__module__)
+    ):
         yield from _with_subclasses(child)
 
 
@@ -139,14 +143,14 @@ def with_table(text: str, name: str, table: str) -> str:
     Raises:
         ValueError: the document has no place for it, or several.
     """
-    begin, end = f"<!-- table: {name} -->\n", "\n<!-- end of table -->"
+    begin, end = f"<!-- table: {name} -->", "<!-- end of table -->"
     if text.count(begin) != 1:
         raise ValueError(f"one place for the table {name!r} is wanted, not {text.count(begin)}")
     before, _, rest = text.partition(begin)
     _, found, after = rest.partition(end)
     if not found:
         raise ValueError(f"the table {name!r} has no end")
-    return before + begin + table + end + after
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
 def outdated() -> dict[Path, str]:
@@ -166,7 +170,9 @@ def main() -> int:
     stale = outdated()
     for path, text in stale.items():
         if check:
-            print(f"{path.relative_to(ROOT)}: a table is out of date: run `python -m scripts.doc_tables`", file=sys.stderr)
+            print(
+                f"{path.relative_to(ROOT)}: a table is out of date: run `python -m scripts.doc_tables`", file=sys.stderr
+            )
         else:
             path.write_text(text, encoding="utf-8")
             print(f"Wrote {path.relative_to(ROOT)}.")

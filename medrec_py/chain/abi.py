@@ -7,10 +7,36 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import BytesDecoder
+from eth_abi.encoding import BytesEncoder
+from eth_abi.registry import ABIRegistry, BaseEquals, registry
+
 from medrec_py.chain.artifacts import load_artifact
 from medrec_py.crypto.typed_data import keccak
 
 Json = Mapping[str, Any]
+
+
+class _ExactBytesEncoder(BytesEncoder):
+    """Refuses ``bytesN`` of another length; eth_abi's own fills up what is too short, so a cut digest would pass."""
+
+    def validate_value(self, value: Any) -> None:
+        super().validate_value(value)  # type: ignore[no-untyped-call]
+        if len(value) * 8 != self.value_bit_size:
+            self.invalidate_value(value, msg=f"must have {self.value_bit_size} bits")
+
+
+def _codec() -> ABICodec:
+    exact: ABIRegistry = registry.copy()  # type: ignore[no-untyped-call]
+    exact.unregister("bytes<M>")
+    sized = BaseEquals("bytes", with_sub=True)  # type: ignore[no-untyped-call]
+    exact.register(sized, _ExactBytesEncoder, BytesDecoder, label="bytes<M>")
+    return ABICodec(exact)
+
+
+codec = _codec()
+"""Encodes and decodes by ABI types."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The connection to a node, and the errors of nodes as MedRec's own.
 
-Everything else in this package talks to the chain through `Chain`, which sends plain JSON-RPC requests: that keeps the node's own
-error data, which the formatters of web3 drop or reshape, and spares the cost of formatting every log. It works the same over a URL and over the caller's
-own ``Web3`` with whatever provider and middleware it has.
+Everything else in this package talks to the chain through `Chain`, which sends plain JSON-RPC requests: that keeps the
+node's own error data, which the formatters of web3 drop or reshape, and spares the cost of formatting every log. It
+works the same over a URL and over the caller's own ``Web3`` with whatever provider and middleware it has.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from web3 import HTTPProvider, Web3
-from web3.exceptions import ExtraDataLengthError, Web3Exception, Web3RPCError
+from web3.exceptions import ExtraDataLengthError, Web3RPCError
 from web3.middleware import AttributeDictMiddleware, ExtraDataToPOAMiddleware, ValidationMiddleware
 from web3.types import RPCEndpoint
 
@@ -31,9 +32,12 @@ TIMEOUT_SECONDS = 30.0
 CONFIRMATIONS = 12
 """How deep a block must lie to count as final on a chain whose nodes do not tell."""
 
-_RETRIES = 5
+RETRIES = 5
+"""How often a read is repeated, unless the caller says otherwise; that takes up to four seconds."""
+
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 0.125, 10.0
 _CONNECTIONS = 32
+_NEVER_REPEATED = ("eth_send", "eth_sign")
 
 
 class NodeError(ChainUnavailable):
@@ -42,7 +46,8 @@ class NodeError(ChainUnavailable):
     Attributes:
         code: JSON-RPC error code; zero if it gave none.
         reason: The node's own message.
-        revert: What the contract reverted with, if the node ran a call and it reverted; empty if it reverted without data.
+        revert: What the contract reverted with, if the node ran a call and it reverted; empty if it reverted without
+            data.
     """
 
     def __init__(self, message: str, reason: str = "", code: int = 0, revert: bytes | None = None) -> None:
@@ -87,13 +92,18 @@ class Chain:
         nonces: Of the accounts that send through this object.
     """
 
-    def __init__(self, web3: Web3, *, chain_id: int | None = None, confirmations: int | None = None) -> None:
+    def __init__(
+        self, web3: Web3, *, chain_id: int | None = None, confirmations: int | None = None, retries: int = 0
+    ) -> None:
         """Take over a connection.
 
         Args:
-            web3: The caller's own. Its provider, headers, timeouts and middleware are used as they are.
+            web3: The caller's own. Its provider, headers, timeouts and middleware are used as they are; on a
+                proof-of-authority chain ``ExtraDataToPOAMiddleware`` is put in if it is missing: without it web3 reads
+                no block there.
             chain_id: The chain that it is expected to be.
             confirmations: See the class.
+            retries: How often a read is repeated while the node cannot be reached or is overloaded. Sending never is.
 
         Raises:
             ChainUnavailable: the node does not answer.
@@ -102,6 +112,9 @@ class Chain:
         self.web3 = web3
         self.confirmations = confirmations
         self.nonces = Nonces()
+        self._retries = retries
+        self._session: requests.Session | None = None
+        self._injecting = Lock()
         self.chain_id = to_int(self.request("eth_chainId"))
         if chain_id is not None:
             self.require_chain(chain_id)
@@ -115,93 +128,128 @@ class Chain:
         timeout: float = TIMEOUT_SECONDS,
         chain_id: int | None = None,
         confirmations: int | None = None,
+        retries: int = RETRIES,
     ) -> Self:
-        """Connect to a node over HTTP or HTTPS. Reads are repeated up to five times when it does not answer; sending never is.
+        """Connect to a node over HTTP or HTTPS.
 
         Args:
             url: Of its JSON-RPC interface. It may hold a key, so messages show its host alone.
-            headers: Sent with each request, ``Authorization`` for instance.
+            headers: Sent with each request, ``Authorization`` for instance. Redirects are not followed, so nobody else
+                gets them.
             timeout: Seconds until a request is given up.
             chain_id: The chain that it is expected to be.
             confirmations: See the class.
+            retries: How often a read is repeated while the node cannot be reached or is overloaded. Sending never is.
 
         Raises:
             InvalidInput: the URL is not one of HTTP or HTTPS.
             ChainUnavailable: the node does not answer.
             WrongChain: it serves another chain than expected.
         """
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not _is_http(url):
             raise InvalidInput(
                 "a node's URL must begin with http:// or https://; for other transports give your own Web3"
             )
+        # One session for all threads: those that web3 makes, one for each thread, leave timers behind that keep the
+        # process alive.
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
         provider = HTTPProvider(
             url,
-            request_kwargs={
+            {
                 "timeout": timeout,
                 "headers": {**HTTPProvider.get_request_headers(), **(headers or {})},
-                "allow_redirects": False,  # or headers with keys would go wherever the node says
+                "allow_redirects": False,
             },
-            exception_retry_configuration=ExceptionRetryConfiguration(
-                errors=(requests.ConnectionError, requests.HTTPError, requests.Timeout),
-                retries=_RETRIES,
-                backoff_factor=_RETRY_SECONDS,
-                method_allowlist=_RETRIED,
-            ),
+            session,
+            None,  # no repetition by web3, which would repeat sending as well
         )
         web3 = Web3(provider, middleware=[(AttributeDictMiddleware, "attrdict"), (ValidationMiddleware, "validation")])
-        return cls(web3, chain_id=chain_id, confirmations=confirmations)
+        try:
+            chain = cls(web3, chain_id=chain_id, confirmations=confirmations, retries=retries)
+        except BaseException:
+            session.close()
+            raise
+        chain._session = session
+        return chain
+
+    def close(self) -> None:
+        """Close the connections that `connect` opened. The caller's own ``Web3`` is left alone."""
+        if self._session is not None:
+            self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
-        return f"<Chain {self.chain_id} at {self.node}>"
+        return f"<{type(self).__name__} {self.chain_id} at {self.node}>"
 
     @property
     def node(self) -> str:
         """Where the node is, without anything secret that its URL may hold: scheme, host and port."""
         url = getattr(self.web3.provider, "endpoint_uri", None)
         if not isinstance(url, str):
-            return type(self.web3.provider).__name__
+            return type(self.web3.provider).__name__.lstrip("_")
         parts = urlsplit(url)
         return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
-    # ----------------------------------------------------------------------------------------------------------- requests
+    # --- requests ---------------------------------------------------------------------------------
 
     def request(self, method: str, *params: Any) -> Any:
-        """Send a JSON-RPC request.
+        """Send a JSON-RPC request and return its result as JSON has it.
 
         Raises:
             NodeError: the node answered with an error.
-            RateLimited: it answered HTTP 429, or an error that says as much.
+            RateLimited: it wants fewer requests.
             ChainUnavailable: it did not answer, or not in JSON-RPC.
         """
+        retries = 0 if method.startswith(_NEVER_REPEATED) else self._retries
+        for attempt in range(retries):
+            try:
+                return self._ask(method, params)
+            except ChainUnavailable as error:
+                wait = _worth_repeating(error, attempt)
+                if wait is None:
+                    raise
+            time.sleep(wait)
+        return self._ask(method, params)
+
+    def _ask(self, method: str, params: tuple[Any, ...]) -> Any:
         try:
-            return self._request(method, params)
+            return self._through_web3(method, params)
         except Web3RPCError as error:
             raise self._node_error(method, error) from error
         except requests.HTTPError as error:
-            status = error.response.status_code
-            kind = RateLimited if status == 429 else ChainUnavailable
-            raise kind(f"the node at {self.node} answered HTTP {status} to {method}") from error
-        except (Web3Exception, requests.RequestException, OSError, ValueError) as error:
-            tester = from_eth_tester(error)
-            if tester is not None:
-                raise tester from error
-            raise ChainUnavailable(f"the node at {self.node} does not answer {method}: {_brief(error)}") from error
+            raise self._http_error(method, error.response.status_code) from error
+        except requests.Timeout as error:
+            raise ChainUnavailable(f"the node at {self.node} did not answer {method} in time") from error
+        except requests.ConnectionError as error:
+            raise ChainUnavailable(f"the node at {self.node} cannot be reached") from error
         except Exception as error:
-            tester = from_eth_tester(error)
-            if tester is None:
-                raise
-            raise tester from error
+            # Providers and middleware of a caller's own may raise anything. The cause's text stays out: it may show the
+            # URL.
+            raise from_eth_tester(error) or ChainUnavailable(
+                f"the node at {self.node} gave no answer to {method} that can be used: {type(error).__name__}"
+            ) from error
 
-    def _request(self, method: str, params: tuple[Any, ...]) -> Any:
+    def _through_web3(self, method: str, params: tuple[Any, ...]) -> Any:
+        manager = self.web3.manager
         try:
-            return self.web3.manager.request_blocking(RPCEndpoint(method), list(params))
-        except ExtraDataLengthError:  # a proof-of-authority chain, whose blocks carry signatures there
-            self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
-            return self.web3.manager.request_blocking(RPCEndpoint(method), list(params))
+            return manager.request_blocking(RPCEndpoint(method), list(params))
+        except ExtraDataLengthError:  # a proof-of-authority chain, whose blocks carry signatures in that field
+            with self._injecting:
+                if ExtraDataToPOAMiddleware not in self.web3.middleware_onion:
+                    self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+            return manager.request_blocking(RPCEndpoint(method), list(params))
 
     def _node_error(self, method: str, error: Web3RPCError) -> ChainUnavailable:
-        response = error.rpc_response or {}
-        details: Any = response.get("error")
+        details: Any = (error.rpc_response or {}).get("error")
         if not isinstance(details, Mapping):
             details = {"message": str(details or error)}
         reason = str(details.get("message", ""))
@@ -212,7 +260,14 @@ class Chain:
             return RateLimited(message)
         return NodeError(message, reason, code, _revert_data(code, reason, details.get("data")))
 
-    # -------------------------------------------------------------------------------------------------------------- reads
+    def _http_error(self, method: str, status: int) -> ChainUnavailable:
+        message = f"the node at {self.node} answered HTTP {status} to {method}"
+        if status == 429:
+            return RateLimited(message)
+        # What the client did wrong is final; of a server's failure nobody knows whether the request was carried out.
+        return NodeError(message, f"HTTP {status}") if 400 <= status < 500 else ChainUnavailable(message)
+
+    # --- reads ------------------------------------------------------------------------------------
 
     def require_chain(self, chain_id: int) -> None:
         """Make sure that the node serves the chain.
@@ -221,7 +276,7 @@ class Chain:
             WrongChain: it serves another one.
         """
         served = to_int(self.request("eth_chainId"))
-        if served != chain_id or self.chain_id != chain_id:
+        if served != chain_id:
             raise WrongChain(f"the node at {self.node} serves chain {served}, not chain {chain_id}")
 
     def block(self, block: BlockId = "latest") -> Block:
@@ -248,14 +303,14 @@ class Chain:
         return to_int(self.request("eth_blockNumber"))
 
     def now(self) -> int:
-        """The chain's clock: the time of its latest block, Unix time. Expiries are judged by the clock of the *next* one."""
+        """The chain's clock: its latest block's, Unix time. Transactions are judged by the next block's."""
         return self.block().timestamp
 
     def final_block(self) -> Block:
         """The newest block that is not expected to be reorganised away.
 
-        That is ``confirmations`` below the latest where they are set, else what the node calls ``finalized``, else, where the node
-        knows no such thing, `CONFIRMATIONS` below the latest.
+        That is ``confirmations`` below the latest where they are set, else what the node calls ``finalized``, else,
+        where the node knows no such thing, `CONFIRMATIONS` below the latest.
         """
         confirmations = self.confirmations
         if confirmations is None:
@@ -263,7 +318,7 @@ class Chain:
                 return self.block("finalized")
             except NodeError:
                 confirmations = CONFIRMATIONS
-        return self.block(max(0, self.block().number - confirmations))
+        return self.block(max(0, self.block_number() - confirmations))
 
     def code(self, address: str, block: BlockId = "latest") -> bytes:
         """The code at an address; empty if it has none."""
@@ -290,12 +345,35 @@ class Chain:
         found: Mapping[str, Any] | None = self.request("eth_getTransactionReceipt", transaction)
         return found if found is not None and found.get("blockHash") is not None else None
 
-    def knows_transaction(self, transaction: str) -> bool:
-        """Whether the node has the transaction, mined or waiting."""
-        return self.request("eth_getTransactionByHash", transaction) is not None
+    def transaction(self, transaction: str) -> Mapping[str, Any] | None:
+        """A transaction as the node gives it, mined or waiting; ``None`` if the node has none of that hash."""
+        found: Mapping[str, Any] | None = self.request("eth_getTransactionByHash", transaction)
+        return found
 
 
-# ------------------------------------------------------------------------------------------------------- JSON-RPC's values
+def _is_http(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def _worth_repeating(error: ChainUnavailable, attempt: int) -> float | None:
+    """How many seconds to wait before a read is repeated; ``None`` if that would not help."""
+    wait = min(_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
+    cause = error.__cause__
+    if isinstance(cause, requests.Timeout):
+        return None  # it was waited for long enough
+    if isinstance(cause, requests.HTTPError):
+        asked = cause.response.headers.get("Retry-After", "")
+        if asked.isdecimal():
+            wait = min(float(asked), _LONGEST_RETRY_SECONDS)
+        return wait if cause.response.status_code in {429, 502, 503, 504} else None
+    return wait if isinstance(cause, requests.ConnectionError) or isinstance(error, RateLimited) else None
+
+
+# --- JSON-RPC's values ----------------------------------------------------------------------------
 
 
 def to_int(value: Any) -> int:
@@ -318,14 +396,14 @@ def to_block_id(block: BlockId) -> str:
     return hex(block) if isinstance(block, int) else block
 
 
-# ------------------------------------------------------------------------------------------------- what nodes say of reverts
+# --- what nodes say of reverts --------------------------------------------------------------------
 
 
 def _revert_data(code: int, reason: str, data: Any) -> bytes | None:
     """What a call reverted with, from the shapes in which nodes tell it; ``None`` if it did not revert.
 
-    geth, Anvil: ``{"code": 3, "data": "0x…"}``; Ganache: ``data`` as a string for a call, ``{"result": "0x…"}`` for an estimate; OpenEthereum and
-    Nethermind: ``"data": "Reverted 0x…"``; others put an object of their own around it.
+    geth, Anvil: ``{"code": 3, "data": "0x…"}``. Ganache: ``data`` for a call, ``data.result`` for an estimate.
+    Nethermind: ``"data": "Reverted 0x…"``. Gateways put an object of their own around it.
     """
     return _hex_in(data) or (b"" if code == 3 or re.search(r"\brevert", reason, re.IGNORECASE) else None)
 
@@ -336,17 +414,16 @@ def _hex_in(data: Any) -> bytes | None:
         return next((found for found in map(_hex_in, candidates) if found is not None), None)
     if not isinstance(data, str):
         return None
-    match = re.search(r"0x([0-9a-fA-F]*)$", data.strip())
-    return bytes.fromhex(match[1]) if match and len(match[1]) % 2 == 0 else None
+    match = re.search(r"0x((?:[0-9a-fA-F]{2})*)$", data.strip())
+    return bytes.fromhex(match[1]) if match else None
 
 
 def from_eth_tester(error: BaseException) -> NodeError | None:
     """What eth-tester and py-evm raise in place of answering, as a node's error; ``None`` for anything else."""
     names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     text = str(error)
-    data = getattr(error, "data", None)
-    if isinstance(data, str) and names & {"web3.ContractLogicError"}:
-        return NodeError(f"the call reverted: {text}", text, revert=_hex_in(data) or b"")
+    if "web3.ContractLogicError" in names:
+        return NodeError(f"the call reverted: {text}", text, revert=_hex_in(getattr(error, "data", None)) or b"")
     if "eth_tester.TransactionFailed" in names:
         return NodeError(f"the call reverted: {text}", text, revert=_tester_revert(error))
     if names & {"eth_utils.ValidationError", "eth_tester.ValidationError", "eth_tester.BlockNotFound"}:
@@ -355,9 +432,9 @@ def from_eth_tester(error: BaseException) -> NodeError | None:
 
 
 def _tester_revert(error: BaseException) -> bytes:
+    """The revert data, which eth-tester raises as bytes and web3's provider turns into the text of a Python literal."""
     original = error.__context__
-    candidates = [*(original.args if original else ()), *error.args]
-    for candidate in candidates:
+    for candidate in (*(original.args if original is not None else ()), *error.args):
         if isinstance(candidate, bytes):
             return candidate
         match = re.search(r"b(['\"]).*\1$", str(candidate), re.DOTALL)
@@ -365,8 +442,3 @@ def _tester_revert(error: BaseException) -> bytes:
             octets: bytes = ast.literal_eval(match[0])
             return octets
     return b""
-
-
-def _brief(error: BaseException) -> str:
-    """An error's kind, not its text: that of HTTP libraries holds the URL, which may hold a key."""
-    return type(error).__name__

@@ -5,8 +5,8 @@
     contract.send(wallet, contract.revoke(alice, hospital))
     contract.send(wallet, contract.multicall([contract.register(), contract.publish_profile(digest)]))
 
-Conventions as in `medrec_py.chain.types`; what each function requires is said in ``contracts/interfaces/IMedRec.sol``. Addresses are
-taken in any usual writing. Every view takes ``block``: a number, a hash, or a tag; and every view raises:
+Conventions as in `medrec_py.chain.types`; what each function requires is said in ``contracts/interfaces/IMedRec.sol``.
+Addresses are taken in any usual writing. Every view takes ``block``: a number, a hash, or a tag; and every view raises:
 
 - ``InvalidInput``: an argument is no address or does not fit its type;
 - ``ChainUnavailable``: the node does not answer, or has no state for that block;
@@ -18,9 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eth_abi.codec import ABICodec
 from eth_abi.exceptions import DecodingError, EncodingError
-from eth_abi.registry import registry
 
 from medrec_py.chain import abi
 from medrec_py.chain.connection import Chain
@@ -46,8 +44,6 @@ from medrec_py.wallet import Signer
 
 NAME = "MedRec"
 VERSION = "1"
-
-_codec = ABICodec(registry)
 
 
 class MedRecContract:
@@ -86,7 +82,7 @@ class MedRecContract:
                 f"the contract at {self.address} is not MedRec version {VERSION} of chain {self.chain.chain_id}"
             )
 
-    # ------------------------------------------------------------------------------------------------------------ sending
+    # --- sending ----------------------------------------------------------------------------------
 
     def send(
         self,
@@ -121,7 +117,7 @@ class MedRecContract:
                 raise InvalidInput("a multicall takes calls of this contract alone, without value")
         return self._call("multicall", [call.data for call in calls])
 
-    # ----------------------------------------------------------------------------------------------------------- patients
+    # --- patients ---------------------------------------------------------------------------------
 
     def register(self) -> Call:
         """Register the sender as a patient."""
@@ -132,7 +128,7 @@ class MedRecContract:
         wallet, decisions, flags = self._view("patientOf", to_address(patient), block=block)
         return PatientState(to_address(wallet), decisions, flags)
 
-    # --------------------------------------------------------------------------------------------------------------- keys
+    # --- keys -------------------------------------------------------------------------------------
 
     def publish_profile(self, digest: bytes) -> Call:
         """Set the digest of the sender's profile; 32 zero bytes withdraw it."""
@@ -142,7 +138,7 @@ class MedRecContract:
         """The digest of an account's profile, 32 bytes, zero if it has none."""
         return bytes(self._one("profileOf", to_address(account), block=block))
 
-    # ---------------------------------------------------------------------------------------------------------- providers
+    # --- providers --------------------------------------------------------------------------------
 
     def authority(self, block: BlockId = "latest") -> str:
         """The account that names registrars."""
@@ -205,7 +201,7 @@ class MedRecContract:
         """The first second at which the agent no longer acts for the principal; zero if never."""
         return int(self._one("agentUntil", to_address(principal), to_address(agent), block=block))
 
-    # -------------------------------------------------------------------------------------------------------- permissions
+    # --- permissions ------------------------------------------------------------------------------
 
     def grant(self, patient: str, grantee: str, terms: Terms, seal: bytes, version: int) -> Call:
         """Grant the terms, in place of those before.
@@ -231,7 +227,8 @@ class MedRecContract:
         Args:
             patient: The patient id.
             grantee: Who loses its permission.
-            keyring_version: The one before the call. If it has passed, only the revocation takes place (`KeyringSkipped`).
+            keyring_version: The one before the call. If it has passed, only the revocation takes place
+                (`KeyringSkipped`).
             compartments: Mask of those that get new epochs.
             pointer: H of the keyring, 32 bytes.
         """
@@ -294,7 +291,7 @@ class MedRecContract:
         if denial is not Denial.NONE:
             raise not_permitted(to_address(patient), to_address(actor), to_address(principal), action, denial)
 
-    # ------------------------------------------------------------------------------------------------------------ history
+    # --- history ----------------------------------------------------------------------------------
 
     def append(self, patient: str, on_behalf_of: str, keyring_version: int, purpose: int, entry: Entry) -> Call:
         """Append one record; its number is ``length`` + 1 of its event's ``state_before``."""
@@ -311,7 +308,7 @@ class MedRecContract:
         entries: Sequence[Entry],
         skip_refused: bool = False,
     ) -> Call:
-        """Append many records to one history. With ``skip_refused`` what is refused is left out and reported (`EntryRefused`)."""
+        """Append many records to one history; ``skip_refused`` leaves out what is refused (`EntryRefused` says why)."""
         return self._call(
             "appendMany",
             to_address(patient),
@@ -345,13 +342,13 @@ class MedRecContract:
         """The word that a history is checked against."""
         return HistoryState(*self._view("historyOf", to_address(patient), block=block))
 
-    # ----------------------------------------------------------------------------------------------------------- accesses
+    # --- accesses ---------------------------------------------------------------------------------
 
     def log_access(self, patient: str, on_behalf_of: str, purpose: int, digest: bytes) -> Call:
         """Enter that the sender has read; ``digest`` is H of the sealed document that says what and why."""
         return self._call("logAccess", to_address(patient), to_address(on_behalf_of), purpose, digest)
 
-    # ------------------------------------------------------------------------------------------------------------- domain
+    # --- domain -----------------------------------------------------------------------------------
 
     def domain(self) -> dict[str, Any]:
         """The EIP-712 domain that statements and decisions for this deployment are signed in."""
@@ -367,12 +364,12 @@ class MedRecContract:
         _, name, version, chain_id, contract, _, _ = self._view("eip712Domain", block=block)
         return {"name": name, "version": version, "chainId": chain_id, "verifyingContract": to_address(contract)}
 
-    # ----------------------------------------------------------------------------------------------------------- encoding
+    # --- encoding ---------------------------------------------------------------------------------
 
     def _call(self, function: str, *arguments: Any) -> Call:
         item = abi.items("function")[function]
         try:
-            data = item.selector + _codec.encode(item.input_types, arguments)
+            data = item.selector + abi.codec.encode(item.input_types, arguments)
         except (EncodingError, TypeError, ValueError) as error:
             raise InvalidInput(f"{function}: {error}") from error
         return Call(self.address, data, function)
@@ -381,7 +378,7 @@ class MedRecContract:
         call = self._call(function, *arguments)
         try:
             answer = simulate(self.chain, ZERO_ADDRESS, call, block)
-            return _codec.decode(abi.items("function")[function].output_types, answer)
+            return abi.codec.decode(abi.items("function")[function].output_types, answer)
         except (DecodingError, ContractError) as error:
             raise NotDeployed(
                 f"what answers at {self.address} on chain {self.chain.chain_id} is not MedRec (block {block})"

@@ -3,8 +3,9 @@
     deployed = deploy(chain, wallet, folder=Path("deployments"))
     contract = MedRecContract(chain, deployed.address)
 
-The address follows from the contract's code and the authority alone, on every chain that has the usual deterministic deployer (CREATE2, at
-`DEPLOYER`) or takes the transaction that puts it there; on others it is an ordinary one. Deploying twice changes nothing.
+The address follows from the contract's code and the authority alone, on every chain that has the usual deterministic
+deployer (CREATE2, at `DEPLOYER`) or takes the transaction that puts it there; on others it is an ordinary one.
+Deploying twice changes nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from eth_abi.codec import ABICodec
-from eth_abi.registry import registry
-
+from medrec_py.chain import abi
 from medrec_py.chain.artifacts import load_artifact
 from medrec_py.chain.connection import Chain, NodeError, to_bytes
 from medrec_py.chain.contract import VERSION, MedRecContract
@@ -34,7 +33,7 @@ from medrec_py.errors import ChainError, ChainUnavailable, FormatError, NotDeplo
 from medrec_py.wallet import Signer
 
 DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
-"""The deterministic deployment proxy (github.com/Arachnid/deterministic-deployment-proxy), at the same address on most chains."""
+"""The usual deterministic deployer (github.com/Arachnid/deterministic-deployment-proxy): most chains have it."""
 
 SALT = bytes(32)
 
@@ -192,7 +191,7 @@ def create2_address(authority: str) -> str:
 
 def creation_code(authority: str) -> bytes:
     """The code that deploys MedRec: the artifact's bytecode and the constructor's argument."""
-    return _bytecode() + ABICodec(registry).encode(["address"], [to_address(authority)])
+    return _bytecode() + abi.codec.encode(["address"], [to_address(authority)])
 
 
 def artifact_hash() -> str:
@@ -203,8 +202,8 @@ def artifact_hash() -> str:
 def is_medrec_code(code: bytes) -> bool:
     """Whether code at an address is what the shipped artifact deploys.
 
-    Compared byte by byte except for the immutables, which differ between deployments: the artifact has 32 zero bytes behind a PUSH32 for
-    each of them. They hold the EIP-712 domain, which `MedRecContract` checks.
+    Compared byte by byte except for the immutables, which differ between deployments: the artifact has 32 zero bytes
+    behind a PUSH32 for each of them. They hold the EIP-712 domain, which `MedRecContract` checks.
     """
     template = _runtime()
     if len(code) != len(template):
@@ -242,7 +241,7 @@ def _typed(kind: object, value: Any) -> Any:
     return value
 
 
-# ------------------------------------------------------------------------------------------------------- what is there
+# --- what is there --------------------------------------------------------------------------------
 
 
 def _known(chain: Chain, authority: str, folder: Path | None) -> Deployed | None:
@@ -265,29 +264,52 @@ def _known(chain: Chain, authority: str, folder: Path | None) -> Deployed | None
 def _check_same(found: Deployed, code: bytes, authority: str) -> None:
     if found.authority != authority:
         raise DeploymentDiffers(
-            f"MedRec is deployed on chain {found.chain_id} at {found.address} with the authority {found.authority}, not {authority}"
+            f"MedRec on chain {found.chain_id} at {found.address} has the authority {found.authority}, not {authority}"
         )
     if not is_medrec_code(code):
         raise DeploymentDiffers(
-            f"the contract at {found.address} on chain {found.chain_id} is not the one that this version of medrec-py deploys"
+            f"the contract at {found.address} on chain {found.chain_id} is not what this version of medrec-py deploys"
         )
 
 
 def _find(chain: Chain, address: str, authority: str) -> Deployed:
     """Where and when the contract at an address was deployed, from its first event."""
     contract = MedRecContract(chain, address)
-    deployments = fetch_logs(contract, [AuthorityAccepted], from_block=0, previous=ZERO_ADDRESS, authority=authority)
+    block = _first_block_with_code(chain, address)
+    deployments = fetch_logs(
+        contract,
+        [AuthorityAccepted],
+        from_block=0 if block is None else block,
+        to_block=block,
+        previous=ZERO_ADDRESS,
+        authority=authority,
+    )
     first = next(deployments, None)
     if first is None:
         raise ChainUnavailable(f"the node at {chain.node} has no events of the deployment at {address}")
     return _deployed(chain, address, authority, first.block, first.block_hash, first.transaction)
 
 
+def _first_block_with_code(chain: Chain, address: str) -> int | None:
+    """The block in which the contract appeared, by bisection; ``None`` where the node has no old states."""
+    without, with_code = -1, chain.block_number()
+    try:
+        while with_code - without > 1:
+            middle = (without + with_code) // 2
+            if chain.code(address, middle):
+                with_code = middle
+            else:
+                without = middle
+    except NodeError:
+        return None
+    return with_code
+
+
 def _deployed(chain: Chain, address: str, authority: str, block: int, block_hash: str, transaction: str) -> Deployed:
     return Deployed(chain.chain_id, address, authority, block, block_hash, transaction, artifact_hash(), VERSION)
 
 
-# ------------------------------------------------------------------------------------------------------------ deploying
+# --- deploying ------------------------------------------------------------------------------------
 
 
 def _deploy(chain: Chain, signer: Signer, authority: str, timeout: float) -> Outcome:
@@ -315,8 +337,8 @@ def _place(receipt: Receipt) -> tuple[int, str, str]:
 def _put_deployer(chain: Chain, signer: Signer, timeout: float) -> str:
     """Make sure that the deterministic deployer is there. Returns why it cannot be; empty if it is.
 
-    Its transaction was signed once, for all chains: without a chain id, which many nodes refuse (EIP-155), and with a fixed gas price. It is
-    handed over before it is paid for, so that nothing is spent where it is refused.
+    Its transaction was signed once, for all chains: without a chain id, which many nodes refuse (EIP-155), and with a
+    fixed gas price. It is handed over before it is paid for, so that nothing is spent where it is refused.
     """
     if chain.code(DEPLOYER) == _DEPLOYER_CODE:
         return ""

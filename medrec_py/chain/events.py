@@ -1,7 +1,8 @@
 """The contract's events as typed, frozen dataclasses, and their decoding from raw logs.
 
-Field names are those of ``IMedRec.sol`` in snake case; conventions as in `medrec_py.chain.types`. Decoding takes its types from
-the artifact's ABI and goes by eth_abi straight from the log's bytes: some thirty times as fast as ``process_log`` of web3.
+Field names are those of ``IMedRec.sol`` in snake case; conventions as in `medrec_py.chain.types`. Decoding takes its
+types from the artifact's ABI and goes by eth_abi straight from the log's bytes: some thirty times as fast as
+``process_log`` of web3.
 
 The names are the contract's, so an event and an error may share one: `events.PermissionRevoked` happened,
 `medrec_py.chain.reverts.PermissionRevoked` is raised.
@@ -13,9 +14,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
-
-from eth_abi.codec import ABICodec
-from eth_abi.registry import registry
 
 from medrec_py.chain import abi
 from medrec_py.chain.types import Entry, HistoryState, ProviderKind, Terms, Topics, address_bytes, address_of
@@ -321,7 +319,6 @@ class Logged(Generic[E_co]):
     removed: bool = False
 
 
-_codec = ABICodec(registry)
 _Converter = Callable[[Any], Any]
 
 
@@ -364,7 +361,7 @@ class _Decoder:
                 raise IntegrityError(f"a log of {self.event.__name__} has no address in {name}")
             values[name] = address_of(topic[12:])
         try:
-            values.update(zip(self.names, _codec.decode(self.types, data), strict=True))
+            values.update(zip(self.names, abi.codec.decode(self.types, data), strict=True))
             for name, convert in self.converters:
                 values[name] = convert(values[name])
         except Exception as error:
@@ -419,7 +416,8 @@ def filter_topics(events: Collection[type[Event]] = (), **where: str) -> Topics:
         where: Addresses that indexed fields must have: ``patient=alice``.
 
     Raises:
-        InvalidInput: an event has no such indexed field, or events have it in different places (ask for them one by one).
+        InvalidInput: an event has no such indexed field, or events have it in different places (ask for them one by
+            one).
     """
     chosen = [_DECODERS[event.topic] for event in events] or [
         decoder for decoder in _DECODERS.values() if where.keys() <= set(decoder.indexed)

@@ -1,19 +1,20 @@
-"""A chain inside the process, for demonstrations, notebooks and tests: py-evm through eth-tester (the extra ``[local]``).
+"""A chain inside the process, for demonstrations and tests: py-evm through eth-tester (the extra ``[local]``).
 
-Every transaction is mined at once in a block of its own. Its clock follows this machine's, a second further with each block at least,
-and can be set ahead. Nothing is stored: it ends with the process.
+Every transaction is mined at once in a block of its own. Its clock follows this machine's, a second further with each
+block at least, and can be set ahead. Nothing is stored: it ends with the process.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from threading import RLock
 from typing import Any
 
 from web3 import EthereumTesterProvider, Web3
 from web3.types import RPCEndpoint, RPCResponse
 
-from medrec_py.chain.connection import Chain
+from medrec_py.chain.connection import Chain, to_bytes, to_int
 from medrec_py.chain.types import to_address
 from medrec_py.errors import ConfigurationError, InvalidInput
 
@@ -103,6 +104,7 @@ class _Provider(EthereumTesterProvider):
         self._tester = tester
         self._ahead = 0  # seconds that the chain's clock is set ahead of the machine's
         self._exact: int | None = None
+        self._read: list[tuple[bytes, list[Any]]] = []  # hash and logs of each block that was asked for
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         with self.lock:
@@ -110,10 +112,34 @@ class _Provider(EthereumTesterProvider):
                 self._tick()
             elif method in _JUDGED_BY_THE_CLOCK and self._is_behind():
                 self.mine(1)
+            if method == "eth_getLogs" and "block_hash" not in params[0]:
+                return {"jsonrpc": "2.0", "id": 1, "result": self._logs(params[0])}
             return super().make_request(method, params)
 
+    def _logs(self, wanted: Mapping[str, Any]) -> list[Any]:
+        """The logs of a range. eth-tester would execute every block of it again, each time; here each is read once."""
+        last = self._backend.chain.header.block_number - 1  # the header is that of the block being made
+        numbers = {"earliest": 0, "latest": last, "pending": last}
+        first, end = (
+            numbers[bound] if bound in numbers else to_int(bound)
+            for bound in (wanted.get("from_block", "latest"), wanted.get("to_block", "latest"))
+        )
+        while self._read and self._read[-1][0] != self._hash_of(len(self._read) - 1):
+            self._read.pop()  # a snapshot was gone back to
+        while len(self._read) <= min(end, last):
+            number = len(self._read)
+            block = {"from_block": number, "to_block": number}
+            found = super().make_request(RPCEndpoint("eth_getLogs"), [block]).get("result", [])
+            self._read.append((self._hash_of(number), found))
+        return [log for _, logs in self._read[first : end + 1] for log in logs if _fits(log, wanted)]
+
+    def _hash_of(self, number: int) -> bytes:
+        if number >= self._backend.chain.header.block_number:
+            return b""
+        return bytes(self._backend.chain.get_canonical_block_header_by_number(number).hash)
+
     def _is_behind(self) -> bool:
-        """Whether a block is due: on a real chain they come by themselves, so that a permission ends while nobody writes."""
+        """Whether a block is due: on a real chain they come by themselves, so a permission ends while nobody writes."""
         latest = self._backend.get_block_by_number("latest", False)["timestamp"]
         return self._exact is None and int(time.time()) + self._ahead >= latest + BLOCK_SECONDS
 
@@ -129,9 +155,23 @@ class _Provider(EthereumTesterProvider):
                 self._tester.mine_blocks(1)
 
     def _tick(self) -> None:
-        """Give the block that is being made its time. py-evm itself counts a second a block, whatever the clock says."""
+        """Give the block that is being made its time. py-evm itself counts a second for each block."""
         header = self._backend.chain.header
         wanted = self._exact if self._exact is not None else int(time.time()) + self._ahead
         self._exact = None
         if wanted > header.timestamp:
             self._backend.chain.header = header.copy(timestamp=wanted)
+
+
+def _fits(log: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a log is one that a filter of ``eth_getLogs`` asks for."""
+    address = wanted.get("address")
+    addresses = [address] if isinstance(address, str) else address
+    if addresses and to_address(log["address"]) not in map(to_address, addresses):
+        return False
+    topics = [to_bytes(topic) for topic in log["topics"]]
+    for place, choice in enumerate(wanted.get("topics") or ()):
+        choices = [choice] if isinstance(choice, str) else choice
+        if choices and (place >= len(topics) or topics[place] not in [to_bytes(one) for one in choices]):
+            return False
+    return True

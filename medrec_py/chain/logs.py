@@ -1,8 +1,8 @@
 """The contract's events over a range of blocks, from any node, whatever it limits.
 
-Nodes limit what ``eth_getLogs`` may ask for, each in its own way: 500 to 10,000 blocks, 10,000 or 20,000 results, a size, a time, a
-number of requests a second. So a range is asked for in windows; a window that is refused is halved, down to one block, and requests that
-come too fast are repeated after a pause.
+Nodes limit what ``eth_getLogs`` may ask for, each in its own way: 500 to 10,000 blocks, 10,000 or 20,000 results, a
+size, a time, a number of requests a second. So a range is asked for in windows; a window that is refused is halved,
+down to one block, and requests that come too fast are repeated after a pause.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import requests
 
 from medrec_py.chain.connection import Chain, NodeError, RateLimited, to_bytes
 from medrec_py.chain.contract import MedRecContract
@@ -25,7 +27,7 @@ Progress = Callable[[int, int], None]
 FIRST_WINDOW = 2_000
 LARGEST_WINDOW = 100_000
 RESULTS_WANTED = 5_000
-"""A window is widened while it brings fewer logs than this, and narrowed where it brings many more: that bounds the memory."""
+"""A window is widened while it brings fewer logs than this, and narrowed where it brings many more."""
 
 _FORGET_AFTER = 64
 _ATTEMPTS = 9
@@ -44,9 +46,9 @@ def fetch_logs(
 ) -> Iterator[Logged[Event]]:
     """The contract's events in a range of blocks, ordered by block and place in it, a window at a time.
 
-    What the node returns is decoded and checked to be what was asked for, and none of it is left out. That it is *complete* is proved
-    by the head of each history alone; and while blocks are still being reorganised two windows may come from different forks: compare
-    the block hashes.
+    What the node returns is decoded and checked to be what was asked for, and none of it is left out. That it is
+    *complete* is proved by the head of each history alone; and while blocks are still being reorganised two windows may
+    come from different forks: compare the block hashes.
 
     Args:
         contract: Whose.
@@ -166,5 +168,7 @@ class _Reader:
 
 
 def _may_be_too_much(error: ChainUnavailable) -> bool:
-    """Whether asking for less may help. A node's refusals of ranges have no form in common, so every error of its own counts."""
-    return isinstance(error, NodeError) or error.__cause__ is not None
+    """Whether asking for less may help. Refusals of ranges have no form in common, so anything that was said counts."""
+    return isinstance(error, NodeError | RateLimited) or isinstance(
+        error.__cause__, requests.Timeout | requests.HTTPError
+    )

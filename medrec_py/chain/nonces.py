@@ -1,7 +1,8 @@
 """Nonces of the accounts that send through one connection.
 
-A nonce is chosen, its transaction signed and handed over while the account's lock is held, so that threads never share one; a
-transaction that the node refuses takes none. Other processes may use the same account: the node's count is asked each time.
+A nonce is chosen, its transaction signed and handed over while the account's lock is held, so that threads never share
+one; a transaction that the node refuses takes none. Other processes may use the same account: the node's count is asked
+each time.
 """
 
 from __future__ import annotations

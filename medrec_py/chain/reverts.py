@@ -1,7 +1,7 @@
 """Why the contract refused: one exception class per Solidity error, one per reason of its predicate for authority.
 
-The classes are named as in ``IMedRec.sol`` and carry the error's arguments in ``values`` by their Solidity names; a test proves that
-no error of the ABI and no member of ``Denial`` is left out::
+The classes are named as in ``IMedRec.sol`` and carry the error's arguments in ``values`` by their Solidity names; a
+test proves that no error of the ABI and no member of ``Denial`` is left out::
 
     ContractError
     ├── NotPermitted                     (medrec_py.errors) the predicate for authority refused
@@ -12,10 +12,10 @@ no error of the ABI and no member of ``Denial`` is left out::
     │   └── CompartmentNotGranted, PurposeNotGranted
     ├── StaleKeyring, VersionMismatch, DecisionMismatch, KeyringExhausted
     ├── AlreadyRegistered, AlreadyRegistrar, NotAuthority, NotRegistrar, UnknownProvider, ProviderKindMissing
-    ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid, FlagsNotSupported, PurposesEmpty, CompartmentsEmpty
-    ├── PointerEmpty, ReplacedUnknown
-    ├── AddressEmptyCode, FailedCall, InvalidShortString, StringTooLong      of the libraries it is built with
-    └── RevertedWithMessage, Panicked, UnknownRevert                         nothing that MedRec says
+    ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid, FlagsNotSupported, PurposesEmpty,
+    CompartmentsEmpty ├── PointerEmpty, ReplacedUnknown ├── AddressEmptyCode, FailedCall, InvalidShortString,
+    StringTooLong      of the libraries it is built with └── RevertedWithMessage, Panicked, UnknownRevert
+    nothing that MedRec says
 """
 
 from __future__ import annotations
@@ -24,17 +24,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from eth_abi.codec import ABICodec
-from eth_abi.registry import registry
-
 from medrec_py.chain import abi
 from medrec_py.chain.types import Action, Denial, to_address
 from medrec_py.errors import ContractError, NotPermitted
 
-_codec = ABICodec(registry)
 _Values = Mapping[str, Any]
 
-# ------------------------------------------------------------------------------------------------- the predicate's reasons
+# --- the predicate's reasons ----------------------------------------------------------------------
 
 
 class _Denied(NotPermitted):
@@ -49,7 +45,7 @@ class PatientUnknown(_Denied):
 
     denial = Denial.PATIENT_UNKNOWN
     message = "no patient is registered as {patient}"
-    remedy = "Check the patient id, the chain and the contract's address; the patient registers with `medrec patient register`."
+    remedy = "Check the patient id, chain and contract; a patient registers with `medrec patient register`."
 
 
 class NotController(_Denied):
@@ -203,7 +199,7 @@ def not_permitted(patient: str, actor: str, principal: str, action: Action, deni
     return denied(denied.message.format(**values, to_do=_TO_DO[action]), values)
 
 
-# ---------------------------------------------------------------------------------------------------------- other errors
+# --- other errors ---------------------------------------------------------------------------------
 
 
 class _Refused(ContractError):
@@ -436,7 +432,7 @@ class UnknownRevert(ContractError):
     )
 
 
-# -------------------------------------------------------------------------------------------------------------- decoding
+# --- decoding -------------------------------------------------------------------------------------
 
 _ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
@@ -448,14 +444,14 @@ def decode_revert(data: bytes) -> ContractError:
     selector, arguments = data[:4], data[4:]
     try:
         if selector == _ERROR:
-            (text,) = _codec.decode(["string"], arguments)
+            (text,) = abi.codec.decode(["string"], arguments)
             return RevertedWithMessage(f"the contract refused: {text}", {"message": text})
         if selector == _PANIC:
-            (code,) = _codec.decode(["uint256"], arguments)
+            (code,) = abi.codec.decode(["uint256"], arguments)
             return Panicked(f"the contract failed a check of the compiler's (panic {code:#04x})", {"code": code})
         item = _BY_SELECTOR.get(selector)
         if item is not None:
-            return _error(item, _codec.decode(item.input_types, arguments))
+            return _error(item, abi.codec.decode(item.input_types, arguments))
     except Exception:  # noqa: BLE001 - data of a foreign contract or a faulty node: shown as they are
         return _unknown(data)
     return _unknown(data)

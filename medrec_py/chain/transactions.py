@@ -2,9 +2,10 @@
 
     receipt = send(chain, wallet, contract.revoke(alice, hospital))
 
-What holds, whatever the node: a call that would revert is refused before it is sent, with the contract's own reason. Threads never
-share a nonce, and a transaction that the node refused takes none. A transaction is signed once: it is handed over again if the node
-forgot it, and never signed anew, so nothing is carried out twice. Whoever gives up waiting learns the hash.
+What holds, whatever the node: a call that would revert is refused before it is sent, with the contract's own reason.
+Threads never share a nonce, and a transaction that the node refused takes none. A transaction is signed once: it is
+handed over again if the node forgot it, and never signed anew, so nothing is carried out twice. Whoever gives up
+waiting learns the hash.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from eth_account import Account as EthAccount
 
-from medrec_py.chain.connection import Chain, NodeError, RateLimited, to_bytes, to_hex, to_int
+from medrec_py.chain.connection import Block, Chain, NodeError, RateLimited, to_bytes, to_hex, to_int
 from medrec_py.chain.events import Event, Logged, decode_event
 from medrec_py.chain.nonces import Account, Signed
 from medrec_py.chain.reverts import decode_revert
@@ -206,14 +207,15 @@ def _hand_over(
     refusal: NodeError | RateLimited | None = None
     for attempt in range(_ATTEMPTS):
         nonce = _next_nonce(chain, signer.address, account, lowest)
+        block = chain.block()
         fields = {
             "chainId": chain.chain_id,
             "nonce": nonce,
-            "gas": gas,
+            "gas": min(gas, block.gas_limit),
             "value": call.value,
             "data": call.data,
             **({"to": call.to} if call.to is not None else {}),
-            **_fees(chain, signer.address, max_fee_per_gas),
+            **_fees(chain, block, signer.address, max_fee_per_gas),
         }
         signed = _sign(signer, fields)
         try:
@@ -265,12 +267,12 @@ def _sign(signer: Signer, fields: dict[str, Any]) -> Signed:
     return Signed("0x" + keccak(raw).hex(), raw)
 
 
-# ------------------------------------------------------------------------------------------------------------------- fees
+# --- fees -----------------------------------------------------------------------------------------
 
 
-def _fees(chain: Chain, sender: str, max_fee_per_gas: int | None) -> dict[str, int]:
+def _fees(chain: Chain, block: Block, sender: str, max_fee_per_gas: int | None) -> dict[str, int]:
     """The fee fields of a transaction, for chains with EIP-1559, without it, and without fees at all."""
-    base = chain.block().base_fee
+    base = block.base_fee
     price = to_int(chain.request("eth_gasPrice"))
     if base is None:
         _check_fee(price, max_fee_per_gas)
@@ -297,16 +299,18 @@ def _check_fee(price: int, max_fee_per_gas: int | None) -> None:
         raise FeeTooHigh(f"the chain asks for {price} wei per gas, and {max_fee_per_gas} are allowed")
 
 
-# ---------------------------------------------------------------------------------------------------- what the node says
+# --- what the node says ---------------------------------------------------------------------------
 
 _KNOWN = re.compile(r"already known|known transaction|already imported|already exists|already in", re.IGNORECASE)
 _NONCE_TAKEN = re.compile(
-    r"nonce (is )?too low|correct nonce|invalid (transaction )?nonce|oldnonce|replacement transaction|too low to replace"
+    r"nonce (is )?too low|correct nonce|invalid (transaction )?nonce|oldnonce"
+    r"|replacement transaction|too low to replace"
     r"|^transaction underpriced$",  # Ganache says so of a nonce that another transaction waits with
     re.IGNORECASE,
 )
 _FEE_TOO_LOW = re.compile(
-    r"(less|lower) than (the )?block'?s?('s)? base ?fee|fee cap less than|BASE_?FEE", re.IGNORECASE
+    r"(less|lower) than (the )?block'?s?('s)? base ?fee|fee cap less than|base_?fee_?too|maxFeePerGas .* less than",
+    re.IGNORECASE,
 )
 _FUNDS = re.compile(r"insufficient (funds|balance)|cannot afford|upfront cost", re.IGNORECASE)
 
@@ -325,17 +329,17 @@ def _send_raw(chain: Chain, signed: Signed) -> None:
         chain.request("eth_sendRawTransaction", "0x" + signed.raw.hex())
     except NodeError as error:
         # Ganache can be set to answer with the revert of a transaction that it has mined.
-        if not _says(_KNOWN, error) and not (error.revert is not None and chain.knows_transaction(signed.hash)):
+        if not _says(_KNOWN, error) and not (error.revert is not None and chain.transaction(signed.hash) is not None):
             raise
 
 
 def _send_again(chain: Chain, signed: Signed) -> bool:
     """Hand over again what the node may have forgotten. Returns whether its nonce has gone to another transaction."""
     try:
-        if not chain.knows_transaction(signed.hash):
+        if chain.transaction(signed.hash) is None:
             _send_raw(chain, signed)
     except NodeError as error:
-        return _says(_NONCE_TAKEN, error) and not chain.knows_transaction(signed.hash)
+        return _says(_NONCE_TAKEN, error) and chain.transaction(signed.hash) is None
     return False
 
 
@@ -347,7 +351,7 @@ def _as_failure(chain: Chain, sender: str, error: NodeError) -> TransactionFaile
     return TransactionFailed(f"the node at {chain.node} refused the transaction: {error.reason}")
 
 
-# --------------------------------------------------------------------------------------------------------------- receipts
+# --- receipts -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,9 +395,7 @@ class Pending:
             mined = True
         finally:
             self._account.done(self.nonce, self.signed, mined=mined)
-        if to_int(receipt.get("status", 1)) == 0:
-            raise self._failure(receipt)
-        return self._read(receipt)
+        return _read(self.chain, self.sender, self.call, self.transaction, receipt)
 
     def _receipt(self, timeout: float) -> Mapping[str, Any]:
         deadline = time.monotonic() + timeout
@@ -412,7 +414,7 @@ class Pending:
                 trouble = error
             if replaced >= _REPLACED_VERDICTS:
                 raise TransactionFailed(
-                    f"another transaction of {self.sender} took nonce {self.nonce}; {self.transaction} will never be mined"
+                    f"{self.transaction} will never be mined: another transaction of {self.sender} took its nonce"
                 )
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -423,34 +425,58 @@ class Pending:
             time.sleep(min(delay, remaining))
             delay = min(delay * 1.5, _POLL_LONGEST)
 
-    def _failure(self, receipt: Mapping[str, Any]) -> ContractError | TransactionFailed:
-        """Why a mined transaction failed: the call is run again after its block, where what came first has come first."""
-        number = to_int(receipt["blockNumber"])
-        where = f"transaction {self.transaction} in block {number}"
-        for block in (number, max(0, number - 1)):
-            try:
-                simulate(self.chain, self.sender, self.call, block)
-            except ContractError as error:
-                error.add_note(f"It was mined and failed: {where}.")
-                return error
-            except ChainUnavailable as error:
-                return TransactionFailed(f"the {where} failed, and the node does not say why: {error}")
-        return TransactionFailed(f"the {where} failed; called again it does not, so its gas was probably too little")
 
-    def _read(self, receipt: Mapping[str, Any]) -> Receipt:
-        created = receipt.get("contractAddress")
-        return Receipt(
-            transaction=self.transaction,
-            block=to_int(receipt["blockNumber"]),
-            block_hash=to_hex(receipt["blockHash"]),
-            gas_used=to_int(receipt["gasUsed"]),
-            gas_price=to_int(receipt.get("effectiveGasPrice") or 0),
-            created=to_address(created) if created else None,
-            events=tuple(
-                read_log(log) for log in receipt["logs"] if self.call.to in {None, address_of(to_bytes(log["address"]))}
-            ),
-            _chain=self.chain,
-        )
+def find_receipt(chain: Chain, transaction: str) -> Receipt | None:
+    """The receipt of a transaction that was sent earlier, by this process or another; ``None`` if it is not mined.
+
+    Args:
+        chain: Where.
+        transaction: Its hash, 0x and 64 hexadecimal digits.
+
+    Raises:
+        ContractError, TransactionFailed: it was mined and failed.
+    """
+    receipt = chain.receipt(transaction)
+    if receipt is None:
+        return None
+    sent = chain.transaction(transaction)
+    if sent is None:
+        raise ChainUnavailable(f"the node at {chain.node} has a receipt for {transaction} and not the transaction")
+    to = sent.get("to")
+    call = Call(to_address(to) if to else None, to_bytes(sent["input"]), value=to_int(sent.get("value", 0)))
+    return _read(chain, to_address(sent["from"]), call, transaction, receipt)
+
+
+def _read(chain: Chain, sender: str, call: Call, transaction: str, receipt: Mapping[str, Any]) -> Receipt:
+    if to_int(receipt.get("status", 1)) == 0:
+        raise _failure(chain, sender, call, transaction, to_int(receipt["blockNumber"]))
+    created = receipt.get("contractAddress")
+    return Receipt(
+        transaction=transaction,
+        block=to_int(receipt["blockNumber"]),
+        block_hash=to_hex(receipt["blockHash"]),
+        gas_used=to_int(receipt["gasUsed"]),
+        gas_price=to_int(receipt.get("effectiveGasPrice") or 0),
+        created=to_address(created) if created else None,
+        events=tuple(
+            read_log(log) for log in receipt["logs"] if call.to in {None, address_of(to_bytes(log["address"]))}
+        ),
+        _chain=chain,
+    )
+
+
+def _failure(chain: Chain, sender: str, call: Call, transaction: str, number: int) -> ContractError | TransactionFailed:
+    """Why a mined transaction failed: the call is run again after its block, where what came first has come first."""
+    where = f"transaction {transaction} in block {number}"
+    for block in (number, max(0, number - 1)):
+        try:
+            simulate(chain, sender, call, block)
+        except ContractError as error:
+            error.add_note(f"It was mined and failed: {where}.")
+            return error
+        except ChainUnavailable as error:
+            return TransactionFailed(f"the {where} failed, and the node does not say why: {error}")
+    return TransactionFailed(f"the {where} failed, and called again it does not: its gas limit was probably too low")
 
 
 def read_log(log: Mapping[str, Any]) -> Logged[Event]:

@@ -1,7 +1,7 @@
 """What the contract speaks of, as Python types: the enums and structs of ``contracts/interfaces/IMedRec.sol``.
 
-Addresses are ``str`` in the writing of EIP-55, ``bytesN`` are ``bytes``, times are seconds since 1970-01-01 UTC, and masks
-have bit c set for compartment c. Hashes of blocks and transactions are ``str``: 0x and 64 hexadecimal digits.
+Addresses are ``str`` in the writing of EIP-55, ``bytesN`` are ``bytes``, times are seconds since 1970-01-01 UTC, and
+masks have bit c set for compartment c. Hashes of blocks and transactions are ``str``: 0x and 64 hexadecimal digits.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, TypeVar
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -15,6 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from medrec_py.errors import BlockTooLarge, StoreTimeout, StoreUnavailable
 
 _PIECE: Final = 1 << 16
+_T = TypeVar("_T")
 
 
 class Deadline:
@@ -48,13 +49,15 @@ class Deadline:
                 raise self.error() from error
             raise StoreUnavailable(f"{self._name} can't be reached: {_innermost(error)}") from error
 
-    def read(self, response: urllib3.BaseHTTPResponse, limit: int, *, strict: bool = True) -> bytes:
+    def read(
+        self, response: urllib3.BaseHTTPResponse, limit: int, moves: Callable[[bytes], bool] | None = None
+    ) -> bytes:
         """Reads the body of an answer, keeping no more than ``limit`` bytes and one piece.
 
         Args:
             response: Not read yet.
             limit: Bytes.
-            strict: Whether the deadline ends the reading; else only a pause as long as the socket's timeout does.
+            moves: Told what has come so far, whether the server is getting on; if so, the time starts anew.
 
         Raises:
             BlockTooLarge: if there is more.
@@ -63,13 +66,29 @@ class Deadline:
         data = bytearray()
         while True:
             piece = response.read1(_PIECE, decode_content=False)
-            if strict and self.passed():  # also what looks like an end if the watch below hung up
+            if self.passed():  # also what looks like an end because the watch below hung up
                 raise self.error()
             if not piece:
                 return bytes(data)
             data += piece
             if len(data) > limit:
                 raise BlockTooLarge(f"{self._name} sends more than {limit} bytes")
+            if moves is not None and moves(bytes(data)):
+                self._end = time.monotonic() + self._seconds
+
+
+def send(request: Callable[[], _T], deadline: Deadline) -> _T:
+    """Sends a request, and once more if the server hung up instead of answering.
+
+    A server may close an idle connection in the moment in which it is used again. Everything that the stores ask for
+    can be asked twice.
+    """
+    try:
+        return request()
+    except (urllib3.exceptions.ProtocolError, OSError) as error:
+        if deadline.passed() or not _hung_up(error):
+            raise
+    return request()
 
 
 class _Punctual(HTTPConnection):
@@ -107,6 +126,20 @@ def pool() -> urllib3.PoolManager:
     manager = urllib3.PoolManager(retries=False, maxsize=4)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
     return manager
+
+
+def close(manager: urllib3.PoolManager) -> None:
+    """Closes the connections now; urllib3 itself leaves that to the garbage collector."""
+    for key in manager.pools.keys():  # noqa: SIM118  no mapping for all its looks
+        if (one := manager.pools.get(key)) is not None:
+            one.close()
+    manager.clear()
+
+
+def _hung_up(error: BaseException) -> bool:
+    """Whether the connection was lost, by what urllib3 says or requests wraps."""
+    inner = error.args[0] if error.args else None
+    return isinstance(error, urllib3.exceptions.ProtocolError) or isinstance(inner, urllib3.exceptions.ProtocolError)
 
 
 def _is_timeout(error: BaseException) -> bool:

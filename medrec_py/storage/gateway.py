@@ -9,6 +9,7 @@ Standard: https://specs.ipfs.tech/http-gateways/trustless-gateway/ (raw blocks).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ class GatewayStore(BlockStore):
 
     def close(self) -> None:
         """Closes the connections."""
-        self._pool.clear()
+        _http.close(self._pool)
 
     def _fetch(self, cid: Cid) -> Unverified:
         return Unverified(self._ask("GET", cid))
@@ -76,7 +77,8 @@ class GatewayStore(BlockStore):
     def _ask(self, method: str, cid: Cid) -> bytes:
         deadline = _http.Deadline(self.name, self._timeout)
         with deadline.errors():
-            response = self._pool.request(
+            request = partial(
+                self._pool.request,
                 method,
                 f"{self._base}/ipfs/{cid}?format=raw",
                 headers=self._headers,
@@ -84,6 +86,7 @@ class GatewayStore(BlockStore):
                 redirect=False,
                 preload_content=False,
             )
+            response = _http.send(request, deadline)
             try:
                 if response.status == 200:
                     return deadline.read(response, BLOCK_LIMIT)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -21,9 +22,10 @@ from medrec_py.errors import (
     ConfigurationError,
     InvalidInput,
     StoreFull,
+    StoreTimeout,
     StoreUnavailable,
 )
-from medrec_py.storage._http import Deadline
+from medrec_py.storage._http import Deadline, close, send
 from medrec_py.storage.cid import DAG_PB, Cid, Unverified
 from medrec_py.storage.dag import BLOCK_LIMIT, Block
 from medrec_py.storage.store import BlockStore
@@ -95,8 +97,21 @@ class KuboStore(BlockStore):
         return True
 
     def pin(self, cid: Cid) -> None:
-        """Pins a block or file that the node holds whole; see ``BlockStore.pin``."""
-        self._rpc("pin/add", cid, {"offline": "true", "progress": "true"}, whole=False)
+        """Pins a block or file that the node holds whole; see ``BlockStore.pin``.
+
+        The timeout is for each step: a large file takes its time.
+        """
+        # Kubo asks its peers for a missing block below the root even if told not to: so watch whether it gets on.
+        progress = _Progress()
+        try:
+            options = {"offline": "true", "progress": "true"}
+            answer = self._rpc("pin/add", cid, options, limit=BLOCK_LIMIT, moves=progress.moves)
+        except StoreTimeout as error:
+            if progress.count:
+                raise BlockNotFound(f"{self.name} lacks a block of {cid}") from error
+            raise
+        if b'"Pins"' not in answer:  # it broke off, and said why where no HTTP client of Python looks: ask again
+            self._rpc("pin/add", cid, {"timeout": f"{self._timeout:.3f}s"}, extra=1)
 
     def unpin(self, cid: Cid) -> None:
         """Lets the node's garbage collection remove a block or file, unless another pin holds it."""
@@ -126,6 +141,8 @@ class KuboStore(BlockStore):
 
     def close(self) -> None:
         """Closes the connections."""
+        for adapter in self._session.adapters.values():
+            close(adapter.poolmanager)  # type: ignore[attr-defined]
         self.client.close()
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -139,7 +156,7 @@ class KuboStore(BlockStore):
         body: bytes | None = None,
         limit: int = _MESSAGE_LIMIT,
         extra: float = 0.0,
-        whole: bool = True,
+        moves: Callable[[bytes], bool] | None = None,
     ) -> bytes:
         """Calls a command of the node.
 
@@ -150,7 +167,7 @@ class KuboStore(BlockStore):
             body: A file to send.
             limit: The most bytes that the answer may have.
             extra: Seconds to wait on top of the timeout.
-            whole: Whether the timeout is for the whole answer; else only for each pause in it.
+            moves: See ``Deadline.read``.
 
         Returns:
             The answer, at most ``limit`` bytes.
@@ -161,23 +178,22 @@ class KuboStore(BlockStore):
             boundary = secrets.token_hex(16)
             body = _form(body, boundary)
             headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
-        with (
-            deadline.errors(),
-            self._session.request(
-                "POST",
-                self._base + command,
-                params={**(options or {}), **({"arg": str(cid)} if cid else {})},
-                data=body,
-                headers=headers,
-                timeout=(self._timeout, self._timeout + extra),
-                stream=True,
-                allow_redirects=False,
-            ) as response,
-        ):
+        request = partial(
+            self._session.request,
+            "POST",
+            self._base + command,
+            params={**(options or {}), **({"arg": str(cid)} if cid else {})},
+            data=body,
+            headers=headers,
+            timeout=(self._timeout, self._timeout + extra),
+            stream=True,
+            allow_redirects=False,
+        )
+        with deadline.errors(), send(request, deadline) as response:
             if response.status_code == 200:
-                return deadline.read(response.raw, limit, strict=whole)
+                return deadline.read(response.raw, limit, moves)
             message = deadline.read(response.raw, _MESSAGE_LIMIT)
-        raise self._refusal(cid, response.status_code, _field(message, "Message") or "")
+        raise self._refusal(cid, response.status_code, str(_field(message, "Message") or ""))
 
     def _refusal(self, cid: Cid | None, status: int, message: str) -> Exception:
         """The error that an answer other than 200 means."""
@@ -187,6 +203,19 @@ class KuboStore(BlockStore):
             return StoreFull(f"{self.name}: {message}")
         hint = " (does it ask for a token?)" if status in (401, 403) else ""
         return StoreUnavailable(f"{self.name} answers {status}{hint}: {message[:200] or 'without a reason'}")
+
+
+class _Progress:
+    """How many blocks a node has pinned, by the lines that it sends twice a second."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def moves(self, answer: bytes) -> bool:
+        """Whether the last whole line counts more than the one before it."""
+        lines = answer.rsplit(b"\n", 2)
+        before, self.count = self.count, max(self.count, _number(lines[-2], "Progress") if len(lines) > 1 else 0)
+        return self.count > before
 
 
 def _client(multiaddr: str, base: str) -> Any:
@@ -238,10 +267,14 @@ def _form(block: bytes, boundary: str) -> bytes:
     )
 
 
-def _field(answer: bytes, name: str) -> str | None:
-    """A text field of a JSON answer that may be anything."""
+def _field(answer: bytes, name: str) -> object:
+    """A field of a JSON answer that may be anything; None if there is none."""
     try:
-        value = json.loads(answer)[name]
+        return json.loads(answer)[name]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return None
-    return value if isinstance(value, str) else None
+
+
+def _number(answer: bytes, name: str) -> int:
+    value = _field(answer, name)
+    return value if isinstance(value, int) else 0

@@ -8,10 +8,11 @@
 - *Carol* is a relative: no provider, no patient. The *stranger* is nobody.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ape.api import AccountAPI, ProviderAPI
+from ape.api import AccountAPI, ProviderAPI, ReceiptAPI
 from ape.contracts import ContractInstance
 from hypothesis import HealthCheck, settings
 
@@ -28,6 +29,14 @@ settings.register_profile(
 settings.load_profile("contracts")
 
 ACTORS = ("authority", "registrar", "hospital", "clinic", "doctor", "nurse", "alice", "bob", "carol", "stranger")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_console() -> Iterator[None]:
+    """No contract here writes to a console, so ape need not carry out each transaction once more to look for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
+        yield
 
 
 def _actor(place: int, name: str) -> Any:

@@ -24,9 +24,9 @@ def compiled() -> dict[str, Any]:
     return {
         "variables": [_place(variable, types) for variable in layout["storage"]],
         "structs": {
-            _name(types[name]): [_place(member, types) for member in types[name]["members"]]
-            for name in sorted(types)
-            if "members" in types[name]
+            _name(described): [_place(member, types) for member in described["members"]]
+            for described in sorted(types.values(), key=_name)
+            if "members" in described
         },
     }
 

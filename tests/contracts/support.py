@@ -1,15 +1,17 @@
 """What contract tests share: the interface's types, short ways to say what is emitted and refused, the clock."""
 
 import hashlib
+from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from ape import project
 from ape.api import ProviderAPI, ReceiptAPI
 from ape.contracts import ContractInstance
-from ape.exceptions import ContractLogicError, CustomError
+from ape.exceptions import ContractLogicError, CustomError, TransactionError
 from ape.managers.chain import ChainManager
 from ape_foundry import FoundryProvider
 from eth_abi import decode, encode
@@ -183,39 +185,71 @@ def emitted(medrec: ContractInstance, receipt: ReceiptAPI) -> list[Said]:
     return result
 
 
-def error_data(medrec: ContractInstance, name: str, *values: Any) -> bytes:
+def _error_abis() -> dict[bytes, ErrorABI]:
+    return {keccak(text=abi.selector)[:4]: abi for abi in project.MedRec.contract_type.errors}
+
+
+def error_data(name: str, *values: Any) -> bytes:
     """An error of the contract as ABI-encoded bytes."""
-    abi: ErrorABI = next(abi for abi in medrec.contract_type.errors if abi.name == name)
-    return keccak(text=abi.selector)[:4] + encode(_types(abi.inputs), [plain(value) for value in values])
+    selector, abi = next(item for item in _error_abis().items() if item[1].name == name)
+    return selector + encode(_types(abi.inputs), [plain(value) for value in values])
+
+
+def revert_data(error: ContractLogicError) -> bytes:
+    """The bytes that a call reverted with; ape tells them in one of several forms."""
+    if isinstance(error, CustomError):
+        return error_data(error.abi.name, *(error.inputs[parameter.name] for parameter in error.abi.inputs))
+    message = str(error.revert_message)
+    if message == TransactionError.DEFAULT_MESSAGE:
+        return b""
+    if message.startswith(("b'", 'b"')):
+        return bytes(literal_eval(message))
+    return bytes.fromhex(message.removeprefix("custom error 0x").replace(": ", ""))
+
+
+def _readable(data: bytes) -> str:
+    abi = _error_abis().get(data[:4])
+    return f"{abi.name}{decode(_types(abi.inputs), data[4:])}" if abi else repr(data)
 
 
 @contextmanager
-def refused(name: str, *values: Any) -> Iterator[None]:
-    """Expect that the transaction reverts with that error of the contract and exactly these values."""
+def _reverting(expected: bytes) -> Iterator[None]:
     try:
         yield
-    except CustomError as error:
-        found = (error.name, tuple(plain(value) for value in error.inputs.values()))
-        assert found == (name, tuple(plain(value) for value in values))
     except ContractLogicError as error:
-        raise AssertionError(f"expected {name}{values}, got {error!r}") from error
+        data = revert_data(error)
+        assert data == expected, f"refused with {_readable(data)} instead of {_readable(expected)}"
     else:
-        raise AssertionError(f"{name}{values} was not raised")
+        raise AssertionError(f"was not refused with {_readable(expected)}")
 
 
-@contextmanager
-def unencodable() -> Iterator[None]:
+def refused(name: str, *values: Any) -> AbstractContextManager[None]:
+    """Expect that the call reverts with that error of the contract and exactly these values."""
+    return _reverting(error_data(name, *values))
+
+
+def unencodable() -> AbstractContextManager[None]:
     """Expect that the contract finds the call's data no encoding of its arguments: it reverts without a reason."""
-    try:
-        yield
-    except CustomError as error:
-        raise AssertionError(f"expected a revert without a reason, got {error!r}") from error
-    except ContractLogicError:
-        return
-    raise AssertionError("the call was not refused")
+    return _reverting(b"")
 
 
-def not_permitted(patient: Any, actor: Any, principal: Any, action: Action, denial: Denial) -> Any:
+def call_with_words(medrec: ContractInstance, sender: Any, function: str, *words: Any) -> bytes:
+    """Call a function with words of 32 bytes that need not fit their types."""
+    abi = next(abi for abi in medrec.contract_type.methods if abi.name == function)
+    flat = plain(words)
+    data = keccak(text=abi.selector)[:4] + encode([_word_type(word) for word in flat], flat)
+    ecosystem = medrec.provider.network.ecosystem
+    call = ecosystem.create_transaction(receiver=medrec.address, sender=sender.address, data=data, gas=10_000_000)
+    return bytes(medrec.provider.send_call(call))
+
+
+def _word_type(word: Any) -> str:
+    return {int: "uint256", str: "address", bytes: "bytes32"}[type(word)]
+
+
+def not_permitted(
+    patient: Any, actor: Any, principal: Any, action: Action, denial: Denial
+) -> AbstractContextManager[None]:
     """Expect that the predicate for authority refuses, for that reason."""
     return refused("NotPermitted", patient, actor, principal, action, denial)
 
@@ -282,6 +316,16 @@ class Clock:
 # ---------------------------------------------------------------------------------------- what only a test's chain does
 
 
+@contextmanager
+def rehearsed(provider: ProviderAPI) -> Iterator[None]:
+    """What happens inside is undone. (`chain.isolate` would do, were it not for the failures that it swallows.)"""
+    snapshot = provider.snapshot()
+    try:
+        yield
+    finally:
+        provider.restore(snapshot)
+
+
 def set_slot(provider: ProviderAPI, contract: ContractInstance, slot: int, word: int) -> None:
     """Overwrite a storage slot, to reach a state that is too long to walk to."""
     if isinstance(provider, FoundryProvider):
@@ -307,19 +351,24 @@ def slot_of(variable: str, *keys: Any) -> int:
 
 def in_one_block(provider: ProviderAPI, *sends: tuple[Callable[..., Any], Sequence[Any], Any]) -> list[Any]:
     """Mine transactions, given as (method, arguments, sender), in one block, in that order; return web3's receipts."""
-    provider.auto_mine = False
-    try:
-        hashes = []
-        for place, (method, arguments, sender) in enumerate(sends):
-            # Nodes put the highest tip first.
-            tip = (len(sends) - place) * 10**9
-            fees = {"max_fee": 10**11, "max_priority_fee": tip}
-            transaction = method.as_transaction(*arguments, sender=sender, gas=1_000_000, **fees)
-            signed = sender.sign_transaction(transaction)
-            hashes.append(provider.web3.eth.send_raw_transaction(signed.serialize_transaction()))
+    signed = []
+    for place, (method, arguments, sender) in enumerate(sends):
+        earlier = sum(other is sender for _, _, other in sends[:place])
+        # Nodes put the highest tip first.
+        fees = {"max_fee": 10**11, "max_priority_fee": (100 - place) * 10**8}
+        nonce = sender.nonce + earlier
+        transaction = method.as_transaction(*arguments, sender=sender, nonce=nonce, gas=1_000_000, **fees)
+        signed.append(bytes(sender.sign_transaction(transaction).serialize_transaction()))
+    if isinstance(provider, FoundryProvider):
+        provider.auto_mine = False
+        try:
+            hashes = [provider.web3.eth.send_raw_transaction(transaction) for transaction in signed]
+            provider.mine()
+        finally:
+            provider.auto_mine = True
+    else:
+        hashes = [provider.evm_backend.send_raw_transaction(transaction) for transaction in signed]
         provider.mine()
-    finally:
-        provider.auto_mine = True
     receipts = [provider.web3.eth.get_transaction_receipt(transaction) for transaction in hashes]
     assert len({receipt["blockNumber"] for receipt in receipts}) == 1
     assert [receipt["transactionIndex"] for receipt in receipts] == list(range(len(sends)))

@@ -124,7 +124,7 @@ def test_agent_until_is_zero_for_others(medrec, hospital, stranger):
     assert medrec.agentUntil(hospital, stranger) == 0
 
 
-# -------------------------------------------------------------------------------------------------- what an agent may do
+# ------------------------------------------------------------------------------------------------- what an agent may do
 
 
 def test_agent_writes_in_its_principals_name(medrec, alice, hospital, nurse):

@@ -42,7 +42,7 @@ def test_suspension_changes_nothing_else(medrec, registrar, carol, function):
     """Kind, emergency mark, expiry and number stay."""
     medrec.accredit(carol, ORGANISATION, True, YEAR_2100, sender=registrar)
     medrec.suspend(carol, sender=registrar)
-    medrec[function](carol, sender=registrar)
+    getattr(medrec, function)(carol, sender=registrar)
     assert plain(medrec.providerOf(carol)) == (ORGANISATION, function == "suspend", True, YEAR_2100, 0)
 
 
@@ -50,7 +50,7 @@ def test_suspension_changes_nothing_else(medrec, registrar, carol, function):
 def test_suspension_emits(medrec, registrar, hospital, function):
     """The event says who and by whom; repeating it is done, not an error."""
     for _ in range(2):
-        receipt = medrec[function](hospital, sender=registrar)
+        receipt = getattr(medrec, function)(hospital, sender=registrar)
         assert emitted(medrec, receipt) == [said(EVENTS[function], provider=hospital, registrar=registrar)]
         assert medrec.providerOf(hospital).suspended == (function == "suspend")
 
@@ -60,21 +60,21 @@ def test_suspension_refuses_others(medrec, authority, hospital, alice, function)
     """The caller is a registrar: not the authority, nor the provider itself, nor its patient."""
     for caller in (authority, hospital, alice):
         with refused("NotRegistrar", caller):
-            medrec[function](hospital, sender=caller)
+            getattr(medrec, function)(hospital, sender=caller)
 
 
 @both
 def test_suspension_refuses_an_unknown_provider(medrec, registrar, carol, function):
     """`provider` has been accredited at some time."""
     with refused("UnknownProvider", carol):
-        medrec[function](carol, sender=registrar)
+        getattr(medrec, function)(carol, sender=registrar)
 
 
 @both
 def test_suspension_takes_any_registrar(medrec, authority, hospital, carol, function):
     """Whoever accredited."""
     medrec.addRegistrar(carol, sender=authority)
-    medrec[function](hospital, sender=carol)
+    getattr(medrec, function)(hospital, sender=carol)
     assert medrec.providerOf(hospital).suspended == (function == "suspend")
 
 
@@ -83,7 +83,7 @@ def test_suspension_takes_a_provider_whose_accreditation_is_over(medrec, clock, 
     """It was accredited at some time: a later renewal finds it suspended."""
     medrec.accredit(carol, ORGANISATION, False, clock.now + DAY, sender=registrar)
     clock.set_next(clock.now + 2 * DAY)
-    medrec[function](carol, sender=registrar)
+    getattr(medrec, function)(carol, sender=registrar)
     assert medrec.providerOf(carol).suspended == (function == "suspend")
 
 

@@ -1,6 +1,8 @@
 """Reading from trustless gateways: Kubo's own, and ones that lie, flood, dawdle and lead elsewhere."""
 
 import gzip
+import socket
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -172,6 +174,28 @@ def test_a_refused_connection_is_unavailable() -> None:
         url = server.url
     with GatewayStore(url) as store, pytest.raises(StoreUnavailable, match="refused"):
         store.get_block(CID)
+
+
+@pytest.mark.parametrize("kind", [GatewayStore, KuboStore])
+def test_a_connection_that_was_closed_while_idle_is_made_anew(kind: type[GatewayStore] | type[KuboStore]) -> None:
+    """A server that hangs up on the second request of a connection is asked again on a fresh one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(ok(BLOCK))
+                    connection.recv(1)  # the next request, which is not answered
+
+        server = threading.Thread(target=serve)
+        server.start()
+        with kind(f"http://127.0.0.1:{listener.getsockname()[1]}") as store:
+            assert store.get_block(CID) == BLOCK
+            assert store.get_block(CID) == BLOCK
+        server.join(10)
+        assert not server.is_alive()  # closing the store closed its connection
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])

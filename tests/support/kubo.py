@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import tempfile
 import time
@@ -42,10 +43,21 @@ class KuboNode:
         """Runs the ipfs program against this node and returns its output: a second opinion beside our client."""
         return _run(self.repository, *arguments, stdin=stdin)
 
-    def add(self, content: bytes, chunk: int = 1 << 20) -> str:
-        """Adds a file the way that MedRec's format has it, and returns the CID that Kubo gives it."""
-        options = ("--quieter", "--cid-version=1", "--raw-leaves", f"--chunker=size-{chunk}")
+    def add(self, content: bytes, chunk: int = 1 << 20, *, store: bool = True) -> str:
+        """Adds a file the way that MedRec's format has it, or only names it; returns the CID that Kubo gives it."""
+        options = ["--quieter", "--cid-version=1", "--raw-leaves", f"--chunker=size-{chunk}"]
+        if not store:
+            options.append("--only-hash")
         return self.run("add", *options, stdin=content).decode().strip()
+
+    def freeze(self) -> None:
+        """Stops the daemon as it is, and waits until the system has done so."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        self.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The compiled contract that this package ships, so that nobody needs a compiler. Written by ``scripts/export_artifacts.py``."""
+"""The compiled contract, so that nobody needs a compiler. Written by ``scripts/export_artifacts.py``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @cache
 def load_artifact(name: str = "MedRec") -> dict[str, Any]:
-    """The artifact of a contract: ``abi`` and ``bytecode`` (0x and hexadecimal digits), and what it was compiled with."""
+    """The artifact of a contract: ``abi``, ``bytecode`` (0x and digits), and what it was compiled with."""
     text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")
     artifact: dict[str, Any] = json.loads(text)
     return artifact

@@ -254,6 +254,15 @@ def test_a_smaller_size_than_the_true_one_is_refused(three: tuple[list[bytes], C
         open_all(chunks, sealer, size)
 
 
+@pytest.mark.parametrize("index", [-1, 3, 1 << 90])
+def test_there_are_no_chunks_before_the_first_or_behind_the_last(
+    three: tuple[list[bytes], ContentSealer], index: int
+) -> None:
+    """A number that the content does not have is a truncation or extension, whatever bytes come with it."""
+    with pytest.raises(ContentTruncated):
+        ContentReader(KEY, RECORD_ID, THREE).open_chunk(index, three[0][0])
+
+
 def test_padding_must_be_zero() -> None:
     """An author cannot hide bytes behind the size."""
     chunks, sealer = seal(b"shown" + b"hidden")

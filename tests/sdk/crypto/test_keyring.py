@@ -238,11 +238,15 @@ def test_only_those_it_is_sealed_to_open_it() -> None:
 
 def test_a_seal_belongs_to_one_reader() -> None:
     """A seal under another reader's address does not open, even for the same key."""
-    swapped = altered(MADE.pages[0], lambda seals: seals.reverse())
-    block = altered(MADE.block, lambda fields: fields["pages"][0].__setitem__(1, hashlib.sha256(swapped).digest()))
+    same_key = CURRENT.public_key(SEEDS[CLINIC.address])
+    readers = [Reader(person.address, same_key, [G2], True) for person in (CLINIC, DOCTOR)]
+    made = build(readers=readers)
+    swapped = altered(made.pages[0], lambda seals: seals.reverse())
+    block = altered(made.block, lambda fields: fields["pages"][0].__setitem__(1, hashlib.sha256(swapped).digest()))
     forged = keyring.parse(block, PLACE, VERSION, MASK)
-    with pytest.raises(WrongKey):
-        open_as_reader(forged, CLINIC.address, SEEDS[CLINIC.address], lambda _: swapped)
+    for person in (CLINIC, DOCTOR):
+        with pytest.raises(WrongKey):
+            open_as_reader(forged, person.address, SEEDS[CLINIC.address], lambda _: swapped)
 
 
 def test_a_page_must_be_the_one_that_is_named() -> None:

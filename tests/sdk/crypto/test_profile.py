@@ -55,6 +55,16 @@ def test_a_profile_belongs_to_its_account() -> None:
         profile.parse(relabelled).verify(PLACE, STRANGER.address)
 
 
+def test_nobody_speaks_for_another_account() -> None:
+    """A profile that names another account than the one that signed and published it is refused."""
+    content = profile.parse(BLOCK).verify(PLACE, CLINIC.address)
+    forged = STRANGER.sign_typed_data(content.typed_data(PLACE))
+    block = altered(BLOCK, lambda fields: fields.update(signature=forged))
+    for account in (CLINIC.address, STRANGER.address):
+        with pytest.raises(IntegrityError):
+            profile.parse(block).verify(PLACE, account)
+
+
 @pytest.mark.parametrize("place", ["chain", "contract"])
 def test_a_profile_belongs_to_one_deployment(place: str) -> None:
     """The signature is in the contract's domain."""

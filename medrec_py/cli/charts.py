@@ -1,0 +1,125 @@
+"""Whose record a command works on, for whom, and how its records are numbered.
+
+A history has entries of several kinds. Records are numbered by themselves, from 1, in the order of their entries: that number
+never changes, either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from medrec_py.chain.types import Action, Denial, Kind
+from medrec_py.cli.arguments import checked
+from medrec_py.cli.session import Locked, Session
+from medrec_py.errors import InvalidInput, RecordNotFound
+from medrec_py.purposes import Purpose
+
+if TYPE_CHECKING:
+    from medrec_py.chart import Chart
+
+_NOTHING_GRANTED: Final = {Denial.NOT_GRANTED, Denial.PATIENT_UNKNOWN}
+
+
+@dataclass(frozen=True)
+class View:
+    """A patient's chart.
+
+    Attributes:
+        chart: It.
+        is_own: The profile is the patient.
+        principal: Whom the profile acts for, EIP-55.
+    """
+
+    chart: Chart
+    is_own: bool
+    principal: str
+
+    @property
+    def patient(self) -> str:
+        """The patient id, EIP-55."""
+        return self.chart.patient
+
+    @cached_property
+    def numbers(self) -> Mapping[int, int]:
+        """Number of an entry → number of the record that it is."""
+        records = (entry.number for entry in self.chart.entries() if entry.kind is Kind.RECORD)
+        return {entry: number for number, entry in enumerate(records, 1)}
+
+    def entry(self, number: int) -> int:
+        """The entry of a record.
+
+        Raises:
+            RecordNotFound: there is no such record.
+            HistoryMismatch: the node left out, changed or invented an entry.
+        """
+        found = next((entry for entry, record in self.numbers.items() if record == number), None)
+        if found is None:
+            raise RecordNotFound(f"the patient {self.patient} has {len(self.numbers)} records, and no number {number}")
+        return found
+
+
+def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None, purpose: str | None) -> View:
+    """A chart to read. No wallet is unlocked.
+
+    Where it isn't said on whose behalf, it is for the profile itself, or for the one provider with a profile on this machine that
+    named it an agent and was granted something.
+
+    Raises:
+        InvalidInput: a value cannot be used, or several providers come into question.
+        KeysElsewhere: the provider's keys are not on this machine.
+    """
+    session.chain  # noqa: B018 - the node is asked before the passphrase is
+    who = session.identity.address
+    whose = who if patient is None else checked(patient)
+    why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
+    if whose == who and on_behalf_of is None:
+        return View(session.patient(locked=True).chart(), True, who)
+    principal = _principal(session, whose, why) if on_behalf_of is None else checked(on_behalf_of)
+    if principal != who:
+        session.output.note(f"on behalf of {principal}")
+    return View(session.mandate(principal, locked=True).chart(whose, why), False, principal)
+
+
+def open_without_keys(session: Session, patient: str | None) -> View:
+    """A chart of which nothing can be opened, and no passphrase is needed."""
+    from medrec_py.chain.types import address_bytes  # noqa: PLC0415
+    from medrec_py.unsealing import NoKeys  # noqa: PLC0415
+
+    whose = session.identity.address if patient is None else checked(patient)
+    mandate = session.network.mandate(Locked(whose), whose, NoKeys(address_bytes(whose)))
+    return View(mandate.chart(whose), False, whose)
+
+
+def open_to_append(session: Session, patient: str | None, on_behalf_of: str | None, purpose: str | None) -> View:
+    """A chart to append to: as the profile itself unless it is said on whose behalf. Raises as `open_to_read`."""
+    who = session.identity.address
+    whose = who if patient is None else checked(patient)
+    why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
+    principal = who if on_behalf_of is None else checked(on_behalf_of)
+    if whose == principal == who:
+        return View(session.patient().chart(), True, who)
+    return View(session.mandate(principal).chart(whose, why), False, principal)
+
+
+def _principal(session: Session, patient: str, purpose: Purpose) -> str:
+    """For whom the profile reads: what the contract says of it and of the providers that it is an agent of."""
+    contract = session.network.contract
+    who = session.identity.address
+    others = [identity.address for identity in session.identities.all() if identity.address != who]
+    now = session.chain.now()
+    candidates = [who, *(other for other in others if contract.agent_until(other, who) > now)]
+    answers = {
+        candidate: contract.may(patient, who, candidate, Action.READ, compartments=0, purpose=purpose)
+        for candidate in candidates
+    }
+    allowed = [candidate for candidate, denial in answers.items() if denial is Denial.NONE]
+    if who in allowed:
+        return who
+    # Where nobody is allowed, the error of one that was granted something once says more than that of one that never was.
+    likely = allowed or [candidate for candidate, denial in answers.items() if denial not in _NOTHING_GRANTED]
+    if len(likely) > 1:
+        raise InvalidInput(f"say on whose behalf (--on-behalf-of): {' or '.join(likely)}")
+    return likely[0] if likely else who

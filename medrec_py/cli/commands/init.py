@@ -1,0 +1,67 @@
+"""``medrec init``: an identity for a profile."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medrec_py.cli.command import command
+from medrec_py.cli.output import Document, Fields
+from medrec_py.cli.session import Session
+from medrec_py.cli.terminal import ask_phrase, is_interactive, show_phrase_once
+from medrec_py.errors import InvalidInput
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "init", common=("profile", "as_json", "home", "passphrase_file"))(init)
+
+
+def init(
+    session: Session,
+    from_phrase: Annotated[
+        bool, typer.Option("--from-phrase", help="Restore from a phrase, which is asked for without echo.")
+    ] = False,
+    phrase_file: Annotated[
+        str | None, typer.Option("--phrase-file", metavar="FILE", help="Restore from the phrase in a file; - is standard input.")
+    ] = None,
+    light_kdf: Annotated[
+        bool,
+        typer.Option("--light-kdf", help="Quick to unlock and quick to guess: for tests and identities of no value alone."),
+    ] = False,
+) -> None:
+    """Make the identity of a profile: a new phrase of 24 words, shown once, gives its wallet and its root secret.
+
+    Both are kept encrypted under a passphrase. An identity that is there is never overwritten.
+    """
+    from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
+
+    profile = session.settings.profile
+    session.identities.require_free(profile)
+    restored = from_phrase or phrase_file is not None
+    wallet = Wallet.from_phrase(_given_phrase(phrase_file)) if restored else Wallet.create()
+    passphrase = session.passphrases.new()
+    with session.identities.creating(profile, wallet, passphrase, light=light_kdf) as identity:
+        document: Document = {"profile": profile, "address": identity.address, "folder": str(identity.folder)}
+        phrase = None if restored else wallet.phrase
+        if phrase is not None and is_interactive() and not session.output.as_json:
+            show_phrase_once(phrase)
+            phrase = None
+        if phrase is not None:
+            document["phrase"] = phrase
+        # Shown before the identity is there: better a phrase without an identity than an identity without its phrase.
+        session.output.result(
+            document, Fields([(name, document[name]) for name in ("profile", "address", "phrase", "folder") if name in document])
+        )
+
+
+def _given_phrase(path: str | None) -> str:
+    try:
+        if path == "-":
+            return sys.stdin.read(1 << 12)
+        return ask_phrase() if path is None else Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the phrase cannot be read from {path}") from error

@@ -1,0 +1,38 @@
+"""Errors that only the command line has: they concern profiles, passphrases and files on this machine."""
+
+from __future__ import annotations
+
+from medrec_py.errors import InvalidInput, KeyUnavailable, NotFound, WalletError
+
+
+class IdentityMissing(NotFound):
+    """The profile has no identity."""
+
+    remedy = "Create one with `medrec --profile NAME init`, or name another profile (--profile, MEDREC_PROFILE)."
+
+
+class IdentityExists(WalletError):
+    """The profile has an identity already, which is never overwritten."""
+
+    remedy = "Choose another name with --profile. To give up the old identity for good, remove its folder yourself."
+
+
+class PassphraseMissing(WalletError):
+    """A passphrase is needed, and nobody is there to ask."""
+
+    remedy = "Run it in a terminal, or give --passphrase-file FILE, the setting passphrase-file, or MEDREC_PASSPHRASE."
+
+
+class KeysElsewhere(KeyUnavailable):
+    """The provider that is acted for has its keys on another machine."""
+
+    remedy = (
+        "Until its key service exists, the provider's identity has to be a profile on this machine: "
+        "`medrec --profile NAME init --from-phrase`, with its phrase."
+    )
+
+
+class OutputExists(InvalidInput):
+    """A file would be overwritten."""
+
+    remedy = "Give another name, or --force to replace it."

@@ -1,0 +1,210 @@
+"""The identities on this machine: a folder for each profile, with the wallet and the root secret encrypted.
+
+    HOME/profiles/NAME/config.toml              the profile's settings
+    HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too
+    HOME/profiles/NAME/identity/root.json       the root secret, sealed alike
+
+An identity appears with both files in one step, and is never overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from medrec_py.cli.errors import IdentityExists, IdentityMissing
+from medrec_py.cli.files import private_folder, sync_folder, write_private
+from medrec_py.errors import ConfigurationError, FormatError, InvalidInput, WalletError, WrongPassphrase
+
+if TYPE_CHECKING:
+    from medrec_py.crypto.keys import RootSecret
+    from medrec_py.wallet import Wallet
+
+_FOLDER: Final = "identity"
+_WALLET: Final = "wallet.json"
+_ROOT: Final = "root.json"
+_STAGED: Final = ".init-"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The identity of a profile. Its secrets stay on disk, encrypted, until they are asked for.
+
+    Attributes:
+        profile: Name of the profile.
+        address: Of the wallet, EIP-55.
+        folder: Where it is.
+    """
+
+    profile: str
+    address: str
+    folder: Path
+
+    def wallet(self, passphrase: str) -> Wallet:
+        """The wallet, without the root secret.
+
+        Raises:
+            WrongPassphrase: the passphrase is another's.
+            FormatError, WalletError: the file was damaged, or is that of another identity.
+        """
+        from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
+
+        with self._naming_the_profile():
+            return Wallet.from_keystore(self._document(_WALLET), passphrase)
+
+    def root(self, passphrase: str) -> RootSecret:
+        """The root secret. Raises as `wallet`."""
+        from medrec_py.cli.keystore import open_root  # noqa: PLC0415
+
+        with self._naming_the_profile():
+            return open_root(self._document(_ROOT), passphrase)
+
+    def exposed(self) -> list[Path]:
+        """What others on this machine may read or write of it, which nobody should."""
+        return [path for path in (self.folder, *sorted(self.folder.iterdir())) if path.stat().st_mode & 0o077]
+
+    def _document(self, name: str) -> dict[str, Any]:
+        document = _document(self.folder / name)
+        if _address_in(document, self.folder / name) != self.address:
+            raise WalletError(f"{self.folder / name} belongs to another identity than {self.address}")
+        return document
+
+    @contextmanager
+    def _naming_the_profile(self) -> Iterator[None]:
+        try:
+            yield
+        except WrongPassphrase:
+            raise WrongPassphrase(f"the passphrase does not open the identity of profile {self.profile!r}") from None
+
+
+class Identities:
+    """All identities.
+
+    Args:
+        home: Folder of everything.
+        folder_of: From a profile's name to its folder.
+    """
+
+    def __init__(self, home: Path, folder_of: Callable[[str], Path]) -> None:
+        self._profiles = home / "profiles"
+        self._folder_of = folder_of
+
+    def names(self) -> list[str]:
+        """The profiles that have one, sorted."""
+        try:
+            return sorted(path.name for path in self._profiles.iterdir() if (path / _FOLDER / _WALLET).is_file())
+        except OSError:
+            return []
+
+    def get(self, profile: str) -> Identity:
+        """The identity of a profile.
+
+        Raises:
+            IdentityMissing: it has none.
+            FormatError: its file was damaged.
+        """
+        folder = self._folder_of(profile) / _FOLDER
+        path = folder / _WALLET
+        if not path.is_file():
+            there = ", ".join(self.names()) or "none"
+            raise IdentityMissing(f"there is no identity in the profile {profile!r}; profiles with one: {there}")
+        return Identity(profile, _address_in(_document(path), path), folder)
+
+    def find(self, address: str) -> Identity | None:
+        """The identity of an address (EIP-55), if it is on this machine."""
+        return next((identity for identity in self.all() if identity.address == address), None)
+
+    def all(self) -> Iterator[Identity]:
+        """All that can be read."""
+        for name in self.names():
+            try:
+                yield self.get(name)
+            except FormatError:
+                continue
+
+    @contextmanager
+    def creating(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool) -> Iterator[Identity]:
+        """Make an identity: it is there when the block ends well, and until then, whatever happens, it is not.
+
+        Args:
+            profile: Name of the profile.
+            wallet: Made from a phrase.
+            passphrase: Encrypts both files.
+            light: See ``Wallet.to_keystore``.
+
+        Raises:
+            IdentityExists: the profile has one.
+            ConfigurationError: the files cannot be written.
+        """
+        folder = self._folder_of(profile)
+        identity = Identity(profile, wallet.address, folder / _FOLDER)
+        self.require_free(profile)
+        private_folder(folder)
+        try:
+            staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))  # of mode 0700
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
+        try:
+            _write_secrets(staged, wallet, passphrase, light)
+            yield identity
+            _appear(staged, identity)
+        finally:
+            for left_over in (staged, *folder.glob(_STAGED + "*")) if identity.folder.exists() else (staged,):
+                shutil.rmtree(left_over, ignore_errors=True)
+
+    def require_free(self, profile: str) -> None:
+        """Make sure that a profile has no identity yet.
+
+        Raises:
+            IdentityExists: it has one.
+        """
+        folder = self._folder_of(profile) / _FOLDER
+        if folder.exists():
+            raise IdentityExists(f"the profile {profile!r} has an identity already, in {folder}")
+
+
+def _write_secrets(folder: Path, wallet: Wallet, passphrase: str, light: bool) -> None:
+    from medrec_py.cli.keystore import seal_root  # noqa: PLC0415
+    from medrec_py.wallet import require_root  # noqa: PLC0415
+
+    key = wallet.to_keystore(passphrase, light=light)
+    root = seal_root(require_root(wallet), passphrase, light=light)
+    owner = {"holds": "medrec root secret", "address": key["address"]}
+    write_private(folder / _WALLET, json.dumps(key, indent=2) + "\n")
+    write_private(folder / _ROOT, json.dumps({**owner, **root}, indent=2) + "\n")
+
+
+def _appear(staged: Path, identity: Identity) -> None:
+    try:
+        os.rename(staged, identity.folder)  # noqa: PTH104 - refuses where Path.replace would do the same, and says so
+        sync_folder(identity.folder.parent)
+    except OSError as error:
+        if identity.folder.exists():
+            raise IdentityExists(f"the profile {identity.profile!r} was given an identity meanwhile") from error
+        raise ConfigurationError(f"{identity.folder} cannot be written: {error.strerror}") from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"{path} cannot be read") from error
+    if not isinstance(document, dict):
+        raise FormatError(f"{path} is no keystore")
+    return document
+
+
+def _address_in(document: dict[str, Any], path: Path) -> str:
+    from medrec_py.chain.types import to_address  # noqa: PLC0415
+
+    try:
+        return to_address("0x" + str(document.get("address", "")).removeprefix("0x"))
+    except InvalidInput as error:
+        raise FormatError(f"{path} does not say whose it is") from error

@@ -1,0 +1,44 @@
+"""The root secret under a passphrase, as strongly as the wallet's key: the crypto section of a keystore V3 over its 32 bytes.
+
+Scrypt, AES-128-CTR and a MAC (Web3 Secret Storage), with a salt of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eth_account import Account
+
+from medrec_py.crypto.keys import RootSecret
+from medrec_py.errors import FormatError, WrongPassphrase
+from medrec_py.wallet import LIGHT_COST, STANDARD_COST
+
+
+def seal_root(root: RootSecret, passphrase: str, *, light: bool = False) -> dict[str, Any]:
+    """Encrypt a root secret.
+
+    Args:
+        root: The secret.
+        passphrase: Not empty.
+        light: See ``Wallet.to_keystore``.
+    """
+    cost = LIGHT_COST if light else STANDARD_COST
+    document: dict[str, Any] = Account.encrypt(root.expose(), passphrase, kdf="scrypt", iterations=cost)
+    del document["address"]  # the one that the secret would have as a wallet's key, which it is not
+    return document
+
+
+def open_root(document: Mapping[str, Any], passphrase: str) -> RootSecret:
+    """Decrypt what `seal_root` made.
+
+    Raises:
+        WrongPassphrase: the passphrase is another's.
+        FormatError: the document was damaged.
+    """
+    try:
+        return RootSecret(bytes(Account.decrypt(dict(document), passphrase)))
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, NotImplementedError) as error:
+        if str(error) == "MAC mismatch":
+            raise WrongPassphrase("the passphrase does not open the root secret") from None
+        raise FormatError("the root secret cannot be read: its file is no keystore of version 3") from None

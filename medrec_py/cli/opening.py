@@ -1,0 +1,120 @@
+"""From settings to a connection: the node, the contract on it, and the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medrec_py.cli.settings import Settings
+from medrec_py.errors import NotDeployed
+
+if TYPE_CHECKING:
+    from medrec_py.chain.connection import Chain
+    from medrec_py.chain.deployment import Deployed
+    from medrec_py.network import Network
+    from medrec_py.storage import BlockStore
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the contract is.
+
+    Attributes:
+        address: EIP-55.
+        first_block: Where its events begin; zero if that is not known.
+        source: What says so.
+    """
+
+    address: str
+    first_block: int
+    source: str
+
+
+def open_chain(settings: Settings) -> Chain:
+    """Connect to the node.
+
+    Raises:
+        ChainUnavailable: it does not answer.
+        WrongChain: it serves another chain than the setting chain-id names.
+    """
+    from medrec_py.chain.connection import Chain  # noqa: PLC0415 - slow to import
+
+    chain_id = settings.find("chain-id").value
+    return Chain.connect(
+        settings.text("chain") or "",
+        headers=_authorization(settings.text("chain-token")),
+        timeout=timeout(settings),
+        chain_id=chain_id if isinstance(chain_id, int) else None,
+    )
+
+
+def find_contract(settings: Settings, chain_id: int) -> Place:
+    """Where the contract is: by the setting, else by the deployment file of the chain.
+
+    Raises:
+        NotDeployed: neither says so.
+        InvalidInput: the setting is no address.
+        FormatError: a deployment file cannot be read.
+    """
+    from medrec_py.chain.deployment import Deployed  # noqa: PLC0415
+    from medrec_py.chain.types import to_address  # noqa: PLC0415
+
+    found = settings.find("contract")
+    known = _deployed(settings, chain_id)
+    if isinstance(found.value, str) and Path(found.value).expanduser().is_file():
+        deployed = Deployed.read(Path(found.value).expanduser())
+        return Place(deployed.address, deployed.block, f"{found.source}: {found.value}")
+    if isinstance(found.value, str):
+        address = to_address(found.value)
+        first_block = known.block if known is not None and known.address == address else 0
+        return Place(address, first_block, found.source)
+    if known is None:
+        raise NotDeployed(f"no MedRec contract is known for chain {chain_id}")
+    return Place(known.address, known.block, f"deployment file {settings.deployments / f'{chain_id}.json'}")
+
+
+def open_blocks(settings: Settings) -> BlockStore:
+    """Open the store.
+
+    Raises:
+        InvalidInput: its address cannot be used.
+        ConfigurationError: it needs an extra that is not installed.
+        StoreUnavailable: a folder cannot be opened. Servers are asked only when needed.
+    """
+    from medrec_py.storage import open_store  # noqa: PLC0415
+
+    value = settings.find("store").value
+    stores = value if isinstance(value, list) else [str(value)]
+    token = settings.text("store-token")
+    if len(stores) > 1:
+        return open_store(stores, token=token, timeout=timeout(settings))
+    return open_store(stores[0], token=token, timeout=timeout(settings))
+
+
+def open_network(settings: Settings, chain: Chain) -> Network:
+    """The contract on a chain, with the store. Raises as the three above, and `NotDeployed` if something else is there."""
+    from medrec_py.chain.contract import MedRecContract  # noqa: PLC0415
+    from medrec_py.network import Network  # noqa: PLC0415
+
+    place = find_contract(settings, chain.chain_id)
+    contract = MedRecContract(chain, place.address)
+    return Network(chain, contract, open_blocks(settings), first_block=place.first_block)
+
+
+def timeout(settings: Settings) -> float:
+    """Seconds until a request is given up."""
+    value = settings.find("timeout").value
+    return float(value) if isinstance(value, int | float) else 30.0
+
+
+def _deployed(settings: Settings, chain_id: int) -> Deployed | None:
+    from medrec_py.chain.deployment import Deployed  # noqa: PLC0415
+
+    if not (settings.deployments / f"{chain_id}.json").exists():
+        return None
+    return Deployed.load(settings.deployments, chain_id)
+
+
+def _authorization(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,157 @@
+"""One call of the program: its settings, its identities, and what it has opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from medrec_py.cli import opening
+from medrec_py.cli.errors import KeysElsewhere
+from medrec_py.cli.identities import Identities, Identity
+from medrec_py.cli.options import Given
+from medrec_py.cli.output import Document, Output
+from medrec_py.cli.passphrases import Passphrases
+from medrec_py.cli.settings import Settings
+from medrec_py.errors import WalletError
+
+if TYPE_CHECKING:
+    from medrec_py.chain.connection import Chain
+    from medrec_py.chain.transactions import Receipt
+    from medrec_py.crypto.keys import RootSecret
+    from medrec_py.network import Network
+    from medrec_py.patient import Patient
+    from medrec_py.provider import Mandate, Provider
+    from medrec_py.wallet import Wallet
+
+
+class Session:
+    """What a command works with. Everything is opened, and each passphrase asked for, when it is needed first.
+
+    Args:
+        given: The common options.
+        output: Where to print.
+        environment: Variables.
+    """
+
+    def __init__(self, given: Given, output: Output, environment: Mapping[str, str]) -> None:
+        self.given = given
+        self.output = output
+        flags = {
+            "chain": given.chain,
+            "contract": given.contract,
+            "store": given.store or None,
+            "passphrase-file": given.passphrase_file,
+        }
+        self.settings = Settings(flags, environment, home=given.home, profile=given.profile)
+        self.identities = Identities(self.settings.home, self.settings.profile_folder)
+        self.passphrases = Passphrases(self.settings, environment)
+        self.receipts: list[Receipt] = []
+        self._resources = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._resources.close()
+
+    # --- chain and store ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The node."""
+        return opening.open_chain(self.settings)
+
+    @cached_property
+    def network(self) -> Network:
+        """Contract and store."""
+        network = opening.open_network(self.settings, self.chain)
+        self._resources.callback(network.close)
+        network.on_receipt(self.receipts.append)
+        return network
+
+    def transactions(self) -> list[Document]:
+        """What was sent, for machines."""
+        return [
+            {"transaction": receipt.transaction, "block": receipt.block, "gas_used": receipt.gas_used}
+            for receipt in self.receipts
+        ]
+
+    def sent(self) -> tuple[str, str]:
+        """What was sent, for people: a pair for `Fields`."""
+        gas = sum(receipt.gas_used for receipt in self.receipts)
+        return "transactions", f"{', '.join(receipt.transaction for receipt in self.receipts)} ({gas:,} gas)"
+
+    # --- identities -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def identity(self) -> Identity:
+        """That of the profile in use."""
+        return self.identities.get(self.settings.profile)
+
+    @cached_property
+    def wallet(self) -> Wallet:
+        """Its wallet, unlocked."""
+        return self.identity.wallet(self.passphrases.of(self.identity.profile))
+
+    @cached_property
+    def root(self) -> RootSecret:
+        """Its root secret, unlocked."""
+        return self.root_of(self.identity)
+
+    def root_of(self, identity: Identity) -> RootSecret:
+        """The root secret of any identity on this machine."""
+        return identity.root(self.passphrases.of(identity.profile))
+
+    # --- roles ----------------------------------------------------------------------------------------------------------
+
+    def patient(self, *, locked: bool = False) -> Patient:
+        """The profile as a patient. The node is asked before the passphrase is.
+
+        Args:
+            locked: It only reads: its wallet stays locked.
+        """
+        network = self.network
+        signer = Locked(self.identity.address) if locked else self.wallet
+        return network.patient(signer, self.root)
+
+    def provider(self) -> Provider:
+        """The profile as a provider that acts for itself."""
+        network = self.network
+        return network.reader(self.wallet, self.root, publish=False)
+
+    def mandate(self, principal: str, *, locked: bool = False) -> Mandate:
+        """The profile on behalf of a provider (or of itself), whose keys are on this machine.
+
+        Args:
+            principal: Address of the provider.
+            locked: It only reads: no wallet is unlocked.
+
+        Raises:
+            KeysElsewhere: no profile on this machine has the provider's keys.
+        """
+        network = self.network
+        identity = self.identities.find(principal)
+        if identity is None:
+            raise KeysElsewhere(f"no profile on this machine has the keys of {principal}")
+        signer = Locked(self.identity.address) if locked else self.wallet
+        keys = network.reader(Locked(principal), self.root_of(identity), publish=False).keys()
+        return network.mandate(signer, principal, keys)
+
+
+class Locked:
+    """A wallet of which only the address is known: it signs nothing.
+
+    Args:
+        address: EIP-55.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def sign_transaction(self, transaction: dict[str, Any], /) -> bytes:
+        """Refuses."""
+        raise WalletError(f"the wallet of {self.address} is locked")
+
+    def sign_typed_data(self, document: dict[str, Any], /) -> bytes:
+        """Refuses."""
+        raise WalletError(f"the wallet of {self.address} is locked")

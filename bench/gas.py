@@ -145,8 +145,11 @@ def complaints(measured: dict[str, int], committed: dict[str, int]) -> list[str]
 
 
 def main() -> int:
+    """Measure, print, and write or compare; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with the committed figures instead of writing them")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with the committed figures instead of writing them"
+    )
     check = parser.parse_args().check
     with running_anvil("--hardfork", HARDFORK, "--accounts", "120", "--timestamp", "1900000000") as url:
         measured = dict(sorted(measure(Web3(Web3.HTTPProvider(url))).items()))

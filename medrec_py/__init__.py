@@ -5,8 +5,8 @@
     with medrec.local() as net:
         alice = net.patient(medrec.Wallet.create()).register(compartments=["general", "psychiatry"])
 
-The names below are the public ones; everything else may change. Errors are in ``medrec_py.errors``, those of the contract in
-``medrec_py.chain.reverts``; the usual ones are here too.
+The names below are the public ones; everything else may change. Errors are in ``medrec_py.errors``, those of the
+contract in ``medrec_py.chain.reverts``; the usual ones are here too.
 """
 
 from medrec_py.chain.reverts import (

@@ -1,8 +1,9 @@
 """Where an author seals a record to: the author's rule.
 
-To the compartment's newest epoch that has started, if all who may hold its keys may read the compartment now; otherwise to the
-patient's inbox, whose key nobody but the patient has. So a reader who was revoked, suspended or has expired learns nothing that is
-written afterwards, even before new keys were published, and writing never has to wait for them.
+To the compartment's newest epoch that has started, if all who may hold its keys may read the compartment now;
+otherwise to the patient's inbox, whose key nobody but the patient has. So a reader who was revoked, suspended or has
+expired learns nothing that is written afterwards, even before new keys were published, and writing never has to wait
+for them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from medrec_py.consent import Consent
 from medrec_py.crypto.envelope import Destination, Kind
 
 MARGIN = 60
-"""Seconds by which an author looks ahead: a permission that ends before the record is mined is over already, and the epoch that
-begins then holds already."""
+"""Seconds by which an author looks ahead.
+
+A permission that ends before the record is mined is over already, and the epoch that begins then holds already.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,11 +25,20 @@ from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
 from medrec_py.crypto.manifest import record_number
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.typed_data import checksum_address
-from medrec_py.errors import InvalidInput, KeyUnavailable, MedRecError
+from medrec_py.errors import (
+    ChainUnavailable,
+    ContractError,
+    InvalidInput,
+    KeyUnavailable,
+    MedRecError,
+    StorageError,
+    TransactionTimeout,
+)
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
 from medrec_py.records import Draft, Progress, Record, Source
+from medrec_py.storage.cid import Cid
 from medrec_py.times import as_datetime
 from medrec_py.unsealing import Unsealer
 from medrec_py.wallet import Signer
@@ -44,7 +54,8 @@ class Appended:
     Attributes:
         number: Of its entry in the history.
         record_id: 16 random bytes that name it for good.
-        in_inbox: It was sealed to the patient's inbox, since the keys were changing; the patient's next rotation moves it.
+        in_inbox: It was sealed to the patient's inbox, since the keys were changing; the patient's next rotation
+            moves it.
         receipt: Of the transaction.
     """
 
@@ -136,7 +147,7 @@ class Chart:
         self._purpose = purpose
         self._place = ledger.place(patient)
 
-    # --- reading --------------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------------------------
 
     def read(self, record: int | Appended | TimelineEntry | Record) -> Record:
         """A record, verified: that its author signed it, for this patient, and that the chain has bound it.
@@ -189,7 +200,7 @@ class Chart:
         """Number → name of the compartments that are known here."""
         return self._unsealer.names(self._ledger.consent(self.patient))
 
-    # --- appending ------------------------------------------------------------------------------------------------------
+    # --- appending --------------------------------------------------------------------------------------------------
 
     def append(
         self,
@@ -230,21 +241,28 @@ class Chart:
         names = self._unsealer.names(self._ledger.consent(self.patient))
         numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
         self._require(Action.APPEND, compartments.to_mask(numbers))
-        sealed = [self._seal(draft, number, progress) for draft, number in zip(drafts, numbers, strict=True)]
-        for attempt in range(ATTEMPTS):
-            try:
-                return self._submit(sealed)
-            except StaleKeyring:
-                if attempt + 1 == ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
+        sealed: list[_Sealed] = []
+        try:
+            for draft, number in zip(drafts, numbers, strict=True):
+                sealed.append(self._seal(draft, number, progress))
+            return self._submit_until_fresh(sealed)
+        except (ChainUnavailable, TransactionTimeout):
+            raise  # the transaction may still be mined: what it points to has to stay
+        except BaseException:
+            self._unpin(Cid.from_bytes(item.body.cid) for item in sealed if isinstance(item.body, ContentFile))
+            raise
 
-    # --- private: reading -----------------------------------------------------------------------------------------------
+    # --- private: reading -------------------------------------------------------------------------------------------
 
     def _open(self, history: History, consent: Consent, entry: Entry) -> Record:
         return records.from_verified(self.verified(history, consent, entry), entry, self._ledger.store)
 
     def verified(self, history: History, consent: Consent, entry: Entry) -> VerifiedRecord:
+        """A record's envelope, opened with the principal's keys and held against its entry. Asks no permission.
+
+        Raises:
+            KeyUnavailable, IntegrityError, StorageError: as ``read``.
+        """
         envelope = self.envelope(history, entry)
         data_key = self._unsealer.data_key(consent, envelope)
         fact = envelopes.Entry(
@@ -258,6 +276,11 @@ class Chart:
         return envelopes.verify(envelope, data_key, self._place, fact)
 
     def envelope(self, history: History, entry: Entry) -> UnverifiedEnvelope:
+        """A record's envelope, where it is now. Nothing in it is verified yet.
+
+        Raises:
+            FormatError, StorageError, BlockMismatch: it is none, or cannot be had.
+        """
         pointer = self._moved_to(history, entry) or entry.pointer
         return envelopes.parse(self._ledger.fetch(pointer))
 
@@ -285,7 +308,9 @@ class Chart:
             time=as_datetime(entry.time),
             author=checksum_address(entry.author),
             on_behalf_of=checksum_address(entry.on_behalf_of),
-            compartments=tuple(names.get(number, f"#{number}") for number in compartments.numbers_in(entry.compartments)),
+            compartments=tuple(
+                names.get(number, f"#{number}") for number in compartments.numbers_in(entry.compartments)
+            ),
             title=record.title if record else None,
             media_type=record.media_type if record else None,
             size=record.size if record else None,
@@ -309,7 +334,7 @@ class Chart:
             self.patient, self._wallet.address, self._principal, action, compartments=mask, purpose=self._purpose
         )
 
-    # --- private: appending ---------------------------------------------------------------------------------------------
+    # --- private: appending -----------------------------------------------------------------------------------------
 
     def _seal(self, draft: Draft, compartment: int, progress: Progress | None) -> _Sealed:
         """Seal and store the content, and have the author sign the statement."""
@@ -355,12 +380,29 @@ class Chart:
         self._ledger.store.verify(cid)
         return ContentFile(bytes(cid), size)
 
+    def _unpin(self, cids: Iterable[Cid]) -> None:
+        """Let the store drop what nothing on chain will ever point to. Where it cannot, that is no reason to fail."""
+        for cid in cids:
+            with suppress(StorageError):
+                self._ledger.store.unpin(cid)
+
+    def _submit_until_fresh(self, sealed: Sequence[_Sealed]) -> list[Appended]:
+        """Append; where the keys changed meanwhile, seal the envelopes anew. The content stays as it is."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._submit(sealed)
+            except StaleKeyring:
+                continue
+        return self._submit(sealed)
+
     def _submit(self, sealed: Sequence[_Sealed]) -> list[Appended]:
         """Make and store the envelopes by the author's rule, and append their pointers."""
         consent = self._ledger.consent(self.patient)
         now = self._ledger.now()
         targets = [
-            author_rule.choose(consent, item.compartment, now, lambda who, at: self._ledger.readers_at(self.patient, who, at))
+            author_rule.choose(
+                consent, item.compartment, now, lambda who, at: self._ledger.readers_at(self.patient, who, at)
+            )
             for item in sealed
         ]
         entries = [
@@ -387,7 +429,11 @@ class Chart:
                 purpose=self._purpose,
                 entry=entries[0],
             )
-        receipt = self._ledger.send(self._wallet, call)
+        try:
+            receipt = self._ledger.send(self._wallet, call)
+        except ContractError:
+            self._unpin(Cid.raw(entry.pointer) for entry in entries)
+            raise
         first = _first_number(receipt)
         return [
             Appended(first + place, item.record_id, target.destination.kind is envelopes.Kind.INBOX, receipt)

@@ -1,7 +1,7 @@
 """Compartments: parts of a record that are granted separately, such as "general" and "psychiatry".
 
-On chain they are numbers from 0 to 63 without meaning, drawn at random for each patient; their names are sealed in the keyring
-for the patient, and in each grant for the grantee. A mask has bit c for compartment c.
+On chain they are numbers from 0 to 63 without meaning, drawn at random for each patient; their names are sealed in
+the keyring for the patient, and in each grant for the grantee. A mask has bit c for compartment c.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the chain says about one patient's decisions: who was granted what, and which keyrings were published.
 
-Made from events, and held against the contract: the keyring version on chain rises with each keyring and each loss of a reading
+Made from events, and held against the contract: the keyring version on chain rises with each keyring and each loss of
+    a reading
 right, so that a node which leaves one of them out is found out.
 """
 
@@ -77,8 +78,10 @@ class Consent:
         return (grant for grant in self.permissions.values() if grant.read_at(time))
 
     def holders_of(self, epoch: EpochId) -> set[bytes]:
-        """Whoever may hold the keys of an epoch: those it was sealed to, and those granted READ of its compartment since, for a
-        time that reaches into it."""
+        """Whoever may hold the keys of an epoch.
+
+        Those it was sealed to, and those granted READ of its compartment since, for a time that reaches into it.
+        """
         entry, published = self.keyrings.publisher(epoch)
         start = published.epochs[epoch].start
         sealed_to = {reader for reader, epochs in published.holders.items() if epoch in epochs}

@@ -1,12 +1,12 @@
-"""Moving records out of the inbox: what was written while keys were changing goes to its compartment (docs/format.md §9)."""
+"""Moving records out of the inbox, where they were sealed while keys were changing (docs/format.md §9)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from medrec_py import author_rule
-from medrec_py.chart import Chart
 from medrec_py.chain.types import Kind
+from medrec_py.chart import Chart
 from medrec_py.compartments import to_mask
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.manifest import ManifestBuilder, Row
@@ -53,9 +53,7 @@ class InboxMover:
         pointer = self._ledger.put_block(builder.block)
         decision = self._ledger.contract.patient_of(self._patient).decisions + 1
         mask = to_mask({compartment for _, compartment in moved})
-        call = self._ledger.contract.publish_moved(
-            self._patient, decision=decision, compartments=mask, pointer=pointer
-        )
+        call = self._ledger.contract.publish_moved(self._patient, decision=decision, compartments=mask, pointer=pointer)
         self._ledger.send(self._wallet, call)
         return len(moved)
 

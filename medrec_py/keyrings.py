@@ -45,16 +45,18 @@ class OpenEpoch:
 
 
 class Keyrings(Mapping[EpochId, Epoch]):
-    """All epochs that a patient has published, found from the latest keyring backwards."""
+    """All epochs that a patient has published, found from the latest keyring backwards.
 
-    def __init__(self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: dict[bytes, Keyring]) -> None:
-        """
-        Args:
-            place: Chain, contract and patient.
-            entries: In the order of the history.
-            fetch: Gives a block by its pointer.
-            cache: Keyrings that were read before, by pointer; added to.
-        """
+    Args:
+        place: Chain, contract and patient.
+        entries: In the order of the history.
+        fetch: Gives a block by its pointer.
+        cache: Keyrings that were read before, by pointer; added to.
+    """
+
+    def __init__(
+        self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: dict[bytes, Keyring]
+    ) -> None:
         self.place = place
         self.entries = tuple(entries)
         self._fetch = fetch
@@ -75,8 +77,11 @@ class Keyrings(Mapping[EpochId, Epoch]):
         return found
 
     def newest(self, compartment: int, at: int) -> OpenEpoch | None:
-        """The epoch that records of a compartment are sealed to at a time: of the latest keyring that covers it and has an epoch
-        of it which has started, the one that started last. ``None`` if none has."""
+        """The epoch that records of a compartment are sealed to at a time; ``None`` if none has started.
+
+        Of the latest keyring that covers the compartment and has an epoch of it which has started, the one that
+        started last. What had not started when a later keyring was mined never does.
+        """
         superseded_after = at
         for entry in self._covering(compartment):
             published = self.read(entry)

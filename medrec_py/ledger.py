@@ -1,4 +1,4 @@
-"""The chain and the store as the roles see them: verified histories, decisions, profiles, and blocks by their pointers."""
+"""The chain and the store as the roles see them: histories, decisions, profiles, and blocks by their pointers."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class Ledger:
         self._histories: dict[str, History] = {}
         self._observers: list[Callable[[Receipt], None]] = []
 
-    # --- chain ----------------------------------------------------------------------------------------------------------
+    # --- chain ------------------------------------------------------------------------------------------------------
 
     def place(self, patient: str) -> Place:
         """Chain, contract and patient."""
         return Place(self.deployment.chain_id, self.deployment.contract, address_bytes(patient))
 
     def now(self) -> int:
-        """Unix time: the later of this machine's clock and the latest block's, so that neither can be too late for an expiry."""
+        """Unix time: the later of this machine's clock and the latest block's, so that no expiry is missed."""
         return max(int(time.time()), self.chain.now())
 
     def send(self, wallet: Signer, *calls: Call) -> Receipt:
@@ -111,7 +111,9 @@ class Ledger:
         return self._decided(patient, [], self._first_block)
 
     def history(self, patient: str) -> History:
-        """The history of a patient, proved complete. What was checked before is not fetched again unless the chain changed.
+        """The history of a patient, proved complete.
+
+        What was checked before is not fetched again unless the chain changed.
 
         Raises:
             HistoryMismatch: the node left out, changed or invented an entry.
@@ -126,7 +128,7 @@ class Ledger:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._extended(patient, None)
 
-    # --- profiles -------------------------------------------------------------------------------------------------------
+    # --- profiles ---------------------------------------------------------------------------------------------------
 
     def profile(self, account: str) -> ProfileContent:
         """The verified profile of an account.
@@ -144,7 +146,7 @@ class Ledger:
             self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
         return self._profiles[account, digest]
 
-    # --- blocks ---------------------------------------------------------------------------------------------------------
+    # --- blocks -----------------------------------------------------------------------------------------------------
 
     def fetch(self, pointer: bytes) -> bytes:
         """The block that a pointer names, verified. Raises ``StorageError`` and ``BlockMismatch``."""
@@ -160,7 +162,7 @@ class Ledger:
         self.store.verify(cid)
         return cid.digest
 
-    # --- private --------------------------------------------------------------------------------------------------------
+    # --- private ----------------------------------------------------------------------------------------------------
 
     def _decided(self, patient: str, before: list[Logged[Event]], start: int) -> Consent:
         block = self.chain.block().number
@@ -185,9 +187,5 @@ class Ledger:
         self._histories[patient] = checked
         return checked
 
-    def _events(
-        self, patient: str, kinds: Sequence[type[Event]], first: int, last: int
-    ) -> list[Logged[Event]]:
+    def _events(self, patient: str, kinds: Sequence[type[Event]], first: int, last: int) -> list[Logged[Event]]:
         return list(fetch_logs(self.contract, kinds, patient=patient, from_block=first, to_block=last))
-
-

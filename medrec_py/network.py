@@ -66,7 +66,7 @@ class Network:
         self._registrar = registrar
         self._resources = ExitStack()
 
-    # --- roles ----------------------------------------------------------------------------------------------------------
+    # --- roles ------------------------------------------------------------------------------------------------------
 
     def patient(self, wallet: Signer, root: RootSecret | None = None) -> Patient:
         """A patient, registered or about to be.
@@ -83,7 +83,9 @@ class Network:
     def organisation(
         self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
     ) -> Organisation:
-        """A hospital, a laboratory, an insurer. Publishes its profile if it has none, so that something can be granted to it.
+        """A hospital, a laboratory, an insurer.
+
+        Its profile is published if it has none, so that something can be granted to it.
 
         Args:
             wallet: Signs for it.
@@ -94,16 +96,25 @@ class Network:
         Raises:
             RootSecretMissing: neither root secret is there.
         """
-        return self._published(Organisation(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
+        return self._published(
+            Organisation(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish
+        )
 
     def practitioner(
         self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
     ) -> Practitioner:
         """A doctor, a nurse, a therapist. As ``organisation``."""
-        return self._published(Practitioner(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
+        return self._published(
+            Practitioner(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish
+        )
 
-    def reader(self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True) -> Provider:
-        """Somebody who is no accredited provider and may be granted reading: a relative, a carer. As ``organisation``."""
+    def reader(
+        self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
+    ) -> Provider:
+        """Somebody who is no accredited provider and may be granted reading: a relative, a carer.
+
+        As ``organisation``.
+        """
         return self._published(Provider(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
 
     def registrar(self, wallet: Signer | None = None) -> Registrar:
@@ -138,7 +149,7 @@ class Network:
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
 
-    # --- what is known of others ----------------------------------------------------------------------------------------
+    # --- what is known of others ------------------------------------------------------------------------------------
 
     def profile(self, account: Account) -> ProfileContent:
         """The profile that an account has published, verified.
@@ -150,7 +161,7 @@ class Network:
         """
         return self._ledger.profile(address_of(account))
 
-    # --- what it is made of ---------------------------------------------------------------------------------------------
+    # --- what it is made of -----------------------------------------------------------------------------------------
 
     @property
     def chain(self) -> Chain:
@@ -201,7 +212,7 @@ class Network:
     def __repr__(self) -> str:
         return f"<Network {self.address} on chain {self.chain_id}, blocks in {self.store!r}>"
 
-    # --- private --------------------------------------------------------------------------------------------------------
+    # --- private ----------------------------------------------------------------------------------------------------
 
     def _funded(self, wallet: Signer) -> Signer:
         if self._fund is not None and not self.chain.balance(wallet.address):
@@ -215,9 +226,10 @@ class Network:
 
 
 def local(store: Address | Sequence[Address] | None = None) -> Network:
-    """MedRec on a chain inside this process, with blocks in a folder: for trying it out and for tests. Nothing stays behind.
+    """MedRec on a chain inside this process, with blocks in a folder: for trying it out and for tests.
 
-    Accounts are given ether as they are used. The network has an authority and a registrar of its own.
+    Nothing stays behind. Accounts are given ether as they are used. The network has an authority and a registrar
+    of its own.
 
     Args:
         store: Where blocks go; a temporary folder unless given.
@@ -274,7 +286,8 @@ def connect(
 
     Args:
         url: Of the node's JSON-RPC interface.
-        contract: Address of the contract; or a ``Deployed`` from its deployment file, which also says where its events begin.
+        contract: Address of the contract; or a ``Deployed`` from its deployment file, which also says where its
+            events begin.
         store: Where blocks are: a folder, a Kubo node's RPC address, a gateway, or several in order (``open_store``).
         w3: The caller's own connection, in place of a URL.
         headers: Sent with each request to the node, ``Authorization`` for instance.

@@ -40,11 +40,17 @@ _Result = TypeVar("_Result")
 
 
 class KeysNotSealed(UserWarning):
-    """A reader keeps its permission, and was not given new keys, since its profile cannot be read. Renew the permission later."""
+    """A reader keeps its permission, and was not given new keys, since its profile cannot be read.
+
+    Renew the permission later.
+    """
 
 
 class KeysNotRotated(UserWarning):
-    """A permission was revoked on chain, and new keys could not be published. Authors use the inbox until ``rotate`` succeeds."""
+    """A permission was revoked on chain, and new keys could not be published.
+
+    Authors use the inbox until ``rotate`` succeeds.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,7 @@ class Patient(Party):
         """The patient id, EIP-55: the address that was first registered."""
         return self.address
 
-    # --- registering ----------------------------------------------------------------------------------------------------
+    # --- registering ------------------------------------------------------------------------------------------------
 
     def register(self, compartments: Iterable[str] = ("general",)) -> Patient:
         """Register, and publish the first keyring, in one transaction.
@@ -175,7 +181,7 @@ class Patient(Party):
         """Number → name of all compartments."""
         return self._keys.names(self._ledger.consent(self.id))
 
-    # --- deciding -------------------------------------------------------------------------------------------------------
+    # --- deciding ---------------------------------------------------------------------------------------------------
 
     def grant(
         self,
@@ -190,8 +196,10 @@ class Patient(Party):
     ) -> Granted:
         """Grant, in place of what the grantee had.
 
-        The keys go along: sealed to the grantee's published key, for the compartments that may be read. Without ``history`` they
-        begin with a new epoch, so nothing earlier opens. The epoch that begins when the permission ends is published with it.
+        The keys go along: sealed to the grantee's published key, for the compartments that may be read. Without
+            ``history`` they
+        begin with a new epoch, so nothing earlier opens. The epoch that begins when the permission ends is published
+        with it.
 
         Args:
             grantee: Whom; needs a published profile.
@@ -210,7 +218,9 @@ class Patient(Party):
         """
         read_names, append_names = tuple(read), tuple(append)
         if starts is not None and read_names:
-            raise InvalidInput("a permission to read starts at once: its keys are given with it; grant it when it begins")
+            raise InvalidInput(
+                "a permission to read starts at once: its keys are given with it; grant it when it begins"
+            )
         address = address_of(grantee)
         purposes = purposes_mask(purpose)
 
@@ -233,7 +243,8 @@ class Patient(Party):
     def revoke(self, grantee: Account) -> Revoked:
         """End whatever the grantee was granted, and change the keys, in one transaction.
 
-        It works whatever else does not: where new keys cannot be stored, the permission is revoked on chain all the same, with the
+        It works whatever else does not: where new keys cannot be stored, the permission is revoked on chain all the
+            same, with the
         warning ``KeysNotRotated``; authors then seal to the inbox, and ``rotate`` finishes the work.
 
         Raises:
@@ -286,7 +297,7 @@ class Patient(Party):
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys)
         return _again_when_stale(lambda: mover.move(progress))
 
-    # --- reading and writing --------------------------------------------------------------------------------------------
+    # --- reading and writing ----------------------------------------------------------------------------------------
 
     def chart(self) -> Chart:
         """The patient's own record."""
@@ -324,7 +335,7 @@ class Patient(Party):
         known = self._keys.names(consent)
         return [_line(grant, known) for grant in consent.permissions.values()]
 
-    # --- private --------------------------------------------------------------------------------------------------------
+    # --- private ----------------------------------------------------------------------------------------------------
 
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
@@ -464,7 +475,10 @@ class Patient(Party):
     def _store_keyring(
         self, consent: Consent, planned: Rotation, holders: Sequence[Holder], names: Mapping[int, str]
     ) -> new_keyring.NewKeyring:
-        """Seal the keyring to those who hold it (a new grantee has its keys from the grant's seal), store it, read it back."""
+        """Seal the keyring to those who hold it, store it, read it back.
+
+        A new grantee is not among them: it has its keys from the grant's seal.
+        """
         staying = {holder.address for holder in holders}
         built = new_keyring.build(
             self._place,

@@ -58,15 +58,12 @@ class Provider(KeyedParty):
         """Act for another provider, which has named this one its agent.
 
         Args:
-            principal: The provider, with its keys; or its address, if its keys are not on this machine: then nothing can be
-                read, and compartments have to be known otherwise.
+            principal: The provider, with its keys; or its address, if its keys are not on this machine: then nothing
+                can be read, and compartments have to be known otherwise.
         """
-        keys: Unsealer
-        if isinstance(principal, Provider):
-            keys = principal.keys()
-        else:
-            keys = NoKeys(address_bytes(address_of(principal)))
-        return Mandate(self._ledger, self._wallet, address_of(principal), keys)
+        address = address_of(principal)
+        keys: Unsealer = principal.keys() if isinstance(principal, Provider) else NoKeys(address_bytes(address))
+        return Mandate(self._ledger, self._wallet, address, keys)
 
 
 class Organisation(Provider):

@@ -1,7 +1,8 @@
 """Purposes of use: why somebody reads or appends.
 
-The codes are those of HL7 v3 PurposeOfUse (code system 2.16.840.1.113883.5.8, value set v3-PurposeOfUse), as FHIR's Consent and
-AuditEvent use them. The numbers are MedRec's own: bits of a permission's mask on chain. They never change.
+The codes are those of HL7 v3 PurposeOfUse (code system 2.16.840.1.113883.5.8, value set v3-PurposeOfUse), as FHIR's
+Consent and AuditEvent use them. The numbers are MedRec's own: bits of a permission's mask on chain. They never
+change.
 """
 
 from __future__ import annotations

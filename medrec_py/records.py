@@ -118,7 +118,9 @@ class Record:
     _store: BlockStore = field(repr=False)
 
     def content(self) -> Iterator[bytes]:
-        """The content in pieces of at most 1 MiB, each authenticated; the last one comes only when all fitted the signature.
+        """The content in pieces of at most 1 MiB, each authenticated.
+
+        The last one comes only when all of it fitted the author's signature.
 
         Raises:
             IntegrityError: content and signature do not fit, or a block was altered.
@@ -142,7 +144,8 @@ class Record:
             InvalidInput: the content has no such range.
             IntegrityError, StorageError: as ``content``.
 
-        Warning: a part is authenticated by the record's key. That it is what the author signed takes all of the content.
+        Warning: a part is authenticated by the record's key. That it is what the author signed takes all of the
+            content.
         """
         reader = self._verified.reader()
         return b"".join(reader.read_range(start, stop, lambda index: self._sealed_chunk(*reader.sealed_span(index))))

@@ -1,4 +1,7 @@
-"""Registrars accredit and suspend providers; the authority names registrars. Neither can grant, widen or read anything."""
+"""Registrars accredit and suspend providers; the authority names registrars.
+
+Neither can grant, widen or read anything.
+"""
 
 from __future__ import annotations
 

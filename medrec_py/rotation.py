@@ -1,7 +1,7 @@
 """Planning a keyring: which epochs begin when, and who is given their keys.
 
-An epoch begins at once where a reader was lost or a new one shall not read the past; and one begins whenever a permission ends, so
-that expiry needs nobody online. The last of them has no reader but the patient.
+An epoch begins at once where a reader was lost or a new one shall not read the past; and one begins whenever a
+permission ends, so that expiry needs nobody online. The last of them has no reader but the patient.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from medrec_py.keyrings import Keyrings
 from medrec_py.times import MAX_TIME
 
 SOON = 3600
-"""A pending epoch that begins within so many seconds may begin before the new keyring is mined: the new one leads back to it too."""
+"""Seconds. A pending epoch that begins so soon may begin before the new keyring is mined: that leads back to it too."""
 
 MAX_PENDING = 128
 """So many ends of permissions are scheduled ahead for a compartment, the soonest. Behind them authors use the inbox."""

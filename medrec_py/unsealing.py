@@ -1,8 +1,8 @@
 """Opening data keys: the one thing that needs a private key, behind one interface.
 
-A reader's keys may be in this process (``ReaderKeys``), the patient's root secret opens everything (``RootKeys``), and an
-organisation's keys may stay in a service or a hardware module of its own, which implements ``Unsealer`` and gives out data keys
-record by record.
+A reader's keys may be in this process (``ReaderKeys``), the patient's root secret opens everything (``RootKeys``),
+and an organisation's keys may stay in a service or a hardware module of its own, which implements ``Unsealer`` and
+gives out data keys record by record.
 """
 
 from __future__ import annotations
@@ -216,11 +216,11 @@ class NoKeys:
     def __init__(self, account: bytes) -> None:
         self._account = account
 
-    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:  # noqa: ARG002 - as Unsealer
         """Refuses."""
         raise self._missing()
 
-    def names(self, consent: Consent) -> Mapping[int, str]:
+    def names(self, consent: Consent) -> Mapping[int, str]:  # noqa: ARG002 - as Unsealer
         """Refuses."""
         raise self._missing()
 
@@ -230,4 +230,3 @@ class NoKeys:
 
 def _hex(account: bytes) -> str:
     return "0x" + account.hex()
-

@@ -1,7 +1,7 @@
 """Development chains as processes: Anvil and Ganache, started on a free port and stopped again.
 
-    with running_anvil("--hardfork", "prague") as url:
-        ...
+with running_anvil("--hardfork", "prague") as url:
+    ...
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _running(command: Sequence[str], port: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)  # noqa: S603
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
             _wait_until_it_answers(process, url, log)
             yield url

@@ -1,7 +1,7 @@
 """Write the artifacts that the SDK ships: ABI and bytecode of MedRec, so that its users need no compiler.
 
-    ape run export_artifacts            # write medrec_py/chain/artifacts/MedRec.json
-    ape run export_artifacts --check    # compare with a fresh compilation; exit 1 if they differ
+ape run export_artifacts            # write medrec_py/chain/artifacts/MedRec.json
+ape run export_artifacts --check    # compare with a fresh compilation; exit 1 if they differ
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def cli(check: bool) -> None:
     elif is_current():
         click.echo("The shipped artifacts are those of the contracts.")
     else:
-        click.echo(f"{ARTIFACT.relative_to(ROOT)} differs from the contracts: run `ape run export_artifacts`.", err=True)
+        click.echo(
+            f"{ARTIFACT.relative_to(ROOT)} differs from the contracts: run `ape run export_artifacts`.", err=True
+        )
         sys.exit(1)
 
 

@@ -377,7 +377,7 @@ class MedRecContract:
     def _view(self, function: str, *arguments: Any, block: BlockId) -> tuple[Any, ...]:
         call = self._call(function, *arguments)
         try:
-            answer = simulate(self.chain, ZERO_ADDRESS, call, block)
+            answer = simulate(self.chain, None, call, block)
             return abi.codec.decode(abi.items("function")[function].output_types, answer)
         except (DecodingError, ContractError) as error:
             raise NotDeployed(

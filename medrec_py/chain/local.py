@@ -36,16 +36,11 @@ class LocalChain(Chain):
 
     def __init__(self) -> None:
         try:
-            from eth.vm.forks.london import LondonVM  # noqa: PLC0415 - an extra
-            from eth_tester import (  # type: ignore[import-untyped]  # noqa: PLC0415
-                EthereumTester,
-                PyEVMBackend,
-            )
+            self._provider = _Provider(_tester())
         except ImportError as error:
             raise ConfigurationError(
                 "a chain inside the process needs the extra [local]: pip install 'medrec-py[local]'"
             ) from error
-        self._provider = _Provider(EthereumTester(PyEVMBackend(vm_configuration=((0, LondonVM),))))
         super().__init__(Web3(self._provider, middleware=[]), confirmations=0)
 
     def fund(self, address: str, wei: int = FUNDS) -> None:
@@ -94,6 +89,26 @@ class LocalChain(Chain):
         return self.now()
 
 
+def _tester() -> Any:
+    from eth.vm.forks.london import LondonVM  # noqa: PLC0415 - an extra
+    from eth.vm.forks.london.state import LondonState  # noqa: PLC0415
+    from eth.vm.spoof import SpoofTransaction  # noqa: PLC0415
+    from eth_tester import EthereumTester, PyEVMBackend  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    class State(LondonState):
+        """Has calls and estimates cost nothing, as on other nodes: py-evm refuses those of accounts without ether."""
+
+        def validate_transaction(self, transaction: Any) -> None:
+            if isinstance(transaction, SpoofTransaction):
+                self.set_balance(transaction.sender, 2**128)  # the state is thrown away after the call
+            super().validate_transaction(transaction)
+
+    class VM(LondonVM):
+        _state_class = State
+
+    return EthereumTester(PyEVMBackend(vm_configuration=((0, VM),)))
+
+
 class _Provider(EthereumTesterProvider):
     """eth-tester as a provider, with a lock, since py-evm has none, and a clock."""
 
@@ -129,7 +144,7 @@ class _Provider(EthereumTesterProvider):
         while len(self._read) <= min(end, last):
             number = len(self._read)
             block = {"from_block": number, "to_block": number}
-            found = super().make_request(RPCEndpoint("eth_getLogs"), [block]).get("result", [])
+            found: list[Any] = super().make_request(RPCEndpoint("eth_getLogs"), [block]).get("result", [])
             self._read.append((self._hash_of(number), found))
         return [log for _, logs in self._read[first : end + 1] for log in logs if _fits(log, wanted)]
 

@@ -22,7 +22,7 @@ from medrec_py.chain.connection import Block, Chain, NodeError, RateLimited, to_
 from medrec_py.chain.events import Event, Logged, decode_event
 from medrec_py.chain.nonces import Account, Signed
 from medrec_py.chain.reverts import decode_revert
-from medrec_py.chain.types import address_of, to_address
+from medrec_py.chain.types import BlockId, address_of, to_address
 from medrec_py.crypto.typed_data import keccak
 from medrec_py.errors import ChainUnavailable, ContractError, TransactionFailed, TransactionTimeout, WalletError
 from medrec_py.wallet import Signer
@@ -69,9 +69,11 @@ class Call:
     function: str = ""
     value: int = 0
 
-    def transaction(self, sender: str) -> dict[str, Any]:
-        """The call as JSON-RPC takes it."""
-        fields = {"from": sender, "data": "0x" + self.data.hex()}
+    def transaction(self, sender: str | None) -> dict[str, Any]:
+        """The call as JSON-RPC takes it; of nobody in particular if ``sender`` is ``None``."""
+        fields = {"data": "0x" + self.data.hex()}
+        if sender is not None:
+            fields["from"] = sender
         if self.to is not None:
             fields["to"] = self.to
         if self.value:
@@ -161,8 +163,8 @@ def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
         raise _as_failure(chain, sender, error) from error
 
 
-def simulate(chain: Chain, sender: str, call: Call, block: int | str = "latest") -> bytes:
-    """Run a call without sending it, and give what it returns.
+def simulate(chain: Chain, sender: str | None, call: Call, block: BlockId = "latest") -> bytes:
+    """Run a call without sending it, and give what it returns. ``sender`` as for `Call.transaction`.
 
     Raises:
         ContractError: the contract refuses it.

@@ -28,11 +28,13 @@ from medrec_py.cli.commands import (
 from medrec_py.cli.exits import MEANINGS, ExitCode
 from medrec_py.cli.output import Output
 
-_EPILOG = "\n\n".join([
-    "A flag wins over the environment (MEDREC_…), that over the profile's configuration file, that over the one of all "
-    "profiles, and that over the default; `medrec config show` tells where each value comes from.",
-    "Exit codes: " + "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items()) + ".",
-])
+_EPILOG = "\n\n".join(
+    [
+        "A flag wins over the environment (MEDREC_…), that over the profile's configuration file, that over the one of "
+        "all profiles, and that over the default; `medrec config show` tells where each value comes from.",
+        "Exit codes: " + "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items()) + ".",
+    ]
+)
 
 app = typer.Typer(
     name="medrec",

@@ -26,7 +26,7 @@ OnBehalfOf: TypeAlias = Annotated[
 
 ForPurpose: TypeAlias = Annotated[
     str | None,
-    typer.Option("--purpose", metavar="CODE", help="Purpose of use (HL7 v3), for another's record; TREAT unless given."),
+    typer.Option("--purpose", metavar="CODE", help="Purpose of use (HL7 v3) for another's record; TREAT unless given."),
 ]
 
 

@@ -1,7 +1,7 @@
 """Whose record a command works on, for whom, and how its records are numbered.
 
-A history has entries of several kinds. Records are numbered by themselves, from 1, in the order of their entries: that number
-never changes, either.
+A history has entries of several kinds. Records are numbered by themselves, from 1, in the order of their entries:
+that number never changes, either.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class View:
 def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None, purpose: str | None) -> View:
     """A chart to read. No wallet is unlocked.
 
-    Where it isn't said on whose behalf, it is for the profile itself, or for the one provider with a profile on this machine that
-    named it an agent and was granted something.
+    Where it isn't said on whose behalf, it is for the profile itself, or for the one provider with a profile on this
+    machine that named it an agent and was granted something.
 
     Raises:
         InvalidInput: a value cannot be used, or several providers come into question.
@@ -118,7 +118,7 @@ def _principal(session: Session, patient: str, purpose: Purpose) -> str:
     allowed = [candidate for candidate, denial in answers.items() if denial is Denial.NONE]
     if who in allowed:
         return who
-    # Where nobody is allowed, the error of one that was granted something once says more than that of one that never was.
+    # Where nobody is allowed, the error of one that was granted something once says more than of one that never was.
     likely = allowed or [candidate for candidate, denial in answers.items() if denial not in _NOTHING_GRANTED]
     if len(likely) > 1:
         raise InvalidInput(f"say on whose behalf (--on-behalf-of): {' or '.join(likely)}")

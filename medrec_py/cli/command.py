@@ -31,8 +31,8 @@ def command(
 ) -> Callable[[_Command], _Command]:
     """Make a function a command of ``app``.
 
-    Its first parameter is the session; the others are Typer's arguments and options, besides the common ones. It prints by
-    ``session.output``, raises `MedRecError` where it fails, and may return an exit code.
+    Its first parameter is the session; the others are Typer's arguments and options, besides the common ones. It prints
+    by ``session.output``, raises `MedRecError` where it fails, and may return an exit code.
 
     Args:
         app: The group.
@@ -96,7 +96,7 @@ def report(output: Output, error: BaseException) -> int:
         _silence()
         return ExitCode.PIPE_CLOSED
     place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{os.path.basename(place.filename)}, line {place.lineno}"  # noqa: PTH119 - may be no path
+    where = f"{os.path.basename(place.filename)}, line {place.lineno}"
     output.failure(type(error).__name__, f"unexpected {type(error).__name__} in {where}", _UNEXPECTED)
     return ExitCode.UNEXPECTED
 
@@ -105,7 +105,7 @@ _INTERRUPTED = "Look at the history before you repeat it: a transaction that was
 _UNEXPECTED = f"This is a fault of the program. Run it again with {DEBUG}=1 to see all of it, and report it."
 
 
-# ------------------------------------------------------------------------------------------------------------------ private
+# ------------------------------------------------------------------------------------------------------------ private
 
 
 def _run(function: _Command, given: Given, arguments: dict[str, Any]) -> int:

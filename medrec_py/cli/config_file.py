@@ -23,8 +23,8 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not TOML: {error}") from error
 
 
-def change(path: Path, name: str, value: str | int | float | list[str] | None) -> None:
-    """Set a value, or take it out with ``None`` (nothing happens if it isn't there). The rest of the file, comments included, stays as it is.
+def change(path: Path, name: str, value: str | float | list[str] | None) -> None:
+    """Set a value, or take it out with ``None``. The rest of the file, comments included, stays as it is.
 
     Raises:
         ConfigurationError: the file cannot be read or written, or is built so that a line cannot be exchanged.
@@ -74,7 +74,7 @@ def _without(lines: list[str], name: str) -> list[str]:
     return lines
 
 
-def _toml(value: str | int | float | list[str]) -> str:
+def _toml(value: str | float | list[str]) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if not isinstance(value, str):

@@ -29,7 +29,7 @@ def private_folder(path: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, in one step: whoever looks sees the old text or the new, and so does a crash.
+    """Write a file that only its owner may read, in one step: it is the old one or the new, even after a crash.
 
     Raises:
         ConfigurationError: it cannot be written.

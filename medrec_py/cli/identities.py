@@ -183,7 +183,7 @@ def _write_secrets(folder: Path, wallet: Wallet, passphrase: str, light: bool) -
 
 def _appear(staged: Path, identity: Identity) -> None:
     try:
-        os.rename(staged, identity.folder)  # noqa: PTH104 - refuses where Path.replace would do the same, and says so
+        os.rename(staged, identity.folder)
         sync_folder(identity.folder.parent)
     except OSError as error:
         if identity.folder.exists():

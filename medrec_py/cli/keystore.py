@@ -1,6 +1,7 @@
-"""The root secret under a passphrase, as strongly as the wallet's key: the crypto section of a keystore V3 over its 32 bytes.
+"""The root secret under a passphrase, as strongly as the wallet's key.
 
-Scrypt, AES-128-CTR and a MAC (Web3 Secret Storage), with a salt of its own.
+It is the crypto section of a keystore V3 over its 32 bytes: scrypt, AES-128-CTR and a MAC (Web3 Secret Storage), with
+a salt of its own.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def open_blocks(settings: Settings) -> BlockStore:
 
 
 def open_network(settings: Settings, chain: Chain) -> Network:
-    """The contract on a chain, with the store. Raises as the three above, and `NotDeployed` if something else is there."""
+    """The contract on a chain, with the store. Raises as the three above, and `NotDeployed` if it is not MedRec."""
     from medrec_py.chain.contract import MedRecContract  # noqa: PLC0415
     from medrec_py.network import Network  # noqa: PLC0415
 

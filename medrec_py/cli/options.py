@@ -16,10 +16,13 @@ class Given:
 
     profile: Annotated[
         str | None,
-        typer.Option("--profile", "-p", metavar="NAME", help="Identity to use (MEDREC_PROFILE).", rich_help_panel=PANEL),
+        typer.Option(
+            "--profile", "-p", metavar="NAME", help="Identity to use (MEDREC_PROFILE).", rich_help_panel=PANEL
+        ),
     ] = None
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on stdout; errors as JSON on stderr.", rich_help_panel=PANEL)
+        bool,
+        typer.Option("--json", help="One JSON document on stdout; errors as JSON on stderr.", rich_help_panel=PANEL),
     ] = False
     chain: Annotated[
         str | None,

@@ -195,7 +195,7 @@ def _rendered(block: Block) -> RenderableType:
 
 
 def _styled(*parts: str | Cell) -> Text:
-    """The one place where texts become output: nothing in them is markup, and nothing reaches the terminal as a control."""
+    """The one place where texts become output: nothing in them is markup, and no control reaches the terminal."""
     from rich.text import Text  # noqa: PLC0415
 
     text = Text()

@@ -1,4 +1,4 @@
-"""Where the passphrase of an identity comes from: a file, the environment, or the person at the terminal. Never an argument."""
+"""Where the passphrase of an identity comes from: a file, the environment, or the person. Never an argument."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Passphrases:
         """The passphrase of a profile's identity.
 
         For the profile in use: ``--passphrase-file``, else ``MEDREC_PASSPHRASE``, else the setting passphrase-file. For
-        another one, whose keys are needed beside it: its own setting, else ``MEDREC_PASSPHRASE``. Else the person is asked.
+        another one, whose keys are needed beside it: its own setting, else ``MEDREC_PASSPHRASE``. Else it is asked for.
 
         Raises:
             PassphraseMissing: nobody is there to ask.

@@ -54,7 +54,7 @@ class Session:
         """Close what was opened."""
         self._resources.close()
 
-    # --- chain and store ------------------------------------------------------------------------------------------------
+    # --- chain and store --------------------------------------------------------------------------------------------
 
     @cached_property
     def chain(self) -> Chain:
@@ -69,6 +69,11 @@ class Session:
         network.on_receipt(self.receipts.append)
         return network
 
+    @property
+    def first_block(self) -> int:
+        """Where the contract's events begin, as far as that is known."""
+        return opening.find_contract(self.settings, self.chain.chain_id).first_block
+
     def transactions(self) -> list[Document]:
         """What was sent, for machines."""
         return [
@@ -81,7 +86,7 @@ class Session:
         gas = sum(receipt.gas_used for receipt in self.receipts)
         return "transactions", f"{', '.join(receipt.transaction for receipt in self.receipts)} ({gas:,} gas)"
 
-    # --- identities -----------------------------------------------------------------------------------------------------
+    # --- identities -------------------------------------------------------------------------------------------------
 
     @cached_property
     def identity(self) -> Identity:
@@ -102,7 +107,7 @@ class Session:
         """The root secret of any identity on this machine."""
         return identity.root(self.passphrases.of(identity.profile))
 
-    # --- roles ----------------------------------------------------------------------------------------------------------
+    # --- roles ------------------------------------------------------------------------------------------------------
 
     def patient(self, *, locked: bool = False) -> Patient:
         """The profile as a patient. The node is asked before the passphrase is.
@@ -148,10 +153,10 @@ class Locked:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def sign_transaction(self, transaction: dict[str, Any], /) -> bytes:
+    def sign_transaction(self, _transaction: dict[str, Any], /) -> bytes:
         """Refuses."""
         raise WalletError(f"the wallet of {self.address} is locked")
 
-    def sign_typed_data(self, document: dict[str, Any], /) -> bytes:
+    def sign_typed_data(self, _document: dict[str, Any], /) -> bytes:
         """Refuses."""
         raise WalletError(f"the wallet of {self.address} is locked")

@@ -1,4 +1,4 @@
-"""Settings, and where each comes from: flags, then the environment, the profile's file, the file of all profiles, defaults."""
+"""Settings, and where each comes from: flags, environment, the profile's file, the file of all profiles, defaults."""
 
 from __future__ import annotations
 
@@ -130,7 +130,9 @@ SETTINGS: Final = {
         Setting("chain-id", "chain that the node is expected to serve", _chain_id, (int,), _as_is),
         Setting("chain-token", "bearer token for the node", _text, (str,), _hidden),
         Setting("contract", "address of the contract, or a deployment file", _text, (str,), _as_is),
-        Setting("store", "where blocks are: a folder, a Kubo RPC URL, a gateway; or several", _several, (str, list), _urls),
+        Setting(
+            "store", "where blocks are: a folder, a Kubo RPC URL, a gateway; or several", _several, (str, list), _urls
+        ),
         Setting("store-token", "bearer token for the store", _text, (str,), _hidden),
         Setting("timeout", "seconds until a request to node or store is given up", _positive, (int, float), _as_is),
         Setting("passphrase-file", "file whose first line is the passphrase", _text, (str,), _as_is),
@@ -154,7 +156,11 @@ class Settings:
     """
 
     def __init__(
-        self, flags: Mapping[str, Value], environment: Mapping[str, str], home: str | None = None, profile: str | None = None
+        self,
+        flags: Mapping[str, Value],
+        environment: Mapping[str, str],
+        home: str | None = None,
+        profile: str | None = None,
     ) -> None:
         """Find out home and profile; all else is read when it is asked for.
 
@@ -232,7 +238,7 @@ class Settings:
             return Path(flag).expanduser().absolute(), "flag --home"
         if variable := self._environment.get("MEDREC_HOME"):
             return Path(variable).expanduser().absolute(), "environment MEDREC_HOME"
-        return Path(os.path.expanduser("~")) / ".medrec", "default"  # noqa: PTH111 - Path.home() raises without a home
+        return Path(os.path.expanduser("~")) / ".medrec", "default"
 
 
 def known_values(path: Path) -> dict[str, Value]:

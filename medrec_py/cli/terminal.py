@@ -16,7 +16,7 @@ def is_interactive() -> bool:
 
 
 def printable(text: str) -> str:
-    """A text that does nothing to a terminal: what is not printable (controls, escapes, direction marks) is written out.
+    """A text that does nothing to a terminal: what is not printable (controls, direction marks) is written out.
 
     Titles, names and types come from authors, and messages from nodes and stores.
     """
@@ -75,7 +75,9 @@ def show_phrase_once(phrase: str) -> None:
         with console.screen(hide_cursor=False):
             console.print(_PHRASE_INTRODUCTION)
             for row in range(0, len(words), 4):
-                console.print("   ".join(f"{row + place + 1:2} {word:<10}" for place, word in enumerate(words[row : row + 4])))
+                console.print(
+                    "   ".join(f"{row + place + 1:2} {word:<10}" for place, word in enumerate(words[row : row + 4]))
+                )
             _ask("\nPress Enter when you have written them down. ")
         if all(_typed_right(words, place) for place in sorted(secrets.SystemRandom().sample(range(len(words)), 2))):
             return

@@ -18,7 +18,7 @@ from medrec_py.chart import TimelineEntry
 from medrec_py.demo.report import Place, Problem, StepReport, StoryReport
 
 NARROWEST, WIDEST = 60, 110
-"""Between these the text follows the terminal: longer lines are hard to read, shorter ones can't hold what they must."""
+"""Between these the text follows the terminal: longer lines are hard to read, shorter ones hold too little."""
 
 ROOMY = 100
 """From here on the timeline's columns stand further apart."""

@@ -117,7 +117,7 @@ class Stage:
 
     @property
     def doctor(self) -> Practitioner:
-        """With a wallet, and no keys of the hospital's but those on this machine."""
+        """With a wallet; the hospital's keys are on this machine, too."""
         return self.net.practitioner(self.people.doctor, publish=False)
 
     @property

@@ -139,6 +139,10 @@ class KuboStore(BlockStore):
             self.pin(root)
         return last
 
+    def version(self) -> str:
+        """The node's own version, such as ``0.41.0``."""
+        return _field(self._rpc("version", None), "Version") or "unknown"
+
     def close(self) -> None:
         """Closes the connections."""
         for adapter in self._session.adapters.values():

@@ -174,15 +174,17 @@ def _event(abi: EventABI, topics: Sequence[bytes], data: bytes) -> Said:
     return said(abi.name, **{parameter.name: values[parameter.name] for parameter in abi.inputs})
 
 
+def decoded(medrec: ContractInstance, log: Any) -> Said:
+    """A log as a receipt, or a node, gives it."""
+    events = {keccak(text=abi.selector): abi for abi in medrec.contract_type.events}
+    assert to_checksum_address(log["address"]) == medrec.address
+    first, *topics = (bytes(topic) for topic in log["topics"])
+    return _event(events[first], topics, bytes(log["data"]))
+
+
 def emitted(medrec: ContractInstance, receipt: ReceiptAPI) -> list[Said]:
     """All events of a transaction, in their order."""
-    events = {keccak(text=abi.selector): abi for abi in medrec.contract_type.events}
-    result = []
-    for log in receipt.logs:
-        assert to_checksum_address(log["address"]) == medrec.address
-        first, *topics = (bytes(topic) for topic in log["topics"])
-        result.append(_event(events[first], topics, bytes(log["data"])))
-    return result
+    return [decoded(medrec, log) for log in receipt.logs]
 
 
 def _error_abis() -> dict[bytes, ErrorABI]:

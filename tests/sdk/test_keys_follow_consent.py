@@ -30,7 +30,7 @@ def people(net: medrec.Network) -> People:
 
 
 def open_with_keys_alone(people: People, reader: KeyedParty, number: int) -> bytes:
-    """Open a record as an attacker would: with the reader's keys, every event and every block, and no regard for permissions."""
+    """Open a record as an attacker would: with the reader's keys, all events and blocks, whatever is permitted."""
     ledger = people.alice._ledger
     history, consent = ledger.history(people.alice.id), ledger.consent(people.alice.id)
     chart = medrec.Chart(ledger, people.alice.id, reader._wallet, reader.address, reader.keys())
@@ -44,7 +44,7 @@ def destination_of(people: People, number: int) -> envelopes.Destination:
     return people.alice.chart().envelope(history, history.record(number)).to
 
 
-# --- granting -----------------------------------------------------------------------------------------------------------
+# --- granting -------------------------------------------------------------------------------------------------------
 
 
 def test_what_a_doctor_appends_comes_back_byte_for_byte_to_doctor_and_patient(people: People) -> None:
@@ -127,7 +127,7 @@ def test_a_permission_to_read_that_starts_later_is_refused(people: People) -> No
         people.grant(starts=timedelta(days=1))
 
 
-# --- revoking -----------------------------------------------------------------------------------------------------------
+# --- revoking -------------------------------------------------------------------------------------------------------
 
 
 def test_who_kept_every_key_cannot_open_what_comes_after_the_revocation(people: People) -> None:
@@ -167,7 +167,7 @@ def test_those_who_stay_read_on_after_a_revocation(people: People) -> None:
 def test_revoking_works_with_the_store_down_and_authors_use_the_inbox(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The patient can always revoke; what is written before new keys exist is sealed to the inbox, and the next rotation moves it."""
+    """The patient can always revoke; what is written before new keys exist goes to the inbox, and is moved later."""
     clinic = people.clinic()
     people.grant()
     people.alice.grant(clinic, read=["general"], append=["general"], expires=MONTH)
@@ -216,7 +216,7 @@ def test_revoking_who_has_nothing_leaves_the_keys_alone(people: People) -> None:
 
 
 def test_an_append_that_raced_with_a_revocation_is_sealed_anew(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An author who sealed to keys that a revocation outdated is refused on chain, seals again, and the revoked reader has nothing."""
+    """An author who sealed to keys that a revocation outdated is refused on chain, and seals again."""
     clinic = people.clinic()
     people.grant()
     people.alice.grant(clinic, read=["general"], append=["general"], expires=MONTH)
@@ -238,11 +238,11 @@ def test_an_append_that_raced_with_a_revocation_is_sealed_anew(people: People, m
     assert chart.read(appended).read() == b"raced"
 
 
-# --- expiry -------------------------------------------------------------------------------------------------------------
+# --- expiry ---------------------------------------------------------------------------------------------------------
 
 
 def test_an_expired_reader_gets_no_key_though_the_patient_is_offline(people: People) -> None:
-    """The epoch after a permission's end is published with the grant, so authors go on and the expired reader has no key."""
+    """The epoch after a permission's end is published with the grant, so the expired reader has no key."""
     clinic = people.clinic()
     people.grant(expires=timedelta(days=2))
     people.alice.grant(clinic, read=["general"], append=["general"], expires=MONTH)
@@ -280,7 +280,7 @@ def test_when_everybody_has_expired_authors_seal_to_the_patient_alone(people: Pe
 
 
 def test_a_suspended_reader_gets_nothing_that_is_written_afterwards(people: People) -> None:
-    """Suspension stops reading of what is written from then on: authors use the inbox until the next rotation leaves it out."""
+    """Suspension stops reading what is written from then on: authors use the inbox until the next rotation."""
     clinic = people.clinic()
     people.grant()
     people.alice.grant(clinic, read=["general"], append=["general"], expires=MONTH)
@@ -295,7 +295,7 @@ def test_a_suspended_reader_gets_nothing_that_is_written_afterwards(people: Peop
             open_with_keys_alone(people, people.hospital, number)
 
 
-# --- two devices, and keys that are not there ---------------------------------------------------------------------------
+# --- two devices, and keys that are not there -----------------------------------------------------------------------
 
 
 def test_two_devices_that_rotate_at_once_end_in_one_keyring_each_reads(people: People) -> None:
@@ -377,7 +377,7 @@ def test_a_keyring_covers_what_its_grant_needs_and_no_more(people: People) -> No
     assert {epoch.compartment for epoch in latest.epochs} == {
         number for number, name in people.alice.compartments().items() if name == "general"
     }
-    assert sorted(epoch.start for epoch in latest.epochs.values())[-1] == expiry
+    assert max(epoch.start for epoch in latest.epochs.values()) == expiry
     assert latest.holders == {}  # the new reader has its keys from the grant's seal
     (compartment,) = {epoch.compartment for epoch in latest.epochs}
     now, after = sorted(epoch.number for epoch in latest.epochs)

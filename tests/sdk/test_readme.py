@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import medrec_py as medrec
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.deployment import deploy
+from medrec_py.chain.local import LocalChain
+from medrec_py.cli import main
 from tests.support.documents import ROOT, code_blocks
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -14,7 +26,7 @@ SCAN = bytes(range(256)) * 5_000  # 1.2 MiB: more than one block
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder with the files that the sessions name, as the present one."""
+    """A folder with the files that the sessions name, as the present one."""
     (tmp_path / "echo.dcm").write_bytes(SCAN)
     (tmp_path / "late.pdf").write_bytes(b"%PDF-1.7")
     monkeypatch.chdir(tmp_path)
@@ -31,3 +43,86 @@ def test_the_python_session_runs(folder: Path, capsys: pytest.CaptureFixture[str
     assert remedy == "Ask the patient for a new permission."
     assert [line.split()[3] for line in entries] == ["KEYRING", "KEYRING", "RECORD", "KEYRING"]
     assert entries[2].endswith(" echo.dcm")
+
+
+@dataclass
+class Shell:
+    """Types commands into the program itself, in this process; what it connects to is a chain inside the process.
+
+    Attributes:
+        chain: The chain.
+        capsys: Reads what the program prints.
+    """
+
+    chain: LocalChain
+    capsys: pytest.CaptureFixture[str]
+
+    def type(self, line: str) -> int:
+        """Run a line of a session, with the variables in it; returns the exit code."""
+        program, *arguments = shlex.split(os.path.expandvars(line))
+        assert program == "medrec"
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        return int(ended.value.code or 0)
+
+    def ask(self, line: str) -> Any:
+        """Run a line and return what it says in JSON."""
+        self.capsys.readouterr()
+        assert self.type(f"{line} --json") == 0, self.capsys.readouterr().err
+        return json.loads(self.capsys.readouterr().out)
+
+    def identity(self, profile: str) -> str:
+        """Make the identity of a profile, quick to unlock and with ether, and return its address."""
+        address: str = self.ask(f"medrec --profile {profile} init --light-kdf")["address"]
+        self.chain.fund(address)
+        return address
+
+
+@pytest.fixture
+def shell(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    """The deployment that the session supposes: the hospital is accredited, and the doctor is its agent."""
+    for name in [name for name in os.environ if name.startswith("MEDREC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MEDREC_HOME", str(folder / "home"))
+    monkeypatch.setenv("MEDREC_PASSPHRASE", "correct horse battery staple")
+    chain = LocalChain()
+    monkeypatch.setattr(Chain, "connect", classmethod(lambda cls, url, **options: chain))
+    shell = Shell(chain, capsys)
+
+    authority = medrec.Wallet.create()
+    chain.fund(authority.address)
+    deployed = deploy(chain, authority, folder=folder / "home" / "deployments").deployed
+    hospital, doctor = shell.identity("hospital"), shell.identity("doctor")
+    with ExitStack() as resources:
+        net = resources.enter_context(
+            medrec.connect("http://here", contract=deployed, store=folder / "home" / "blocks")
+        )
+        net.authority(authority).add_registrar(authority)
+        net.registrar(authority).accredit(hospital, kind=medrec.ProviderKind.ORGANISATION)
+    shell.ask("medrec --profile hospital provider publish --name 'General Hospital'")
+    shell.ask(f"medrec --profile hospital provider agent add {doctor}")
+    monkeypatch.setenv("HOSPITAL", hospital)
+    return shell
+
+
+def test_the_session_on_the_command_line_runs(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line of the README's session ends well, in order, and does what it says."""
+    (session,) = code_blocks(README, "console")
+    begin, *lines = [line.removeprefix("$ ") for line in session.splitlines()]
+    assert begin == "medrec init"
+    alice = shell.identity("default")
+    monkeypatch.setenv("ALICE", alice)
+    for line in lines:
+        assert shell.type(line) == 0, capsys.readouterr().err
+    assert (folder / "copy.dcm").read_bytes() == SCAN
+    assert "1 of 1 verified" in capsys.readouterr().out
+
+    kinds = [entry["kind"] for entry in shell.ask("medrec history")["entries"]]
+    assert kinds == ["KEYRING", "KEYRING", "RECORD", "KEYRING"]
+    assert shell.ask("medrec permission list")["permissions"] == []
+    refused = shell.type(
+        "medrec --profile doctor record add late.pdf --patient $ALICE --compartment general --on-behalf-of $HOSPITAL"
+    )
+    assert (refused, "has revoked the permission" in capsys.readouterr().err) == (3, True)

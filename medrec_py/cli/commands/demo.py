@@ -23,7 +23,7 @@ def demo(
 ) -> int:
     """Tell a patient's story from registration to revocation, and check every sentence of it.
 
-    It takes place inside this process, unless --chain names a development node. It leaves identities and settings alone.
+    It takes place inside this process, unless --chain names a development node. Identities and settings are left alone.
     """
     from medrec_py.demo import story  # noqa: PLC0415 - slow to import
 

@@ -21,12 +21,14 @@ def deploy(
     session: Session,
     authority: Annotated[
         str | None,
-        typer.Option("--authority", metavar=ADDRESS, help="Account that names registrars; this profile's unless given."),
+        typer.Option(
+            "--authority", metavar=ADDRESS, help="Account that names registrars; this profile's unless given."
+        ),
     ] = None,
 ) -> None:
     """Deploy the contract, unless it is there already, and remember where it is.
 
-    The deployment file in the home folder says so for this chain from then on. Give it to everybody who uses the deployment.
+    The deployment file in the home folder says so for this chain from then on. Give it to all who use the deployment.
     """
     from medrec_py.chain.deployment import deploy as deploy_contract  # noqa: PLC0415 - slow to import
 
@@ -50,13 +52,15 @@ def deploy(
             "file": str(file),
         },
         Cell("Deployed." if outcome.is_new else "It is deployed already; nothing was sent.", "green"),
-        Fields([
-            ("contract", deployed.address),
-            ("chain", str(deployed.chain_id)),
-            ("authority", deployed.authority),
-            ("transaction", f"{deployed.transaction} (block {deployed.block})"),
-            *([("gas", f"{outcome.gas_used:,}")] if outcome.is_new else []),
-            ("file", str(file)),
-        ]),
+        Fields(
+            [
+                ("contract", deployed.address),
+                ("chain", str(deployed.chain_id)),
+                ("authority", deployed.authority),
+                ("transaction", f"{deployed.transaction} (block {deployed.block})"),
+                *([("gas", f"{outcome.gas_used:,}")] if outcome.is_new else []),
+                ("file", str(file)),
+            ]
+        ),
         *([outcome.note] if outcome.note else []),
     )

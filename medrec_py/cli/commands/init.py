@@ -26,11 +26,14 @@ def init(
         bool, typer.Option("--from-phrase", help="Restore from a phrase, which is asked for without echo.")
     ] = False,
     phrase_file: Annotated[
-        str | None, typer.Option("--phrase-file", metavar="FILE", help="Restore from the phrase in a file; - is standard input.")
+        str | None,
+        typer.Option("--phrase-file", metavar="FILE", help="Restore from the phrase in a file; - is standard input."),
     ] = None,
     light_kdf: Annotated[
         bool,
-        typer.Option("--light-kdf", help="Quick to unlock and quick to guess: for tests and identities of no value alone."),
+        typer.Option(
+            "--light-kdf", help="Quick to unlock and quick to guess: for tests and identities of no value alone."
+        ),
     ] = False,
 ) -> None:
     """Make the identity of a profile: a new phrase of 24 words, shown once, gives its wallet and its root secret.
@@ -54,7 +57,8 @@ def init(
             document["phrase"] = phrase
         # Shown before the identity is there: better a phrase without an identity than an identity without its phrase.
         session.output.result(
-            document, Fields([(name, document[name]) for name in ("profile", "address", "phrase", "folder") if name in document])
+            document,
+            Fields([(name, document[name]) for name in ("profile", "address", "phrase", "folder") if name in document]),
         )
 
 

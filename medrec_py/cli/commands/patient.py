@@ -56,15 +56,17 @@ def show(session: Session) -> None:
             "permissions": permissions,
             "balance": str(balance),
         },
-        Fields([
-            ("patient", patient.id),
-            ("registered", "yes" if registered else "no"),
-            ("compartments", ", ".join(names) or "none"),
-            ("records", str(records)),
-            ("history", f"{len(entries)} entries, complete"),
-            ("permissions", str(permissions)),
-            ("balance", f"{balance / 10**18:.6f} ether"),
-        ]),
+        Fields(
+            [
+                ("patient", patient.id),
+                ("registered", "yes" if registered else "no"),
+                ("compartments", ", ".join(names) or "none"),
+                ("records", str(records)),
+                ("history", f"{len(entries)} entries, complete"),
+                ("permissions", str(permissions)),
+                ("balance", f"{balance / 10**18:.6f} ether"),
+            ]
+        ),
     )
 
 

@@ -29,14 +29,20 @@ def publish(
     session: Session,
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="Public name; a relative needs none.")] = "",
     endpoint: Annotated[
-        list[str] | None, typer.Option("--endpoint", metavar="URL", help="Public address of a service; may be repeated.")
+        list[str] | None,
+        typer.Option("--endpoint", metavar="URL", help="Public address of a service; may be repeated."),
     ] = None,
 ) -> None:
     """Publish the key that permissions are sealed to. Everybody who is granted something needs it, relatives too."""
     provider = session.provider()
     provider.publish_profile(name, tuple(endpoint or ()))
     session.output.result(
-        {"address": provider.address, "name": name, "endpoints": endpoint or [], "transactions": session.transactions()},
+        {
+            "address": provider.address,
+            "name": name,
+            "endpoints": endpoint or [],
+            "transactions": session.transactions(),
+        },
         Cell("Published.", "green"),
         Fields([("address", provider.address), ("name", name or "none"), session.sent()]),
     )
@@ -45,7 +51,9 @@ def publish(
 @command(app, "show")
 def show(
     session: Session,
-    address: Annotated[str | None, typer.Argument(metavar=f"[{ADDRESS}]", help="Whom; the profile's own unless given.")] = None,
+    address: Annotated[
+        str | None, typer.Argument(metavar=f"[{ADDRESS}]", help="Whom; the profile's own unless given.")
+    ] = None,
 ) -> None:
     """Show what is public of a provider: accreditation, profile, agents."""
     who = session.identity.address if address is None else checked(address)
@@ -53,7 +61,7 @@ def show(
     state = network.contract.provider_of(who)
     now = session.chain.now()
     profile = _profile(network, who)
-    agents = {agent: until for agent, until in _agents(network, who).items() if until > now}
+    agents = {agent: until for agent, until in _agents(session, who).items() if until > now}
     accredited = bool(state.kind) and state.expiry > now and not state.suspended
     document: Document = {
         "address": who,
@@ -66,15 +74,19 @@ def show(
         "is_registrar": network.contract.is_registrar(who),
         "agents": [{"address": agent, "until": iso(until)} for agent, until in agents.items()],
     }
-    standing = "suspended" if state.suspended else ("until" if accredited else "over since") + f" {readable(state.expiry)}"
+    standing = (
+        "suspended" if state.suspended else ("until" if accredited else "over since") + f" {readable(state.expiry)}"
+    )
     session.output.result(
         document,
-        Fields([
-            ("address", who),
-            ("accredited", f"as {state.kind.name.lower()}, {standing}" if state.kind else "no"),
-            ("profile", "none published" if profile is None else profile.name or "published, without a name"),
-            *(("agent", f"{agent} until {readable(until)}") for agent, until in agents.items()),
-        ]),
+        Fields(
+            [
+                ("address", who),
+                ("accredited", f"as {state.kind.name.lower()}, {standing}" if state.kind else "no"),
+                ("profile", "none published" if profile is None else profile.name or "published, without a name"),
+                *(("agent", f"{agent} until {readable(until)}") for agent, until in agents.items()),
+            ]
+        ),
     )
 
 
@@ -82,7 +94,9 @@ def show(
 def add_agent(
     session: Session,
     address: Address,
-    until: Annotated[str, typer.Option("--until", metavar="WHEN", help=f"First moment at which it no longer may: {FORMS}.")] = "365d",
+    until: Annotated[
+        str, typer.Option("--until", metavar="WHEN", help=f"First moment at which it no longer may: {FORMS}.")
+    ] = "365d",
 ) -> None:
     """Name an agent: it may append in this provider's name, wherever this provider may."""
     agent, end = checked(address), parse_moment(until)
@@ -118,6 +132,12 @@ def _profile(network: Network, who: str) -> ProfileContent | None:
         return None
 
 
-def _agents(network: Network, who: str) -> dict[str, int]:
-    """Agents by the events, and until when: those dismissed have zero."""
-    return {agent: network.contract.agent_until(who, agent) for agent in network.agents_named_by(who)}
+def _agents(session: Session, who: str) -> dict[str, int]:
+    """Whoever was ever named an agent, and until when: zero for those dismissed."""
+    from medrec_py.chain.events import AgentNamed  # noqa: PLC0415
+    from medrec_py.chain.logs import fetch_logs  # noqa: PLC0415
+
+    contract = session.network.contract
+    named = fetch_logs(contract, [AgentNamed], from_block=session.first_block, principal=who)
+    agents = dict.fromkeys(logged.event.agent for logged in named if isinstance(logged.event, AgentNamed))
+    return {agent: contract.agent_until(who, agent) for agent in agents}

@@ -29,7 +29,9 @@ def accredit(
     session: Session,
     addresses: Annotated[list[str], typer.Argument(metavar=f"{ADDRESS}...", help="Providers.")],
     kind: Annotated[Kind, typer.Option("--kind", help="What they are.")],
-    until: Annotated[str, typer.Option("--until", metavar="WHEN", help=f"First moment after the accreditation: {FORMS}.")] = "365d",
+    until: Annotated[
+        str, typer.Option("--until", metavar="WHEN", help=f"First moment after the accreditation: {FORMS}.")
+    ] = "365d",
     emergency: Annotated[
         bool, typer.Option("--emergency", help="They may open what patients grant for emergencies.")
     ] = False,

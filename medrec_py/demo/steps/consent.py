@@ -79,7 +79,9 @@ def grant(stage: Stage, check: Checks) -> None:
     """Read and append, one compartment, for treatment, until a date."""
     until = (datetime.now(UTC) + timedelta(days=DAYS)).date()
     stage.patient.grant(stage.hospital, read=[OPEN], append=[OPEN], purpose=Purpose.TREAT, expires=until)
-    (line,) = stage.patient.permissions()
+    lines = stage.patient.permissions()
+    check.equal("the patient has granted exactly one permission", len(lines), 1)
+    line = lines[0]
     check.equal(f"the hospital may read '{OPEN}' and nothing else", line.read, (OPEN,))
     check.equal(f"the hospital may append to '{OPEN}' and nothing else", line.append, (OPEN,))
     check.equal("it may do so for treatment (TREAT) only", line.purposes, (Purpose.TREAT,))

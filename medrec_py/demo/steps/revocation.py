@@ -82,7 +82,9 @@ def afterwards(stage: Stage, check: Checks) -> None:
     )
     before = stage.numbers[REPORT.name]
     still = digest(intruder.open(before, hospital.keys())), intruder.try_all(before, stage.kept) is not None
-    check.equal("what it could read before stays in its hands: they open 'Bone scan'", still, (REPORT.sha256, True))
+    check.equal(
+        f"what it could read before it keeps: the same keys open '{REPORT.title}'", still, (REPORT.sha256, True)
+    )
 
 
 REVOKE = Step(

@@ -28,16 +28,24 @@ from .nodes import Node, in_turn, refusing
 
 Reply = Callable[[Server, bytes], Iterator[bytes]]
 
+CLOSE = "Connection: close"
+"""The server of these tests closes the connection behind each answer; a client that is not told so may use it again."""
+
+
+def http(code: int, *headers: str) -> bytes:
+    """An answer of a status without a body."""
+    return status(code, b"", CLOSE, *headers)
+
 
 def rpc(result: Any) -> bytes:
     """An answer with a result."""
-    return ok(json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode(), "Content-Type: application/json")
+    return ok(json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode(), CLOSE)
 
 
 def rpc_error(message: str, code: int = -32000) -> bytes:
     """An answer with an error."""
     error = {"code": code, "message": message}
-    return ok(json.dumps({"jsonrpc": "2.0", "id": 1, "error": error}).encode(), "Content-Type: application/json")
+    return ok(json.dumps({"jsonrpc": "2.0", "id": 1, "error": error}).encode(), CLOSE)
 
 
 def always(answer: bytes) -> Reply:
@@ -104,7 +112,7 @@ def test_a_node_that_is_not_there() -> None:
         ok(b'{"jsonrpc": "2.0", "id": 1}'),
         ok(b'{"jsonrpc": "2.0", "id": 1, "error": "broken"}'),
         ok(b"\xff\xfe"),
-        status(500),
+        http(500),
         status(404, b"not here"),
         status(302, b"", "Location: http://127.0.0.1:1/"),
         b"nonsense\r\n\r\n",
@@ -121,7 +129,7 @@ def test_a_redirect_is_not_followed() -> None:
     """Headers with keys go to the node that was named and nowhere else."""
     with serving(always(rpc("0x5"))) as elsewhere:
         with (
-            serving(always(status(307, b"", f"Location: {elsewhere.url}/"))) as server,
+            serving(always(http(307, f"Location: {elsewhere.url}/"))) as server,
             pytest.raises(ChainUnavailable),
         ):
             Chain.connect(server.url, headers={"X-Key": "secret"})
@@ -142,7 +150,7 @@ def test_a_node_that_answers_too_late() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [status(503), status(429), rpc_error("too many requests", 429), b""], ids=["503", "429", "rpc", "closed"]
+    "trouble", [http(503), http(429), rpc_error("too many requests", 429), b""], ids=["503", "429", "rpc", "closed"]
 )
 def test_reads_are_repeated(trouble: bytes, pauses: list[float]) -> None:
     """A node that is overloaded for a moment is asked again, after pauses that grow."""
@@ -153,7 +161,7 @@ def test_reads_are_repeated(trouble: bytes, pauses: list[float]) -> None:
 
 def test_repeating_has_an_end(pauses: list[float]) -> None:
     """A node that stays overloaded is given up, as what it is."""
-    with serving(after_chain_id(status(429))) as server, Chain.connect(server.url, retries=3) as chain:
+    with serving(after_chain_id(http(429))) as server, Chain.connect(server.url, retries=3) as chain:
         with pytest.raises(RateLimited):
             chain.block_number()
         assert len(server.requests) == 1 + 4
@@ -162,13 +170,13 @@ def test_repeating_has_an_end(pauses: list[float]) -> None:
 
 def test_a_node_may_say_how_long_to_wait(pauses: list[float]) -> None:
     """Retry-After is heeded, within reason."""
-    answers = [status(429, b"", "Retry-After: 3"), status(429, b"", "Retry-After: 86400"), rpc("0x9")]
+    answers = [http(429, "Retry-After: 3"), http(429, "Retry-After: 86400"), rpc("0x9")]
     with serving(after_chain_id(*answers)) as server, Chain.connect(server.url) as chain:
         chain.block_number()
     assert pauses == [3.0, 10.0]
 
 
-@pytest.mark.parametrize("trouble", [status(503), status(429), status(401), b""], ids=["503", "429", "401", "closed"])
+@pytest.mark.parametrize("trouble", [http(503), http(429), http(401), b""], ids=["503", "429", "401", "closed"])
 def test_sending_is_never_repeated(trouble: bytes, pauses: list[float]) -> None:
     """What may have been carried out is not sent a second time by the connection."""
     with serving(after_chain_id(trouble)) as server, Chain.connect(server.url) as chain:
@@ -180,7 +188,7 @@ def test_sending_is_never_repeated(trouble: bytes, pauses: list[float]) -> None:
 
 def test_what_the_client_did_wrong_is_not_repeated(pauses: list[float]) -> None:
     """HTTP 401 stays 401: it is said at once."""
-    with serving(always(status(401))) as server:
+    with serving(always(http(401))) as server:
         with pytest.raises(NodeError, match="HTTP 401"):
             Chain.connect(server.url)
         assert len(server.requests) == 1
@@ -189,7 +197,7 @@ def test_what_the_client_did_wrong_is_not_repeated(pauses: list[float]) -> None:
 
 def test_secrets_of_a_url_are_not_shown() -> None:
     """Keys in the path, the query or before the host appear in no message and no repr."""
-    with serving(after_chain_id(status(500))) as server:
+    with serving(after_chain_id(http(500))) as server:
         url = server.url.replace("http://", "http://user:hunter2@") + "/v3/s3cr3t?key=t0ken"
         with Chain.connect(url) as chain:
             with pytest.raises(ChainUnavailable) as caught:

@@ -45,7 +45,7 @@ def test_the_deployers_transaction_is_the_well_known_one() -> None:
     """Its sender and the address that it deploys to follow from the signature: nobody can have changed it."""
     raw = deployment._DEPLOYER_TRANSACTION
     sender = Account.recover_transaction(raw)
-    assert sender == deployment._DEPLOYER_SENDER == "0x3fAB184622Dc19b6109349B94811493BF45362A2"
+    assert sender == deployment._DEPLOYER_SENDER == "0x3fAB184622Dc19b6109349B94811493BF2a45362"
     import rlp  # noqa: PLC0415
 
     created = deployment.keccak(rlp.encode([bytes.fromhex(sender[2:]), b""]))[12:]

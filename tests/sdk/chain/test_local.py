@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from medrec_py.chain.local import BLOCK_SECONDS, FUNDS, LocalChain
-from medrec_py.chain.reverts import PermissionExpired
+from medrec_py.chain.reverts import NotRegistrar, PermissionExpired
 from medrec_py.chain.transactions import InsufficientFunds
 from medrec_py.chain.types import Action, Denial
 from medrec_py.errors import ConfigurationError, InvalidInput
@@ -103,6 +103,16 @@ def test_who_has_no_ether_is_told(world: World) -> None:
     with pytest.raises(InsufficientFunds, match=poor.address) as caught:
         world.contract.send(poor, world.contract.register())
     assert "ether" in caught.value.remedy
+
+
+def test_who_has_no_ether_learns_the_contracts_reason_first(world: World) -> None:
+    """Calls and estimates cost nothing, as on other nodes: the refusal of an account without ether is the contract's."""
+    poor = Wallet.create()
+    for refused in (world.contract.check, lambda _, call: world.contract.send(poor, call)):
+        with pytest.raises(NotRegistrar, match=poor.address):
+            refused(poor.address, world.contract.suspend(world.alice.address))
+    world.contract.check(poor.address, world.contract.register())
+    assert world.chain.balance(poor.address) == 0
 
 
 def test_threads_share_a_chain(world: World) -> None:

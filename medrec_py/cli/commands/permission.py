@@ -1,0 +1,149 @@
+"""``medrec permission``: who may read and append."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from medrec_py.cli.arguments import Address, checked
+from medrec_py.cli.command import command, group
+from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
+from medrec_py.cli.output import Cell, Document, Fields, Table
+from medrec_py.cli.session import Session
+from medrec_py.errors import InvalidInput
+from medrec_py.purposes import Purpose
+
+app = typer.Typer(help="The profile as a patient: who may read and append.", no_args_is_help=True)
+group(app)
+
+
+@command(app, "grant")
+def grant(
+    session: Session,
+    address: Address,
+    until: Annotated[str, typer.Option("--until", metavar="WHEN", help=f"First moment after the permission: {FORMS}.")],
+    read: Annotated[
+        list[str] | None, typer.Option("--read", metavar="COMPARTMENT", help="May be read; may be repeated.")
+    ] = None,
+    append: Annotated[
+        list[str] | None, typer.Option("--append", metavar="COMPARTMENT", help="May be appended to; may be repeated.")
+    ] = None,
+    purpose: Annotated[
+        list[str] | None,
+        typer.Option("--purpose", metavar="CODE", help="Purpose of use (HL7 v3): TREAT unless given; may be repeated."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="WHEN", help="First moment of it; now unless given. Not with --read."),
+    ] = None,
+    history: Annotated[bool, typer.Option("--history", help="What was written before may be read, too.")] = False,
+) -> None:
+    """Let somebody read or append, in place of whatever they had. The keys go along, sealed to their published key."""
+    grantee, end = checked(address), parse_moment(until)
+    start_moment = None if start is None else parse_moment(start)
+    purposes = [Purpose.parse(code) for code in purpose or ["TREAT"]]
+    if not read and not append:
+        raise InvalidInput("name what may be read (--read) or appended to (--append)")
+    patient = session.patient()
+    granted = patient.grant(
+        grantee,
+        read=read or (),
+        append=append or (),
+        purpose=purposes,
+        expires=end,
+        starts=start_moment,
+        history=history,
+    )
+    if append:
+        _warn_unless_accredited(session, grantee)
+    session.output.result(
+        {
+            "patient": patient.id,
+            "grantee": granted.grantee,
+            "read": read or [],
+            "append": append or [],
+            "purposes": [one.name for one in purposes],
+            "history": history,
+            "until": iso(granted.expiry),
+            "version": granted.version,
+            "transactions": session.transactions(),
+        },
+        Cell("Granted.", "green"),
+        Fields(
+            [
+                ("to", granted.grantee),
+                ("may read", ", ".join(read or ()) or "nothing"),
+                ("may append to", ", ".join(append or ()) or "nothing"),
+                ("for", ", ".join(one.name for one in purposes)),
+                ("until", readable(granted.expiry)),
+                session.sent(),
+            ]
+        ),
+    )
+
+
+@command(app, "revoke")
+def revoke(session: Session, address: Address) -> None:
+    """End whatever somebody was granted, and change the keys, in one transaction."""
+    grantee = checked(address)
+    patient = session.patient()
+    revoked = patient.revoke(grantee)
+    session.output.result(
+        {
+            "patient": patient.id,
+            "grantee": revoked.grantee,
+            "rotated": revoked.rotated,
+            "transactions": session.transactions(),
+        },
+        Cell("Revoked.", "green"),
+        Fields(
+            [
+                ("from", revoked.grantee),
+                (
+                    "keys",
+                    "changed, or nothing was readable"
+                    if revoked.rotated
+                    else "not changed yet: `medrec patient rotate`",
+                ),
+                session.sent(),
+            ]
+        ),
+    )
+
+
+@command(app, "list")
+def list_permissions(session: Session) -> None:
+    """List the permissions in force, and those that are over or have not begun."""
+    patient = session.patient(locked=True)
+    now = session.chain.now()
+    documents: list[Document] = []
+    rows = []
+    for line in patient.permissions():
+        state = "over" if line.expiry <= now else "not begun" if line.not_before > now else "in force"
+        codes = [purpose.name for purpose in line.purposes]
+        documents.append(
+            {
+                "grantee": line.grantee,
+                "read": list(line.read),
+                "append": list(line.append),
+                "purposes": codes,
+                "history": line.history,
+                "from": iso(line.not_before) if line.not_before else None,
+                "until": iso(line.expiry),
+                "state": state,
+                "version": line.version,
+            }
+        )
+        style = "green" if state == "in force" else "dim"
+        read = ", ".join(line.read) + (" (with what was before)" if line.history else "")
+        row = (line.grantee, read, ", ".join(line.append), ", ".join(codes), readable(line.expiry), Cell(state, style))
+        rows.append(row)
+    columns = ("grantee", "read", "append", "for", "until", "")
+    session.output.result({"permissions": documents}, Table(columns, rows, "Nobody was granted anything."))
+
+
+def _warn_unless_accredited(session: Session, grantee: str) -> None:
+    state = session.network.contract.provider_of(grantee)
+    if not state.kind or state.suspended or state.expiry <= session.chain.now():
+        session.output.warn(f"{grantee} can append only once a registrar has accredited it")

@@ -1,0 +1,163 @@
+"""The deployment: its constructor, and what its bytecode, ABI and storage are and are not
+
+constructor
+├── given zero: ZeroAddress
+└── else the authority is named; AuthorityAccepted; nothing else is there
+bytecode
+├── room is left for the modules to come
+├── no call to another contract, and none is created or destroyed: only multicall's DELEGATECALL to itself
+└── no instruction later than London
+ABI
+├── is IMedRec, multicall and eip712Domain: nothing to upgrade, pause or own
+├── takes no ether, has no fallback
+└── no name or content can be passed to it
+"""
+
+import json
+import re
+
+import pytest
+
+from scripts.compiler import ROOT
+from tests.contracts import storage_layout, support
+from tests.contracts.support import ZERO, emitted, plain, refused, said, unencodable
+
+# 90 % of EIP-170's limit.
+LARGEST_CODE = 22_118
+OPCODES = {
+    0xF0: "CREATE",
+    0xF1: "CALL",
+    0xF2: "CALLCODE",
+    0xF4: "DELEGATECALL",
+    0xF5: "CREATE2",
+    0xFA: "STATICCALL",
+    0xFF: "SELFDESTRUCT",
+    0x31: "BALANCE",
+    0x32: "ORIGIN",
+    0x3B: "EXTCODESIZE",
+    0x5C: "TLOAD",
+    0x5D: "TSTORE",
+    0x5E: "MCOPY",
+    0x5F: "PUSH0",
+}
+
+
+def without_metadata(code):
+    """The code without the CBOR that the compiler puts behind it, whose length its last two bytes say."""
+    return code[: -2 - int.from_bytes(code[-2:], "big")]
+
+
+def instructions(code):
+    """The opcodes, without what PUSH instructions carry."""
+    place = 0
+    while place < len(code):
+        opcode = code[place]
+        yield opcode
+        place += 1 + (opcode - 0x5F if 0x60 <= opcode <= 0x7F else 0)
+
+
+@pytest.fixture(scope="session")
+def code(medrec):
+    return bytes(medrec.code)
+
+
+def test_constructor_names_the_authority(project, authority, carol):
+    """The account that names registrars; there is no registrar yet, and nothing pending."""
+    contract = authority.deploy(project.MedRec, carol)
+    assert (contract.authority(), contract.pendingAuthority()) == (carol, ZERO)
+    assert not contract.isRegistrar(carol)
+    assert emitted(contract, contract.creation_metadata.receipt) == [
+        said("AuthorityAccepted", previous=ZERO, authority=carol)
+    ]
+
+
+def test_constructor_refuses_zero(project, authority):
+    """Nobody could ever name a registrar."""
+    with refused("ZeroAddress"):
+        authority.deploy(project.MedRec, ZERO)
+
+
+def test_code_leaves_room(code):
+    """Modules that come later share the limit of EIP-170."""
+    assert len(code) < LARGEST_CODE
+
+
+def test_code_calls_nobody(code):
+    """No call leaves the contract, so nothing can come back into it; only multicall calls, and the contract itself.
+
+    EXTCODESIZE is OpenZeppelin's: it asks for the contract's own code where a call gave nothing back.
+    """
+    found = {OPCODES[opcode] for opcode in instructions(without_metadata(code)) if opcode in OPCODES}
+    assert found == {"DELEGATECALL", "EXTCODESIZE"}
+    assert list(instructions(without_metadata(code))).count(0xF4) == 1
+
+
+def test_abi_is_the_interface(project):
+    """IMedRec is the specification: nothing is missing, and what is beside it is named here."""
+
+    def signatures(contract, kind):
+        return {getattr(abi, "selector", "") for abi in contract.contract_type.abi if abi.type == kind}
+
+    beside = {
+        "function": {"multicall(bytes[])", "eip712Domain()"},
+        "event": {"EIP712DomainChanged()"},
+        "error": {
+            "AddressEmptyCode(address)",
+            "FailedCall()",
+            "InvalidShortString()",
+            "StringTooLong(string)",
+        },
+    }
+    for kind, names in beside.items():
+        assert signatures(project.MedRec, kind) - signatures(project.IMedRec, kind) == names
+        assert signatures(project.IMedRec, kind) <= signatures(project.MedRec, kind)
+
+
+def test_abi_takes_no_ether(project, medrec, stranger):
+    """Nothing is payable, there is no fallback: ether cannot be sent, nor lost."""
+    kinds = {abi.type for abi in project.MedRec.contract_type.abi}
+    assert kinds == {"constructor", "function", "event", "error"}
+    assert not [abi for abi in project.MedRec.contract_type.abi if getattr(abi, "stateMutability", "") == "payable"]
+    with unencodable():
+        stranger.transfer(medrec, 1)
+    with unencodable():
+        stranger.transfer(medrec, 0, data=b"\xde\xad\xbe\xef")
+
+
+def test_abi_takes_no_content(project):
+    """No text, and no bytes of any length but multicall's: names and records have no way in."""
+    functions = [abi for abi in project.MedRec.contract_type.abi if abi.type == "function"]
+    takers = {
+        function.name
+        for function in functions
+        if any(re.search(r"string|bytes(?!\d)", parameter.canonical_type) for parameter in function.inputs)
+    }
+    assert takers == {"multicall"}
+    texts = [
+        event.name
+        for event in project.IMedRec.contract_type.events
+        if any(re.search(r"string|bytes(?!\d)", parameter.canonical_type) for parameter in event.inputs)
+    ]
+    assert texts == ["EntryRefused"]
+
+
+def test_storage_layout_is_pinned():
+    """A module that comes later must not move a slot unnoticed: `python -m tests.contracts.storage_layout`."""
+    assert storage_layout.compiled() == json.loads(storage_layout.FILE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["Kind", "ProviderKind", "Action", "Denial"])
+def test_enumerations_are_those_of_the_interface(name):
+    """The numbers that these tests go by."""
+    source = (ROOT / "contracts" / "interfaces" / "IMedRec.sol").read_text(encoding="utf-8")
+    [body] = re.findall(rf"^enum {name} \{{(.*?)^\}}", source, re.DOTALL | re.MULTILINE)
+    members = re.findall(r"^\s*(\w+),?$", body, re.MULTILINE)
+    assert members == [member.name.rstrip("_") for member in getattr(support, name)]
+
+
+def test_deployments_share_nothing(project, medrec, authority, alice, hospital):
+    """Another deployment knows no patient, permission or provider of this one."""
+    other = authority.deploy(project.MedRec, authority)
+    assert plain(other.patientOf(alice)) == (ZERO, 0, 0)
+    assert other.permissionOf(alice, hospital).version == 0
+    assert other.providerOf(hospital).kind == 0

@@ -1,0 +1,207 @@
+"""Unauthorised calls of every function that changes something, by every kind of outsider.
+
+The tables below are compared with the ABI: a function without a row fails.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.contracts.support import (
+    APPEND,
+    DECIDE,
+    GENERAL,
+    ORGANISATION,
+    READ,
+    TREAT,
+    YEAR_2100,
+    Denial,
+    Item,
+    digest,
+    emitted,
+    entry,
+    plain,
+    refused,
+    terms,
+)
+
+SEAL, POINTER = digest("seal"), digest("pointer")
+
+
+class Row(NamedTuple):
+    """A call, who may make it, and with which error everybody else is refused."""
+
+    function: str
+    arguments: Any  # of the people by name, and of the sender
+    allowed: set[str]
+    refusal: Any  # of the people by name, and of the sender's name
+
+
+def only(name):
+    """Anybody else gets that error with its own address."""
+    return lambda people, sender: (name, people[sender])
+
+
+def not_permitted(principal, action, denials):
+    """Anybody else is refused by the predicate; `denials` is one reason, or one for each by name."""
+
+    def refusal(people, sender):
+        on_behalf_of = people[sender if principal == "self" else principal]
+        denial = denials if isinstance(denials, Denial) else denials.get(sender, denials[...])
+        return ("NotPermitted", people["alice"], people[sender], on_behalf_of, action, denial)
+
+    return refusal
+
+
+def on_behalf_of(principal):
+    """The account that a row's call names as its principal."""
+    return lambda people, sender: sender if principal == "self" else people[principal]
+
+
+def authority_rows():
+    """What the authority may, and what the account that it was offered to."""
+    for function, who in (("offerAuthority", "carol"), ("addRegistrar", "carol"), ("removeRegistrar", "registrar")):
+        yield Row(function, lambda people, sender, who=who: (people[who],), {"authority"}, only("NotAuthority"))
+    yield Row("acceptAuthority", lambda people, sender: (), {"bob"}, only("NotAuthority"))
+
+
+def registrar_rows():
+    """What registrars may."""
+    kind = (ORGANISATION, True, YEAR_2100)
+    yield Row("accredit", lambda people, sender: (sender, *kind), {"registrar"}, only("NotRegistrar"))
+    for function in ("suspend", "reinstate"):
+        yield Row(function, lambda people, sender: (people["clinic"],), {"registrar"}, only("NotRegistrar"))
+
+
+def patient_rows():
+    """What only the patient's wallet may."""
+    calls = {
+        "grant": lambda people, sender: (people["alice"], people["stranger"], terms(), SEAL, 1),
+        "revoke": lambda people, sender: (people["alice"], people["hospital"]),
+        "revokeAndRotate": lambda people, sender: (people["alice"], people["hospital"], 1, GENERAL, POINTER),
+        "publishKeyring": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
+        "publishMoved": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
+        "publishErased": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
+    }
+    for function, arguments in calls.items():
+        yield Row(function, arguments, {"alice"}, not_permitted("alice", DECIDE, Denial.NotController))
+
+
+def principal_rows():
+    """What is done on behalf of somebody: of the patient, of a provider with agents, of the sender itself."""
+    calls = {
+        "append": lambda alice, whom: (alice, whom, 1, TREAT, entry()),
+        "appendMany": lambda alice, whom: (alice, whom, 1, TREAT, [entry(), entry("second")], False),
+        "appendToMany": lambda alice, whom: (whom, TREAT, [Item(alice, 1, entry())], False),
+        "logAccess": lambda alice, whom: (alice, whom, TREAT, digest("access")),
+    }
+    writing = {...: Denial.NotAccredited, "doctor": Denial.NotGranted, "clinic": Denial.Suspended}
+    reading = {...: Denial.NotGranted, "clinic": Denial.Suspended}
+    for function, arguments in calls.items():
+        action = READ if function == "logAccess" else APPEND
+        by_itself = {"hospital", "alice", "carol"} if action is READ else {"hospital", "alice"}
+        for principal, allowed, denials in (
+            ("alice", {"alice"}, Denial.NotController),
+            ("hospital", {"hospital", "nurse", "doctor"}, Denial.AgentNotNamed),
+            ("self", by_itself, reading if action is READ else writing),
+        ):
+            whom = on_behalf_of(principal)
+            yield Row(
+                function,
+                lambda people, sender, call=arguments, whom=whom: call(people["alice"], whom(people, sender)),
+                allowed,
+                not_permitted(principal, action, denials),
+            )
+
+
+ROWS = [*authority_rows(), *registrar_rows(), *patient_rows(), *principal_rows()]
+# Anybody may call these, since they change what is the caller's own.
+OWN = {
+    "register": lambda people: (),
+    "publishProfile": lambda people: (digest("profile"),),
+    "nameAgent": lambda people: (people["clinic"], YEAR_2100),
+    "dismissAgent": lambda people: (people["nurse"],),
+}
+each_row = pytest.mark.parametrize("row", ROWS, ids=[f"{place}-{row.function}" for place, row in enumerate(ROWS)])
+
+
+@pytest.fixture(scope="module")
+def people(medrec, authority, registrar, hospital, clinic, doctor, nurse, alice, bob, carol, stranger):
+    """The kinds of outsiders.
+
+    Beside those of the world: carol is a grantee without accreditation, the clinic a suspended provider that is a
+    grantee too, and bob, another patient, was offered the authority.
+    """
+    medrec.grant(alice, carol, terms(), SEAL, 1, sender=alice)
+    medrec.grant(alice, clinic, terms(), SEAL, 1, sender=alice)
+    medrec.suspend(clinic, sender=registrar)
+    medrec.offerAuthority(bob, sender=authority)
+    return {
+        "authority": authority,
+        "registrar": registrar,
+        "hospital": hospital,
+        "clinic": clinic,
+        "doctor": doctor,
+        "nurse": nurse,
+        "alice": alice,
+        "bob": bob,
+        "carol": carol,
+        "stranger": stranger,
+    }
+
+
+def test_every_function_has_a_row(medrec):
+    """Each that changes something; multicall is tested with all of them."""
+    changing = {abi.name for abi in medrec.contract_type.mutable_methods}
+    assert changing == {row.function for row in ROWS} | OWN.keys() | {"multicall"}
+
+
+@each_row
+def test_outsiders_are_refused(medrec, people, row):
+    """By every kind of outsider, with the reason that it is refused for."""
+    outsiders = people.keys() - row.allowed
+    assert len(outsiders) >= 7
+    for name in sorted(outsiders):
+        sender = people[name]
+        with refused(*row.refusal(people, name)):
+            getattr(medrec, row.function).call(*row.arguments(people, sender), sender=sender)
+
+
+@each_row
+def test_outsiders_are_refused_in_a_multicall(medrec, people, row):
+    """A multicall asks who sent it, and not who called the function."""
+    for name in sorted(people.keys() - row.allowed)[:2]:
+        sender = people[name]
+        call = getattr(medrec, row.function).encode_input(*row.arguments(people, sender))
+        with refused(*row.refusal(people, name)):
+            medrec.multicall.call([call], sender=sender)
+
+
+@each_row
+def test_the_allowed_are_not_refused_and_leave_an_event(medrec, people, row):
+    """Each function leaves an event, so whoever it concerns can see it."""
+    for name in sorted(row.allowed):
+        sender = people[name]
+        getattr(medrec, row.function).call(*row.arguments(people, sender), sender=sender)
+    receipt = getattr(medrec, row.function)(*row.arguments(people, sender), sender=sender)
+    assert emitted(medrec, receipt)
+
+
+@pytest.mark.parametrize("function", OWN)
+def test_what_anybody_may_call_changes_the_callers_own(medrec, people, function):
+    """Nothing of anybody else changes, and there is an event here too."""
+    stranger = people["stranger"]
+    others = [account for account in people.values() if account is not stranger]
+
+    def state():
+        mine = []
+        for account in others:
+            mine += [medrec.patientOf(account), medrec.historyOf(account), medrec.providerOf(account)]
+            mine += [medrec.profileOf(account), medrec.permissionOf(people["alice"], account)]
+            mine += [medrec.agentUntil(people["hospital"], account), medrec.isRegistrar(account)]
+        return [plain(view) for view in mine]
+
+    before = state()
+    receipt = getattr(medrec, function)(*OWN[function](people), sender=stranger)
+    assert emitted(medrec, receipt)
+    assert state() == before

@@ -9,28 +9,34 @@ The names below are the public ones; everything else may change. Errors are in `
 contract in ``medrec_py.chain.reverts``; the usual ones are here too.
 """
 
-from medrec_py.chain.reverts import (
-    CompartmentNotGranted,
-    PermissionExpired,
-    PermissionMissing,
-    PermissionRevoked,
-    PurposeNotGranted,
-    StaleKeyring,
-)
-from medrec_py.chain.transactions import Receipt
-from medrec_py.chain.types import ProviderKind
-from medrec_py.chart import Appended, Chart, TimelineEntry
-from medrec_py.crypto.keys import RootSecret
-from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
-from medrec_py.network import Network, connect, local
-from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
-from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
-from medrec_py.purposes import Purpose
-from medrec_py.records import Draft, Record
-from medrec_py.registrar import Authority, Registrar
-from medrec_py.storage import BlockStore, open_store
-from medrec_py.unsealing import Unsealer
-from medrec_py.wallet import Signer, Wallet
+import importlib
+import typing
+
+from medrec_py import errors as errors
+
+if typing.TYPE_CHECKING:
+    from medrec_py.chain.reverts import (
+        CompartmentNotGranted,
+        PermissionExpired,
+        PermissionMissing,
+        PermissionRevoked,
+        PurposeNotGranted,
+        StaleKeyring,
+    )
+    from medrec_py.chain.transactions import Receipt
+    from medrec_py.chain.types import ProviderKind
+    from medrec_py.chart import Appended, Chart, TimelineEntry
+    from medrec_py.crypto.keys import RootSecret
+    from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.network import Network, connect, local
+    from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
+    from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
+    from medrec_py.purposes import Purpose
+    from medrec_py.records import Draft, Record
+    from medrec_py.registrar import Authority, Registrar
+    from medrec_py.storage import BlockStore, open_store
+    from medrec_py.unsealing import Unsealer
+    from medrec_py.wallet import Signer, Wallet
 
 __version__ = "0.1.0"
 
@@ -76,3 +82,41 @@ __all__ = [
     "local",
     "open_store",
 ]
+
+# Imported when they are used first: web3 takes more than a second, which `medrec --help` need not wait for.
+_MODULES = {
+    "medrec_py.chain.reverts": (
+        "CompartmentNotGranted",
+        "PermissionExpired",
+        "PermissionMissing",
+        "PermissionRevoked",
+        "PurposeNotGranted",
+        "StaleKeyring",
+    ),
+    "medrec_py.chain.transactions": ("Receipt",),
+    "medrec_py.chain.types": ("ProviderKind",),
+    "medrec_py.chart": ("Appended", "Chart", "TimelineEntry"),
+    "medrec_py.crypto.keys": ("RootSecret",),
+    "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.network": ("Network", "connect", "local"),
+    "medrec_py.patient": ("Granted", "KeysNotRotated", "KeysNotSealed", "Patient", "PermissionLine", "Revoked"),
+    "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),
+    "medrec_py.purposes": ("Purpose",),
+    "medrec_py.records": ("Draft", "Record"),
+    "medrec_py.registrar": ("Authority", "Registrar"),
+    "medrec_py.storage": ("BlockStore", "open_store"),
+    "medrec_py.unsealing": ("Unsealer",),
+    "medrec_py.wallet": ("Signer", "Wallet"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -254,8 +254,11 @@ def _read_keystore(keystore: Mapping[str, Any] | str) -> dict[str, Any]:
         cost = document["crypto"]["kdfparams"]
         memory = 128 * int(cost.get("n", 0)) * int(cost.get("r", 0)) * max(1, int(cost.get("p", 1)))
         iterations = int(cost.get("c", 0))
+        size = int(cost["dklen"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError("the keystore does not say how its key is derived") from error
+    if size != 32:
+        raise FormatError("the keystore's derived key must have 32 bytes")
     if memory > _MOST_MEMORY or iterations > _MOST_ITERATIONS:
         raise WalletError("the keystore asks for an unreasonable amount of memory or time")
     return document

@@ -185,8 +185,11 @@ def _fits(log: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     if addresses and to_address(log["address"]) not in map(to_address, addresses):
         return False
     topics = [to_bytes(topic) for topic in log["topics"]]
-    for place, choice in enumerate(wanted.get("topics") or ()):
+    places = wanted.get("topics") or ()
+    if len(places) > len(topics):
+        return False
+    for choice, topic in zip(places, topics, strict=False):
         choices = [choice] if isinstance(choice, str) else choice
-        if choices and (place >= len(topics) or topics[place] not in [to_bytes(one) for one in choices]):
+        if choices and topic not in map(to_bytes, choices):
             return False
     return True

@@ -84,8 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: Those of the process unless given.
     """
     # Otherwise a plaintext that is only half written would stay beside its target.
-    signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run(arguments: Sequence[str]) -> int:

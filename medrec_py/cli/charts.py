@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from medrec_py.chain.types import Action, Denial, Kind
 from medrec_py.cli.arguments import checked
 from medrec_py.cli.session import Locked, Session
 from medrec_py.errors import InvalidInput, RecordNotFound
@@ -19,8 +18,6 @@ from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:
     from medrec_py.chart import Chart
-
-_NOTHING_GRANTED: Final = {Denial.NOT_GRANTED, Denial.PATIENT_UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,8 @@ class View:
     @cached_property
     def numbers(self) -> Mapping[int, int]:
         """Number of an entry → number of the record that it is."""
+        from medrec_py.chain.types import Kind  # noqa: PLC0415
+
         records = (entry.number for entry in self.chart.entries() if entry.kind is Kind.RECORD)
         return {entry: number for number, entry in enumerate(records, 1)}
 
@@ -106,6 +105,8 @@ def open_to_append(session: Session, patient: str | None, on_behalf_of: str | No
 
 def _principal(session: Session, patient: str, purpose: Purpose) -> str:
     """For whom the profile reads: what the contract says of it and of the providers that it is an agent of."""
+    from medrec_py.chain.types import Action, Denial  # noqa: PLC0415
+
     contract = session.network.contract
     who = session.identity.address
     others = [identity.address for identity in session.identities.all() if identity.address != who]
@@ -119,7 +120,7 @@ def _principal(session: Session, patient: str, purpose: Purpose) -> str:
     if who in allowed:
         return who
     # Where nobody is allowed, the error of one that was granted something once says more than of one that never was.
-    likely = allowed or [candidate for candidate, denial in answers.items() if denial not in _NOTHING_GRANTED]
+    likely = allowed or [candidate for candidate, denial in answers.items() if denial is not Denial.NOT_GRANTED]
     if len(likely) > 1:
         raise InvalidInput(f"say on whose behalf (--on-behalf-of): {' or '.join(likely)}")
     return likely[0] if likely else who

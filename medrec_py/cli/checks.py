@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medrec_py.cli import opening
+from medrec_py.cli.files import is_exposed
 from medrec_py.cli.moments import readable
 from medrec_py.cli.session import Session
 from medrec_py.errors import MedRecError, NotFound, StoreReadOnly
@@ -123,8 +125,12 @@ class Examination:
             return
         self._address = identity.address
         yield Finding("identity", State.OK, f"profile {identity.profile} is {identity.address}")
-        for path in identity.exposed():
-            yield Finding("identity", State.PROBLEM, f"others on this machine may read {path}", f"chmod go= {path}")
+        exposed = identity.exposed()
+        passphrase = self._settings.passphrase_file(identity.profile)
+        if passphrase is not None and is_exposed(Path(passphrase).expanduser()):
+            exposed.append(Path(passphrase))
+        for path in exposed:
+            yield Finding("identity", State.PROBLEM, f"others on this machine may use {path}", f"chmod go= {path}")
 
     def _programs(self) -> Iterator[Finding]:
         for program, purpose in (("anvil", "a development chain"), ("ipfs", "a Kubo node")):
@@ -220,9 +226,7 @@ class Examination:
 
 def _clock(ahead: int) -> Finding:
     if ahead > CLOCK_AHEAD:
-        remedy = (
-            "Set this machine's clock (NTP). If it is right, permissions end early on this chain."
-        )
+        remedy = "Set this machine's clock (NTP). If it is right, permissions end early on this chain."
         return Finding(
             "clock", State.PROBLEM, f"the latest block lies {ahead} seconds in this machine's future", remedy
         )

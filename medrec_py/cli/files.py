@@ -50,6 +50,11 @@ def write_private(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def is_exposed(path: Path) -> bool:
+    """Whether others than its owner may read, write or enter it. What is not there is not."""
+    return path.exists() and bool(path.stat().st_mode & 0o077)
+
+
 def sync_folder(path: Path) -> None:
     """Have the names in a folder survive a loss of power."""
     handle = os.open(path, os.O_RDONLY)

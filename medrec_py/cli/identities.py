@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from medrec_py.cli.errors import IdentityExists, IdentityMissing
-from medrec_py.cli.files import private_folder, sync_folder, write_private
+from medrec_py.cli.files import is_exposed, private_folder, sync_folder, write_private
 from medrec_py.errors import ConfigurationError, FormatError, InvalidInput, WalletError, WrongPassphrase
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Identity:
 
     def exposed(self) -> list[Path]:
         """What others on this machine may read or write of it, which nobody should."""
-        return [path for path in (self.folder, *sorted(self.folder.iterdir())) if path.stat().st_mode & 0o077]
+        return [path for path in (self.folder, *sorted(self.folder.iterdir())) if is_exposed(path)]
 
     def _document(self, name: str) -> dict[str, Any]:
         document = _document(self.folder / name)

@@ -82,7 +82,7 @@ class Output:
             _write_json(sys.stdout, document)
             return
         for block in blocks:
-            self._out.print(_rendered(block))
+            _print(self._out, _rendered(block))
 
     def note(self, text: str) -> None:
         """Tell a person something on the way, on stderr."""
@@ -161,6 +161,16 @@ def size(count: int) -> str:
         if count >= step:
             return f"{count / step:.1f} {unit}"
     return f"{count} B"
+
+
+def _print(console: Console, block: RenderableType) -> None:
+    """Print, without the blanks that fill up the lines of a table where they would only be in the way."""
+    if console.is_terminal:
+        console.print(block)
+        return
+    with console.capture() as capture:
+        console.print(block)
+    console.file.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
 
 
 def _console(*, stderr: bool) -> Console:

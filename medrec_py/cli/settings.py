@@ -265,7 +265,15 @@ def read_setting(name: str, texts: list[str]) -> Value:
         raise ConfigurationError(f"{name!r} is no setting; there are {', '.join(SETTINGS)}")
     if len(texts) > 1 and name != "store":
         raise ConfigurationError(f"{name} takes one value")
-    return _checked(SETTINGS[name], texts if len(texts) > 1 else texts[0], name)
+    value = _checked(SETTINGS[name], texts if len(texts) > 1 else texts[0], name)
+    if name in {"store", "contract", "passphrase-file"}:
+        return [_from_anywhere(one) for one in value] if isinstance(value, list) else _from_anywhere(str(value))
+    return value
+
+
+def _from_anywhere(address: str) -> str:
+    """An address as it is; a path so that it names the same file from any folder."""
+    return address if "://" in address or address.startswith(("/", "~", "0x")) else str(Path(address).absolute())
 
 
 def _checked(setting: Setting, value: Any, where: str) -> Value:

@@ -42,9 +42,9 @@ def encode(value: Value) -> bytes:
 def decode(data: bytes) -> Value:
     """Decode untrusted bytes: exactly one value, in its one deterministic encoding.
 
-    Raises: FormatError: the bytes are longer than a block, are not CBOR, use a part of CBOR that the formats
-        leave out, or are not the
-            deterministic encoding of what they mean.
+    Raises:
+        FormatError: the bytes are longer than a block, are not CBOR, use a part of CBOR that the formats leave out,
+            or are not the deterministic encoding of what they mean.
     """
     if len(data) > MAX_SIZE:
         raise FormatError(f"{len(data)} bytes of CBOR are more than a block holds")

@@ -99,7 +99,7 @@ class ContentSealer:
         self._record_id = check_size(record_id, RECORD_ID_SIZE, "a record id")
         self._leaf_salt = check_size(leaf_salt, SECRET_SIZE, "the leaf salt")
         self._suite = suite
-        self._key = data_key.content_key(suite.number, record_id)
+        self._key = data_key.content_key(suite.number, self._record_id)
         self._source: Source | None = source
         self._tree = RootBuilder()
         self._size = 0
@@ -157,7 +157,7 @@ class ContentReader:
         self._record_id = check_size(record_id, RECORD_ID_SIZE, "a record id")
         self._size = check_uint(size, "the size", MAX_SIZE)
         self._suite = suite
-        self._key = data_key.content_key(suite.number, record_id)
+        self._key = data_key.content_key(suite.number, self._record_id)
         self._count = chunk_count(size)
 
     def read_all(self, source: Source, leaf_salt: bytes, root: bytes) -> Iterator[bytes]:

@@ -268,8 +268,10 @@ def open_data_key(envelope: UnverifiedEnvelope, place: Place, seed: KemSeed) -> 
         place: Where the envelope was found; one that was moved from elsewhere does not open.
         seed: Of the epoch or inbox that the envelope names.
 
-    Raises: WrongKey: the envelope is sealed to another key, for another place, compartment, epoch or record, or
-        was changed. ContentTampered: the envelope commits to another data key than it holds.
+    Raises:
+        WrongKey: the envelope is sealed to another key, for another place, compartment, epoch or record, or was
+            changed.
+        ContentTampered: the envelope commits to another data key than it holds.
     """
     info = _info(envelope.suite, place, envelope.to, envelope.record_id)
     data_key = DataKey(envelope.suite.open(seed, info, envelope.sealed_key))
@@ -293,10 +295,12 @@ def verify(
         entry: What the chain says about the record.
         check_contract: Asks an author that is an account with code (ERC-1271); without it such authors are refused.
 
-    Raises: ContentTampered: the data key is not the one that the envelope commits to, or the metadata were
-        changed or moved. FormatError: the metadata have the wrong form. StatementMismatch: the author named did
-        not sign, or pointer, claim, author, principal, compartment or replaced record are
-            not those of the entry.
+    Raises:
+        ContentTampered: the data key is not the one that the envelope commits to, or the metadata were changed or
+            moved.
+        FormatError: the metadata have the wrong form.
+        StatementMismatch: the author named did not sign, or pointer, claim, author, principal, compartment or
+            replaced record are not those of the entry.
         ContentTruncated: the body has another size than the metadata ask for.
     """
     _check_commitment(envelope, data_key)

@@ -135,9 +135,10 @@ def walk_back(
         start: Where to begin.
         keys: Of that epoch.
 
-    Raises: KeysMissing: ``keys`` hold no history key, so the reader has no HISTORY. KeyringMismatch: a
-        back-link does not open, gives keys that do not fit the epoch it names, or names one that no keyring has
-            published. What came before that is good.
+    Raises:
+        KeysMissing: ``keys`` hold no history key, so the reader has no HISTORY.
+        KeyringMismatch: a back-link does not open, gives keys that do not fit the epoch it names, or names one that
+            no keyring has published. What came before that is good.
     """
     reached = {start: keys}
     open_ends = [start]

@@ -147,10 +147,11 @@ def open_as_reader(keyring: Keyring, reader: bytes, seed: KemSeed, fetch: Fetch)
 def open_as_root(keyring: Keyring, seed: KemSeed) -> RootKeys:
     """All keys of a keyring, by the patient's root key, each checked against its epoch's public key.
 
-    Raises: WrongKey: it is sealed to another root key, or the seal was changed or moved. FormatError: the seal
-        has the wrong form. KeyringMismatch: a seed does not belong to the public key that authors use, or the
-        root public key, to which the next keyring
-            would be sealed, is not that of ``seed``.
+    Raises:
+        WrongKey: it is sealed to another root key, or the seal was changed or moved.
+        FormatError: the seal has the wrong form.
+        KeyringMismatch: a seed does not belong to the public key that authors use, or the root public key, to which
+            the next keyring would be sealed, is not that of ``seed``.
     """
     suite = keyring.suite
     opened = suite.open(seed, root_info(suite, keyring.place, keyring.version), keyring.root_seal)

@@ -56,9 +56,9 @@ class ManifestBuilder:
         place: Chain, contract and patient.
         rows: Ascending by entry and leaf, none twice. They are read as the pages are taken, one page at a time.
 
-    Raises: InvalidInput: a row is out of order or out of bounds, there are none, there are too many for one
-        manifest (about 600
-            million), or ``block`` is asked for before the last page was taken.
+    Raises:
+        InvalidInput: a row is out of order or out of bounds, there are none, there are too many for one manifest
+            (about 600 million), or ``block`` is asked for before the last page was taken.
     """
 
     def __init__(self, place: Place, rows: Iterable[Row]) -> None:

@@ -93,10 +93,10 @@ def build(
         inbox: Where authors may seal otherwise; ``None`` from a representative.
         suite: By which to seal.
 
-    Raises: InvalidInput: a number is out of bounds; an epoch or reader is given twice, or a reader no epoch or
-        one that is not published
-            here; a way back leads forward or lacks a history key; or the keyring is larger than a block:
-            publish it in parts, some compartments each.
+    Raises:
+        InvalidInput: a number is out of bounds; an epoch or reader is given twice, or a reader no epoch or one that
+            is not published here; a way back leads forward or lacks a history key; or the keyring is larger than a
+            block: publish it in parts, some compartments each.
         FormatError: nothing can be sealed to one of the public keys.
     """
     check_uint(version, "the keyring version", MAX_VERSION)

@@ -45,8 +45,8 @@ def unpad(padded: bytes) -> bytes:
     Raises:
         FormatError: the length does not fit, the padding has another size than it must have, or is not zero.
     """
-    if not MIN_DOCUMENT <= len(padded) <= MAX_BLOCK:
-        raise FormatError("a padded document has an impossible size")
+    if len(padded) > MAX_BLOCK:
+        raise FormatError("a padded document is larger than a block")
     end = _LENGTH_SIZE + int.from_bytes(padded[:_LENGTH_SIZE])
     if padded_document_size(end - _LENGTH_SIZE) != len(padded):
         raise FormatError("a padded document has another size than its length asks for")

@@ -10,11 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from coincurve import PublicKey
-from sha3 import keccak_256  # type: ignore[import-untyped]
+from eth_hash.main import Keccak256
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils import ValidationError
 
 from medrec_py.crypto.keys import Deployment
 from medrec_py.errors import FormatError, InvalidInput
+
+try:
+    from eth_hash.backends.pysha3 import backend as _keccak_backend
+except ImportError:  # it has no wheel everywhere; eth-hash's own choice is slower
+    from eth_hash.backends.auto import AutoBackend
+
+    _keccak_backend = AutoBackend()
 
 SIGNATURE_SIZE = 65
 MAX_SIGNATURE_SIZE = 4096
@@ -34,9 +43,12 @@ _DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("chainId", "uint25
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2, secp256k1
 
 
+_keccak = Keccak256(_keccak_backend)
+
+
 def keccak(octets: bytes) -> bytes:
     """Keccak-256, as Ethereum uses it; 32 bytes."""
-    return bytes(keccak_256(octets).digest())
+    return _keccak(octets)
 
 
 def checksum_address(address: bytes) -> str:
@@ -97,9 +109,9 @@ def domain_separator(deployment: Deployment) -> bytes:
 def recover(digest: bytes, signature: bytes) -> bytes:
     """The address, 20 bytes, whose key made an ECDSA signature.
 
-    Raises: FormatError: the signature is not ``r ‖ s ‖ v`` of 65 bytes with v 27 or 28, ``r`` or ``s`` is out
-        of range, ``s`` lies in the
-            upper half (EIP-2: one signature, one encoding), or there is no such key.
+    Raises:
+        FormatError: the signature is not ``r ‖ s ‖ v`` of 65 bytes with v 27 or 28, ``r`` or ``s`` is out of range,
+            ``s`` lies in the upper half (EIP-2: one signature, one encoding), or there is no such key.
     """
     if len(signature) != SIGNATURE_SIZE or signature[64] not in (27, 28):
         raise FormatError("an ECDSA signature must be 65 bytes, r ‖ s ‖ v, with v 27 or 28")
@@ -107,10 +119,10 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     if not (0 < r < _CURVE_ORDER and 0 < s <= _CURVE_ORDER // 2):
         raise FormatError("r or s of a signature is out of range")
     try:
-        key = PublicKey.from_signature_and_message(signature[:64] + bytes([signature[64] - 27]), digest, hasher=None)
-    except Exception as error:  # coincurve raises plain Exception
+        parsed = Signature(signature[:64] + bytes([signature[64] - 27]))
+        return parsed.recover_public_key_from_msg_hash(digest).to_canonical_address()
+    except (BadSignature, ValidationError) as error:
         raise FormatError("a signature belongs to no key") from error
-    return keccak(key.format(compressed=False)[1:])[12:]
 
 
 def is_signed_by(

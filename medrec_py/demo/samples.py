@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
-PIECE_SIZE = 32
-_LEAST_DISTINCT = 16  # bytes of a piece: a run of zeros is found anywhere and tells nothing
+PIECE_SIZE, PIECE_DISTANCE = 32, 512
+_LEAST_DISTINCT = 8  # bytes of a piece: a run of zeros is found anywhere and tells nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Sample:
         return resources.files("medrec_py.demo").joinpath("data", self.name).read_bytes()
 
     def pieces(self) -> Iterator[bytes]:
-        """Pieces from all over the file that nothing else has by chance: what to look for where it must not be."""
+        """Pieces from all over the file, to look for where nothing of it may be. Nothing else has them by chance."""
         content = self.read()
-        for start in range(0, len(content) - PIECE_SIZE, max(PIECE_SIZE, len(content) // 100)):
+        for start in range(0, len(content) - PIECE_SIZE, PIECE_DISTANCE):
             piece = content[start : start + PIECE_SIZE]
             if len(set(piece)) >= _LEAST_DISTINCT:
                 yield piece

@@ -22,7 +22,7 @@ from medrec_py.ledger import Ledger
 from medrec_py.network import Network
 from medrec_py.patient import Patient
 from medrec_py.provider import Organisation, Practitioner, Provider
-from medrec_py.storage import open_store
+from medrec_py.storage import Cid, open_store
 from medrec_py.wallet import Signer, Wallet
 
 OPEN = "general"
@@ -208,6 +208,7 @@ def open_stage(chain_url: str | None, ipfs_url: str | None) -> Iterator[Stage]:
         folder = ipfs_url or resources.enter_context(tempfile.TemporaryDirectory(prefix="medrec-demo-"))
         vault = resources.enter_context(Vault(open_store(folder)))
         if ipfs_url is not None:
+            vault.has(Cid.of(b""))  # one that does not answer is found before anything is spent
             resources.callback(vault.clear_out)
         chain: Chain
         if chain_url is None:

@@ -141,7 +141,7 @@ class KuboStore(BlockStore):
 
     def version(self) -> str:
         """The node's own version, such as ``0.41.0``."""
-        return _field(self._rpc("version", None), "Version") or "unknown"
+        return str(_field(self._rpc("version", None), "Version") or "unknown")
 
     def close(self) -> None:
         """Closes the connections."""

@@ -206,7 +206,7 @@ def revert_data(error: ContractLogicError) -> bytes:
         return b""
     if message.startswith(("b'", 'b"')):
         return bytes(literal_eval(message))
-    return bytes.fromhex(message.removeprefix("custom error 0x").replace(": ", ""))
+    return bytes.fromhex(message.removeprefix("custom error ").removeprefix("0x").replace(": ", ""))
 
 
 def _readable(data: bytes) -> str:

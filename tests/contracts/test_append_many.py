@@ -244,7 +244,7 @@ def test_append_many_is_no_way_to_read(medrec, alice, clinic):
     assert medrec.may(alice, clinic, clinic, READ, GENERAL, TREAT) == Denial.CompartmentNotGranted
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(pattern=st.lists(st.sampled_from(["taken", "closed", "empty"]), max_size=7))
 def test_append_many_equals_its_accepted_entries(medrec, provider, alice, hospital, pattern):
     """Whatever is refused in between: the head is that of the accepted ones, and the events account for each."""

@@ -5,8 +5,6 @@ from hypothesis import strategies as st
 
 from tests.contracts.support import LAST_SECOND, LAST_VERSION, Denial, ProviderKind, Terms, plain
 
-few = settings(max_examples=30)
-
 
 def bits(size):
     """Numbers of that many bits, the largest and the smallest among them more often than by chance."""
@@ -29,7 +27,6 @@ def packed(terms, version):
     return word
 
 
-@few
 @given(terms=TERMS, version=bits(24))
 def test_permission_is_packed_in_its_order(words, terms, version):
     """Pack is the documented layout, and unpack undoes it."""
@@ -38,7 +35,6 @@ def test_permission_is_packed_in_its_order(words, terms, version):
     assert plain(words.unpackPermission(word)) == (terms, version)
 
 
-@few
 @given(word=WORD)
 def test_permission_is_all_of_its_word(words, word):
     """There is no bit that unpacking loses."""
@@ -46,7 +42,6 @@ def test_permission_is_all_of_its_word(words, word):
     assert packed(Terms(*terms), version) == word
 
 
-@few
 @given(terms=TERMS, version=bits(24))
 def test_permission_tombstone_is_the_next_version_alone(words, terms, version):
     """Nothing of the terms is left; the last version stays."""
@@ -66,7 +61,7 @@ def denial(terms, version, purpose, time):
     return Denial.CompartmentNotGranted if terms.purposes >> purpose & 1 else Denial.PurposeNotGranted
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(terms=TERMS, version=bits(24), purpose=bits(8), data=st.data())
 def test_permission_is_open_within_its_window_for_its_purposes(words, terms, version, purpose, data):
     """The masks at a time, with a purpose and without, and the reason where they lack something."""
@@ -89,7 +84,6 @@ ACCREDITATION = 0xFF | 1 << 9 | LAST_SECOND << 16
 SUSPENDED = 1 << 8
 
 
-@few
 @given(word=WORD, kind=st.sampled_from(ProviderKind), emergency=st.booleans(), expiry=bits(40))
 def test_provider_accreditation_sets_its_fields_alone(words, word, kind, emergency, expiry):
     """Kind, emergency mark and expiry; the suspension, the number of relayed calls and all free bits stay."""
@@ -97,14 +91,12 @@ def test_provider_accreditation_sets_its_fields_alone(words, word, kind, emergen
     assert words.accredited(word, kind, emergency, expiry) == expected
 
 
-@few
 @given(word=WORD, suspended=st.booleans())
 def test_provider_suspension_sets_its_bit_alone(words, word, suspended):
     """All else stays."""
     assert words.withSuspension(word, suspended) == word & ~SUSPENDED | suspended << 8
 
 
-@few
 @given(kind=st.sampled_from(ProviderKind), word=WORD)
 def test_provider_is_unpacked_by_its_layout(words, kind, word):
     """kind (8), suspended (1), emergency (1), free (6), expiry (40), relayed (64), free (136), from the lowest bit."""
@@ -121,7 +113,6 @@ def test_provider_is_unpacked_by_its_layout(words, kind, word):
 # ------------------------------------------------------------------------------------------------------------ histories
 
 
-@few
 @given(head=bits(200), length=bits(32), version=bits(24))
 def test_history_is_unpacked_by_its_layout(words, head, length, version):
     """head (200), length (32), keyring version (24), from the highest bit."""
@@ -129,7 +120,6 @@ def test_history_is_unpacked_by_its_layout(words, head, length, version):
     assert plain(words.unpackHistory(word)) == (head.to_bytes(25, "big"), length, version, version == LAST_VERSION)
 
 
-@few
 @given(head=bits(200), length=bits(32), version=bits(24))
 def test_history_raises_the_keyring_version_alone(words, head, length, version):
     """Head and length stay; so does the last version."""
@@ -137,7 +127,6 @@ def test_history_raises_the_keyring_version_alone(words, head, length, version):
     assert words.withNextKeyringVersion(word | version) == word | min(version + 1, LAST_VERSION)
 
 
-@few
 @given(length=bits(32), rest=bits(24), data=st.data())
 def test_history_has_entries_from_one_to_its_length(words, length, rest, data):
     """Neither entry 0 nor any beyond, of whatever size."""

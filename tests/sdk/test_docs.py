@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from medrec_py.cli.app import app
+from medrec_py.errors import MedRecError
 from medrec_py.purposes import Purpose
 from scripts import doc_tables
 from tests.support.documents import ROOT, anchors, code_blocks, code_spans, documents, links, name_of
@@ -57,6 +61,33 @@ def test_every_make_target_that_is_named_exists(document: Path) -> None:
 
 
 @every_document
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    """`medrec …` in a document can be typed, in remedies too."""
+    unknown = set()
+    for span in code_spans(document.read_text(encoding="utf-8")):
+        words = span.removeprefix("$ ").split()
+        if words and words[0] == "medrec" and not _is_command(words[1:]):
+            unknown.add(span)
+    assert not unknown
+
+
+def _is_command(words: list[str]) -> bool:
+    """Whether words lead from `medrec` to a command, or to a group of commands."""
+    here: Any = typer.main.get_command(app)
+    rest = iter(words)
+    for word in rest:
+        if word in {"--profile", "-p"}:
+            next(rest)
+        elif word.startswith("-") or not hasattr(here, "commands"):
+            break
+        elif word not in here.commands:
+            return False
+        else:
+            here = here.commands[word]
+    return True
+
+
+@every_document
 def test_python_in_documents_is_python(document: Path) -> None:
     """Each Python block at least compiles; those of the README are run by `test_readme.py`."""
     for block in code_blocks(document.read_text(encoding="utf-8"), "python"):
@@ -97,7 +128,7 @@ def test_every_public_error_has_its_cause_and_remedy() -> None:
 
 def test_every_error_of_the_package_says_its_own_remedy_or_its_familys() -> None:
     """No error falls back to the advice to report it, but those that nothing else can be said of."""
-    fallback = doc_tables.MedRecError.remedy
+    fallback = MedRecError.remedy
     assert not [error.__name__ for error in doc_tables.public_errors()[1:] if error.remedy == fallback]
 
 

@@ -1,4 +1,4 @@
-"""Wallets: keys from phrases and keystores as the standards have them, and no way for a secret to get out by accident."""
+"""Wallets: keys from phrases and keystores as the standards have them, and no way out for a secret."""
 
 from __future__ import annotations
 
@@ -202,13 +202,13 @@ def changed(document: dict[str, Any], *path: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("document", [PBKDF2, SCRYPT], ids=["pbkdf2", "scrypt"])
 def test_keystores_of_the_standard_open(document: dict[str, Any]) -> None:
-    """The vectors of the Web3 Secret Storage definition give their key, as text, as read, and with capitals in their names."""
+    """The vectors of the Web3 Secret Storage definition give their key, as text and as read."""
     assert Wallet.from_keystore(document, "testpassword").address == Wallet.from_key(KEY).address
     assert Wallet.from_keystore(json.dumps({**document, "Crypto": document["crypto"]}), "testpassword").address
 
 
 def test_a_keystore_gives_the_wallet_back() -> None:
-    """What `to_keystore` writes is of version 3, with scrypt at its full cost, salted anew; it opens here and with eth-account."""
+    """What `to_keystore` writes has scrypt at its full cost and a new salt; it opens here and with eth-account."""
     wallet = Wallet.from_key(KEY)
     document = wallet.to_keystore("correct horse")
     assert document["version"] == 3
@@ -267,7 +267,8 @@ def test_a_passphrase_that_does_not_open(document: dict[str, Any]) -> None:
         changed(PBKDF2, "crypto", "cipherparams", value={}),
         changed(PBKDF2, "crypto", "mac", value=7),
         changed(SCRYPT, "crypto", "kdfparams", "n", value=3),
-        changed(SCRYPT, "crypto", "kdfparams", "dklen", value=8),
+        changed(SCRYPT, "crypto", "kdfparams", "dklen", value=16),
+        changed(SCRYPT, "crypto", "kdfparams", "dklen", value=2**40),
     ],
 )
 def test_what_is_no_keystore_is_refused(document: Any) -> None:
@@ -404,7 +405,7 @@ def test_a_wallet_is_not_spread(spread: Any) -> None:
 
 
 def test_a_wallet_is_a_signer() -> None:
-    """The local wallet fulfils the protocol that all of MedRec asks for, and so does anything with its three members."""
+    """The local wallet fulfils the protocol that MedRec asks for, and so does anything with its three members."""
 
     class Remote:
         address = "0x" + "11" * 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
 from medrec_py.cli.checks import Examination, Finding, State
@@ -39,12 +41,14 @@ def doctor(session: Session) -> int:
             ],
             "settings": settings,
         },
-        Table(
-            ("", "", "", "what to do"),
-            [(Cell(one.state.value, _STYLES[one.state]), one.name, one.message, one.remedy) for one in findings],
-            "",
-        ),
+        Table(("", "", "found"), [row for one in findings for row in _rows(one)], ""),
         settings_table(settings),
         Cell("Everything that is needed is there.", "green") if sound else Cell("There are problems.", "bold red"),
     )
     return ExitCode.OK if sound else ExitCode.UNEXPECTED
+
+
+def _rows(finding: Finding) -> Iterator[tuple[str | Cell, ...]]:
+    yield Cell(finding.state.value, _STYLES[finding.state]), finding.name, finding.message
+    if finding.remedy:
+        yield "", "", Cell(f"→ {finding.remedy}", "bold")

@@ -86,9 +86,16 @@ def grant(
 @command(app, "revoke")
 def revoke(session: Session, address: Address) -> None:
     """End whatever somebody was granted, and change the keys, in one transaction."""
+    from medrec_py.chain.events import KeyringPublished  # noqa: PLC0415 - slow to import
+
     grantee = checked(address)
     patient = session.patient()
     revoked = patient.revoke(grantee)
+    changed = any(any(receipt.every(KeyringPublished)) for receipt in session.receipts)
+    if not revoked.rotated:
+        keys = "not changed yet: `medrec patient rotate`"
+    else:
+        keys = "changed" if changed else "unchanged, since nothing could be read"
     session.output.result(
         {
             "patient": patient.id,
@@ -100,12 +107,7 @@ def revoke(session: Session, address: Address) -> None:
         Fields(
             [
                 ("from", revoked.grantee),
-                (
-                    "keys",
-                    "changed, or nothing was readable"
-                    if revoked.rotated
-                    else "not changed yet: `medrec patient rotate`",
-                ),
+                ("keys", keys),
                 session.sent(),
             ]
         ),

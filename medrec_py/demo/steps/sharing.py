@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.filesize import decimal
 
 from medrec_py.chart import Appended
@@ -22,15 +24,15 @@ def append(stage: Stage, check: Checks) -> None:
             not appended.in_inbox,
             "it was sealed to the patient's inbox",
         )
-    seen = list(stage.public_bytes())
-    secret = [piece for sample in SAMPLES for piece in sample.pieces()]
-    secret += [text.encode() for text in (OPEN, CLOSED, "Kreiger", *(sample.title for sample in SAMPLES))]
-    found = [piece for piece in secret if any(piece in public for public in seen)]
-    check.that(
-        f"no block, transaction or event shows any of {len(secret)} pieces of their content, titles and names",
-        not found,
-        f"found {found[:1]!r}",
-    )
+    found = secrets_in(stage.public_bytes())
+    check.that("no block, transaction or event shows any of it, nor titles or names", not found, f"found {found[:1]!r}")
+
+
+def secrets_in(public: Iterable[bytes]) -> list[bytes]:
+    """What can be found of the files' content, of titles and of names."""
+    names = ("Kreiger", OPEN, CLOSED, *(sample.title for sample in SAMPLES))
+    secret = [*(name.encode() for name in names), *(piece for sample in SAMPLES for piece in sample.pieces())]
+    return [piece for octets in public for piece in secret if piece in octets]
 
 
 def _append(stage: Stage, sample: Sample) -> Appended:

@@ -76,7 +76,12 @@ def some_entry(compartments: int = 1, replaces: int = 0, pointer: bytes = b"\x11
 
 @pytest.fixture
 def world(chain: LocalChain) -> World:
-    """MedRec with its people."""
+    """MedRec with its people, new for each test."""
+    return settle(chain)
+
+
+def settle(chain: LocalChain) -> World:
+    """Deploy MedRec and give its people ether."""
     wallets = [Wallet.from_key(bytes([number]) * 32) for number in range(1, 6)]
     for wallet in wallets:
         chain.fund(wallet.address)

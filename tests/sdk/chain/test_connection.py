@@ -1,4 +1,4 @@
-"""The connection: every failure of a node or of the way to it is one of MedRec's errors, and no secret leaves with it."""
+"""The connection: every failure of a node or of the way to it is one of MedRec's errors, without secrets in it."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_a_callers_provider_may_raise_anything(chain: LocalChain, trouble: Excep
 
 
 def test_web3s_own_eth_tester_provider() -> None:
-    """A caller's Web3 with all its default middleware over eth-tester works: views, sending, reverts, too little ether."""
+    """A caller's Web3 over eth-tester, with all its default middleware: views, sending, reverts, too little ether."""
     web3 = Web3(EthereumTesterProvider(EthereumTester()))
     chain = Chain(web3)
     wallet, poor = Wallet.create(), Wallet.create()
@@ -324,7 +324,7 @@ def poa(chain: LocalChain) -> Node:
 
 
 def test_blocks_of_proof_of_authority_are_read(chain: LocalChain) -> None:
-    """A caller's Web3 without the middleware for it reads no such block; through a Chain it does, and then on its own too."""
+    """A caller's Web3 without the middleware for it reads no such block; through a Chain it does, then on its own."""
     web3 = Web3(poa(chain))
     seen = Chain(web3)
     assert seen.block().number == 0

@@ -166,7 +166,7 @@ def test_the_immutables_are_found_in_the_artifact() -> None:
 
 
 def test_where_the_deployer_is_refused(chain: LocalChain, payer: Wallet) -> None:
-    """A chain that takes no transaction without chain id gets an ordinary deployment, says why, and nothing is paid in vain."""
+    """A chain that takes no transaction without chain id gets an ordinary deployment, and nothing is paid in vain."""
 
     def protected(raw: str) -> Any:
         if raw == "0x" + deployment._DEPLOYER_TRANSACTION.hex():
@@ -227,7 +227,7 @@ def test_a_deployment_is_not_taken_on_trust(chain: LocalChain, payer: Wallet) ->
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    """A folder without the chain, text that is no JSON, a missing or mistyped field, and another chain's file are refused."""
+    """A folder without the chain, what is no JSON, a missing or mistyped field, and another chain's file."""
     with pytest.raises(NotDeployed, match="chain 7"):
         Deployed.load(tmp_path, 7)
     with pytest.raises(NotDeployed):

@@ -7,8 +7,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from web3 import EthereumTesterProvider
+from web3.types import RPCEndpoint
 
+from medrec_py.chain.events import PatientRegistered, ProfilePublished
 from medrec_py.chain.local import BLOCK_SECONDS, FUNDS, LocalChain
+from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.reverts import NotRegistrar, PermissionExpired
 from medrec_py.chain.transactions import InsufficientFunds
 from medrec_py.chain.types import Action, Denial
@@ -87,6 +91,45 @@ def test_reading_alone_makes_no_blocks(chain: LocalChain) -> None:
     assert BLOCK_SECONDS > 1
 
 
+def test_logs_are_those_of_eth_tester(world: World) -> None:
+    """Logs are read once for each block and filtered here; what comes out is what eth-tester itself would give."""
+    world.prepare()
+    world.contract.send(world.hospital, world.append())
+    theirs = EthereumTesterProvider.make_request
+    provider = world.chain.web3.provider
+    alice = "0x" + bytes.fromhex(world.alice.address[2:]).rjust(32, b"\0").hex()
+    registered = "0x" + PatientRegistered.topic.hex()
+    for wanted in (
+        {},
+        {"topics": [[registered]]},
+        {"topics": [registered, alice]},
+        {"topics": [None, alice]},
+        {"topics": [None, [alice, registered]]},
+        {"topics": [None, None, None, None]},
+        {"topics": [alice]},
+    ):
+        query = {"from_block": 2, "to_block": "latest", "address": world.contract.address, **wanted}
+        ours = provider.make_request(RPCEndpoint("eth_getLogs"), [query])["result"]
+        assert ours == list(theirs(provider, RPCEndpoint("eth_getLogs"), [query])["result"])  # type: ignore[arg-type]
+
+
+def test_logs_of_blocks_that_were_gone_back_behind_are_gone(world: World) -> None:
+    """After a snapshot the logs are those of the blocks that are there now, not of those that were read before."""
+    tester = world.chain.web3.provider.ethereum_tester  # type: ignore[attr-defined]
+
+    def digests() -> list[bytes]:
+        return [log.event.digest for log in fetch_logs(world.contract, [ProfilePublished], from_block=0)]
+
+    world.contract.send(world.alice, world.contract.publish_profile(b"\x01" * 32))
+    snapshot = tester.take_snapshot()
+    world.contract.send(world.alice, world.contract.publish_profile(b"\x02" * 32))
+    assert digests() == [b"\x01" * 32, b"\x02" * 32]
+    tester.revert_to_snapshot(snapshot)
+    assert digests() == [b"\x01" * 32]
+    world.contract.send(world.alice, world.contract.publish_profile(b"\x03" * 32))
+    assert digests() == [b"\x01" * 32, b"\x03" * 32]
+
+
 def test_accounts_are_given_ether_once(chain: LocalChain) -> None:
     """`fund` gives what is asked for, and nothing to those who have enough; without it an account cannot pay."""
     wallet = Wallet.create()
@@ -106,7 +149,7 @@ def test_who_has_no_ether_is_told(world: World) -> None:
 
 
 def test_who_has_no_ether_learns_the_contracts_reason_first(world: World) -> None:
-    """Calls and estimates cost nothing, as on other nodes: the refusal of an account without ether is the contract's."""
+    """Calls and estimates cost nothing, as on other nodes: who has no ether still learns what the contract says."""
     poor = Wallet.create()
     for refused in (world.contract.check, lambda _, call: world.contract.send(poor, call)):
         with pytest.raises(NotRegistrar, match=poor.address):

@@ -12,18 +12,20 @@ from medrec_py.chain import logs
 from medrec_py.chain.connection import NodeError, RateLimited
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import AuthorityAccepted, Event, Logged, ProfilePublished
+from medrec_py.chain.local import LocalChain
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.errors import ChainUnavailable, IntegrityError, InvalidInput
 
-from .conftest import World
+from .conftest import World, settle
 from .nodes import Node, Refusal, in_turn, refusing
 
 BLOCKS = 60
 
 
-@pytest.fixture
-def written(world: World) -> World:
-    """A chain of many blocks, a log in every one of the last `BLOCKS`."""
+@pytest.fixture(scope="module")
+def written() -> World:
+    """A chain of many blocks, a log in every one of the last `BLOCKS`. Tests read it alone."""
+    world = settle(LocalChain())
     for number in range(BLOCKS):
         world.contract.send(world.alice, world.contract.publish_profile(bytes([number]) * 32), gas=100_000)
     return world
@@ -137,12 +139,8 @@ def test_a_dense_stretch_does_not_slow_down_the_rest(written: World, monkeypatch
 
 def test_memory_is_bounded(written: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Logs are read as they are asked for, a window at a time, and where a window brings many the next is narrower."""
-    monkeypatch.setattr(logs, "FIRST_WINDOW", 16)
-    monkeypatch.setattr(
-        logs._Window,
-        "__init__",
-        lambda self: (setattr(self, "size", 16), setattr(self, "limit", 100), setattr(self, "streak", 0))[0],
-    )
+    window = logs._Window(size=16)
+    monkeypatch.setattr(logs, "_Window", lambda: window)
     monkeypatch.setattr(logs, "RESULTS_WANTED", 4)
     contract, node = through(written)
     end = written.chain.block_number()

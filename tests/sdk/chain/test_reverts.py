@@ -1,4 +1,4 @@
-"""Reverts: no error of the ABI and no reason of the predicate is unmapped, and each says what happened and what to do."""
+"""Reverts: no error of the ABI and no reason of the predicate is unmapped; each says what happened and what to do."""
 
 from __future__ import annotations
 

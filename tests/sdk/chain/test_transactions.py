@@ -393,7 +393,7 @@ def test_a_node_that_counts_too_few(chain: LocalChain, payer: Wallet, words: str
 
 
 def test_a_node_that_lags_after_a_receipt(chain: LocalChain, payer: Wallet) -> None:
-    """Behind a URL there may be several nodes: one that has not heard of our last transaction does not make us use its nonce again."""
+    """Behind a URL there may be several nodes: one that lags does not make us use a nonce again."""
     node = Node(chain)
     seen = node.chain()
     send(seen, payer, PAY)
@@ -403,7 +403,7 @@ def test_a_node_that_lags_after_a_receipt(chain: LocalChain, payer: Wallet) -> N
 
 
 def test_a_chain_that_went_back(chain: LocalChain, payer: Wallet) -> None:
-    """After a reorganisation, or on a development chain that was set back, nonces go back too: no gap, nothing waits for ever."""
+    """After a reorganisation, or on a chain that was set back, nonces go back too: nothing waits for ever."""
     tester = chain.web3.provider.ethereum_tester  # type: ignore[attr-defined]
     snapshot = tester.take_snapshot()
     send(chain, payer, PAY)
@@ -489,7 +489,7 @@ def test_a_node_that_forgets(chain: LocalChain, payer: Wallet) -> None:
 
 
 def test_a_forgotten_transaction_stops_nobody_behind_it(chain: LocalChain, payer: Wallet) -> None:
-    """One that the node forgot and that nobody waits for yet is handed over before the next, which would wait for ever."""
+    """One that the node forgot is handed over before the next, which would wait for it for ever."""
     node = Node(chain, {"eth_sendRawTransaction": in_turn("0x" + "00" * 32, forward(chain))})
     seen = node.chain()
     forgotten = submit(seen, payer, PAY)
@@ -519,7 +519,7 @@ def test_no_receipt_in_time(chain: LocalChain, payer: Wallet) -> None:
 
 
 def test_after_giving_up_the_account_goes_on(chain: LocalChain, payer: Wallet) -> None:
-    """A transaction that the node dropped and nobody waits for blocks nothing: its nonce is used again, so only one is carried out."""
+    """A dropped transaction that nobody waits for blocks nothing: its nonce is used again, so only one is mined."""
     node = Node(chain, {"eth_sendRawTransaction": lambda raw: "0x" + "00" * 32})
     seen = node.chain()
     with pytest.raises(TransactionTimeout):
@@ -531,7 +531,7 @@ def test_after_giving_up_the_account_goes_on(chain: LocalChain, payer: Wallet) -
 
 
 def test_a_node_that_fails_while_waiting(chain: LocalChain, payer: Wallet) -> None:
-    """Failures of the node while a receipt is waited for are waited out; the timeout has the last of them as its cause."""
+    """Failures of the node while a receipt is waited for are waited out; a timeout has the last as its cause."""
     failing = in_turn(
         requests.ConnectionError(), requests.Timeout(), lambda hash_: chain.request("eth_getTransactionReceipt", hash_)
     )
@@ -598,7 +598,7 @@ def test_any_wallet_of_the_protocol_will_do(chain: LocalChain, payer: Wallet) ->
 
 
 def test_the_same_transaction_from_two_processes_is_one(chain: LocalChain, payer: Wallet) -> None:
-    """Two that sign the same call with the same nonce have signed one transaction: it is carried out once, and both learn of it."""
+    """Two that sign the same call with the same nonce have signed one transaction: it is carried out once."""
     node = Node(chain, {"eth_sendRawTransaction": lambda raw: "0x" + "00" * 32})
     pending = submit(node.chain(), payer, PAY)
     receipt = send(chain, payer, PAY)

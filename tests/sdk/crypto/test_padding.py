@@ -64,7 +64,7 @@ def test_padding_must_be_zero(position: int) -> None:
         (600).to_bytes(4) + bytes(508),
         (2**32 - 1).to_bytes(4) + bytes(508),
         (5).to_bytes(4) + bytes(1020),
-        bytes(MAX_BLOCK + 1),
+        (MAX_BLOCK + 5).to_bytes(4).ljust(padding.padded_document_size(MAX_BLOCK + 5), b"\0"),
     ],
 )
 def test_other_sizes_than_the_one_are_refused(padded: bytes) -> None:

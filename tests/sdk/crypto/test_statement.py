@@ -242,6 +242,12 @@ class TestAttestation:
         with pytest.raises(InvalidInput):
             attest(refused, PLACE, RECORD_ID, **TERMS | change)
 
+    @pytest.mark.parametrize("size", [0, 4097])
+    def test_a_signature_has_a_size(self, size: int) -> None:
+        """65 bytes of a key, up to 4,096 of an account with code."""
+        with pytest.raises(FormatError):
+            Attestation.from_bytes(replace(ATTESTATION, signature=bytes(size)).to_bytes())
+
     @given(
         st.sampled_from(sorted(cbor2.loads(padding.unpad(ATTESTATION.to_bytes())))),
         st.none() | st.integers() | st.binary(),

@@ -146,6 +146,18 @@ def test_signers_are_recovered_as_wycheproof_says(vector: dict[str, str], parsed
     assert any(found) == (vector["result"] == "valid")
 
 
+@pytest.mark.parametrize("v", [27, 28, 29, 30])
+def test_what_ethereum_cannot_write_is_refused(v: int) -> None:
+    """A valid signature whose r lies beyond the order needs a v of 29 or 30, which ecrecover does not take either."""
+    vector = next(v for v in vectors("wycheproof_ecdsa_secp256k1.json") if v["comment"] == NOT_ON_ETHEREUM)
+    parsed = parse_der(bytes.fromhex(vector["sig"]))
+    assert vector["result"] == "valid"
+    assert parsed
+    account = keccak(bytes.fromhex(vector["publicKey"])[1:])[12:]
+    digest = hashlib.sha256(bytes.fromhex(vector["msg"])).digest()
+    assert not is_signed_by(account, digest, b"".join(part.to_bytes(32) for part in parsed) + bytes([v]))
+
+
 DIGEST = some("digest")
 STATEMENT = Statement(PLACE, some("id", 16), DOCTOR.address, 5, some("m"), some("c"))
 SIGNATURE = DOCTOR.sign_typed_data(STATEMENT.typed_data())

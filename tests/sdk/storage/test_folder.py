@@ -230,6 +230,41 @@ def test_collect_needs_locks(store: FolderStore, monkeypatch: pytest.MonkeyPatch
         again.collect()
 
 
+# --- durability -----------------------------------------------------------------------------------------------------
+
+
+def test_everything_is_flushed_before_it_counts(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut after ``put`` returns takes nothing: data, then names, then the pin are flushed, in that order.
+
+    A block gets its name only once its data are on the disk, so no name ever stands for half a block.
+    """
+    steps: list[str] = []
+
+    def shown(descriptor: int) -> str:
+        return str(Path(os.readlink(f"/dev/fd/{descriptor}")).relative_to(store.path))
+
+    def recorded(name: str, call: Callable[..., object], show: Callable[..., str]) -> Callable[..., object]:
+        def run(*arguments: object, **options: object) -> object:
+            steps.append(f"{name} {show(*arguments)}")
+            return call(*arguments, **options)
+
+        return run
+
+    monkeypatch.setattr(folder, "_flush", recorded("flush", folder._flush, shown))
+    monkeypatch.setattr(os, "fsync", recorded("flush", os.fsync, shown))
+    monkeypatch.setattr(os, "replace", recorded("name", os.replace, lambda _, to: Path(to).name))
+    monkeypatch.setattr(Path, "touch", recorded("pin", Path.touch, lambda path, *_: path.name))
+    cid = store.put(pieces(2 * MIB))
+
+    at = {step.rpartition("/")[2] if step.startswith("flush incoming") else step: n for n, step in enumerate(steps)}
+    names = [step for step in at if step.startswith("name ")]
+    assert len(names) == 3
+    for step in names:
+        block = step.removeprefix("name ")
+        assert at[block] < at[step] < at[f"flush blocks/{block[:2]}"] < at[f"pin {cid}"]
+    assert at[f"pin {cid}"] < at[f"flush pins/{cid.digest.hex()[:2]}"]
+
+
 # --- faults of the disk ---------------------------------------------------------------------------------------------
 
 

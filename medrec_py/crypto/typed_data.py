@@ -10,19 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from eth_hash.abc import BackendAPI
+from eth_hash.backends.auto import AutoBackend
 from eth_hash.main import Keccak256
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 
 from medrec_py.crypto.keys import Deployment
 from medrec_py.errors import FormatError, InvalidInput
 
+_keccak_backend: BackendAPI
 try:
-    from eth_hash.backends.pysha3 import backend as _keccak_backend
-except ImportError:  # it has no wheel everywhere; eth-hash's own choice is slower
-    from eth_hash.backends.auto import AutoBackend
+    from eth_hash.backends.pysha3 import PySha3Backend
 
+    _keccak_backend = PySha3Backend()
+except ImportError:  # it has no wheel everywhere; eth-hash's own choice is slower
     _keccak_backend = AutoBackend()
 
 SIGNATURE_SIZE = 65

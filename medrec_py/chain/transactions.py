@@ -306,7 +306,7 @@ def _check_fee(price: int, max_fee_per_gas: int | None) -> None:
 _KNOWN = re.compile(r"already known|known transaction|already imported|already exists|already in", re.IGNORECASE)
 _NONCE_TAKEN = re.compile(
     r"nonce (is )?too low|correct nonce|invalid (transaction )?nonce|oldnonce"
-    r"|replacement transaction|too low to replace"
+    r"|replacement transaction|too low to replace|can't be replaced"
     r"|^transaction underpriced$",  # Ganache says so of a nonce that another transaction waits with
     re.IGNORECASE,
 )

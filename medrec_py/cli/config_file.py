@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,19 @@ def change(path: Path, name: str, value: str | float | list[str] | None) -> None
     if kept and not kept[-1].endswith("\n"):
         kept.append("\n")
     if value is not None:
-        # In front of everything, since what follows a [table] would belong to that.
         kept.insert(_head(kept), f"{name} = {_toml(value)}\n")
     text = "".join(kept)
-    if tomllib.loads(text) != after:
+    if not _says(text, after):
         raise ConfigurationError(f"{path} cannot be changed safely: edit it yourself ({name})")
     private_folder(path.parent)
     write_private(path, text)
+
+
+def _says(text: str, values: dict[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == values
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _text(path: Path) -> str:
@@ -62,7 +69,8 @@ def _head(lines: list[str]) -> int:
 
 def _without(lines: list[str], name: str) -> list[str]:
     """The lines without the value of that name, which may take several."""
-    start = next((place for place, line in enumerate(lines) if re.match(rf'"?{re.escape(name)}"?\s*=', line)), None)
+    top = list(takewhile(lambda line: not line.startswith("["), lines))  # what follows belongs to a [table]
+    start = next((place for place, line in enumerate(top) if re.match(rf'"?{re.escape(name)}"?\s*=', line)), None)
     if start is None:
         return lines
     for end in range(start + 1, len(lines) + 1):

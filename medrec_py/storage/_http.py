@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from medrec_py.errors import BlockTooLarge, StoreTimeout, StoreUnavailable
+from medrec_py.errors import BlockTooLarge, InvalidInput, StoreTimeout, StoreUnavailable
 
 _PIECE: Final = 1 << 16
+_HEADER_NAME: Final = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _T = TypeVar("_T")
 
 
@@ -75,6 +77,21 @@ class Deadline:
                 raise BlockTooLarge(f"{self._name} sends more than {limit} bytes")
             if moves is not None and moves(bytes(data)):
                 self._end = time.monotonic() + self._seconds
+
+
+def headers(base: Mapping[str, str], token: str | None, given: Mapping[str, str] | None) -> dict[str, str]:
+    """The headers of each request.
+
+    Raises:
+        InvalidInput: if one can't be sent, such as a token with the line break of the file that it came from. The
+            message names the header and does not show its value.
+    """
+    secret = {} if token is None else {"Authorization": f"Bearer {token}"}
+    together = {**base, **secret, **(given or {})}
+    for name, value in together.items():
+        if not _HEADER_NAME.fullmatch(name) or not (value.isascii() and value.isprintable()):
+            raise InvalidInput(f"the header {name!r} has characters that HTTP can't carry (a line break?)")
+    return together
 
 
 def send(request: Callable[[], _T], deadline: Deadline) -> _T:

@@ -41,7 +41,8 @@ class Readable(Protocol):
         ...
 
 
-Source: TypeAlias = bytes | bytearray | memoryview | Readable | Iterable[bytes]
+Octets: TypeAlias = bytes | bytearray | memoryview
+Source: TypeAlias = Octets | Readable | Iterable[Octets]
 """Content to store: bytes, a binary stream, or an iterable of bytes of any lengths."""
 
 
@@ -151,7 +152,7 @@ def _node(links: list[_Link]) -> tuple[_Link, bytes]:
     return _Link(cid, sum(link.size for link in links), len(block) + sum(link.stored for link in links)), block
 
 
-def chunks(source: Source) -> Iterator[bytes | bytearray | memoryview]:
+def chunks(source: Source) -> Iterator[Octets]:
     """The source in pieces as they come."""
     if isinstance(source, (bytes, bytearray)):
         yield source
@@ -167,7 +168,7 @@ def chunks(source: Source) -> Iterator[bytes | bytearray | memoryview]:
         raise InvalidInput(f"content is bytes, a binary stream or an iterable of bytes, not {type(source).__name__}")
 
 
-def _octets(chunk: object) -> bytes | bytearray | memoryview:
+def _octets(chunk: object) -> Octets:
     if isinstance(chunk, (bytes, bytearray)):
         return chunk
     if isinstance(chunk, memoryview):

@@ -83,13 +83,13 @@ class FolderStore(BlockStore):
     Raises:
         InvalidInput: if the folder holds something else, or a layout that this version doesn't
             know.
-        StoreReadOnly: if it doesn't exist and may not be made.
-        StoreUnavailable: if it can't be read.
+        StoreUnavailable: if it can't be made or read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         self.name = f"folder {self.path}"
+        self._marker = self.path / "medrec-store"
         with self._errors("open"):
             self._prepare()
         with suppress(OSError):  # a store that can only be read stays as it is
@@ -103,7 +103,7 @@ class FolderStore(BlockStore):
             try:
                 os.stat(self._block(cid))
             except FileNotFoundError:
-                os.stat(self.path)
+                os.stat(self._marker)
                 return False
             return True
 
@@ -140,7 +140,7 @@ class FolderStore(BlockStore):
                         raise BlockTooLarge(f"{self.name}: the file of {cid} has {size} bytes")
                     return Unverified(file.read(size) or b"")
             except FileNotFoundError:
-                os.stat(self.path)  # an unplugged disk is not a missing block
+                os.stat(self._marker)  # an unplugged disk is not a missing block
                 raise BlockNotFound(f"{self.name} does not have {cid}") from None
 
     def _store(self, blocks: Iterable[Block], roots: Sequence[Cid] | None = None) -> Cid:
@@ -194,8 +194,7 @@ class FolderStore(BlockStore):
             return Collected(count, size)
 
     def _prepare(self) -> None:
-        marker = self.path / "medrec-store"
-        if not marker.exists():
+        if not self._marker.exists():
             self.path.mkdir(parents=True, exist_ok=True)
             strange = {entry.name for entry in os.scandir(self.path)} - _OURS
             if any(not name.startswith(".") for name in strange):
@@ -207,9 +206,9 @@ class FolderStore(BlockStore):
             (self.path / "incoming").mkdir(exist_ok=True)
             draft = self.path / f".medrec-store-{secrets.token_hex(8)}"
             _write(draft, _LAYOUT.encode())
-            os.replace(draft, marker)
+            os.replace(draft, self._marker)
             _flush_folder(self.path)
-        elif marker.read_text() != _LAYOUT:
+        elif self._marker.read_text() != _LAYOUT:
             raise InvalidInput(f"{self.path} has a layout that this version does not know")
 
     def _clean(self) -> None:

@@ -28,9 +28,12 @@ class GatewayStore(BlockStore):
     Warning: whoever runs it sees which blocks you fetch, and when. An address that came from somebody else (a
     provider's profile) makes this machine send requests wherever they say.
 
+    Note: Kubo's gateway answers at ``127.0.0.1``, but redirects ``localhost`` to a host for each CID, which is refused.
+
     Args:
         url: ``https://HOST`` or ``http://HOST:PORT``, with the path before ``/ipfs/`` if it has one.
-        headers: Further HTTP headers for each request, e.g. ``Authorization``.
+        token: Bearer token for each request.
+        headers: Further HTTP headers for each request.
         timeout: Seconds for connecting, and for each whole answer.
 
     Raises:
@@ -39,11 +42,14 @@ class GatewayStore(BlockStore):
 
     writable = False
 
-    def __init__(self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, token: str | None = None, headers: Mapping[str, str] | None = None, timeout: float = 10.0
+    ) -> None:
         if timeout <= 0:
             raise InvalidInput("the timeout must be positive")
         self._base = _base(url)
-        self._headers = {"Accept": "application/vnd.ipld.raw", "Accept-Encoding": "identity", **(headers or {})}
+        accept = {"Accept": "application/vnd.ipld.raw", "Accept-Encoding": "identity"}
+        self._headers = _http.headers(accept, token, headers)
         self._timeout = timeout
         self._pool = _http.pool()
         self.name = f"gateway {self._base}"

@@ -25,7 +25,7 @@ from medrec_py.errors import (
     StoreTimeout,
     StoreUnavailable,
 )
-from medrec_py.storage._http import Deadline, close, send
+from medrec_py.storage import _http
 from medrec_py.storage.cid import DAG_PB, Cid, Unverified
 from medrec_py.storage.dag import BLOCK_LIMIT, Block
 from medrec_py.storage.store import BlockStore
@@ -74,6 +74,7 @@ class KuboStore(BlockStore):
             raise InvalidInput("the timeout must be positive, and the search time not negative")
         self._timeout = timeout
         self._search = search
+        all_headers = _http.headers({"Accept-Encoding": "identity"}, token, headers)
         multiaddr, base = _multiaddr(address)
         self.client = _client(multiaddr, base)
         http = self.client._client  # noqa: SLF001  what carries its requests; the version is pinned
@@ -81,9 +82,9 @@ class KuboStore(BlockStore):
         self._base: str = http._base_url  # noqa: SLF001
         for adapter in self._session.adapters.values():
             adapter.poolmanager.connection_pool_kw.pop("strict", None)  # urllib3 would warn at each request
-        self._session.headers.update({"Accept-Encoding": "identity", **(headers or {})})
-        if token is not None:
-            self._session.auth = _bearer(token)  # as a header alone, ~/.netrc would override it
+        self._session.headers.update(all_headers)
+        if "Authorization" in all_headers:
+            self._session.auth = lambda request: request  # without it, ~/.netrc would replace the header
         self.name = f"Kubo {address}"
 
     # --- primitives -------------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ class KuboStore(BlockStore):
     def close(self) -> None:
         """Closes the connections."""
         for adapter in self._session.adapters.values():
-            close(adapter.poolmanager)  # type: ignore[attr-defined]
+            _http.close(adapter.poolmanager)  # type: ignore[attr-defined]
         self.client.close()
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ class KuboStore(BlockStore):
         Returns:
             The answer, at most ``limit`` bytes.
         """
-        deadline = Deadline(self.name, self._timeout + extra)
+        deadline = _http.Deadline(self.name, self._timeout + extra)
         headers = {}
         if body is not None:
             boundary = secrets.token_hex(16)
@@ -193,7 +194,7 @@ class KuboStore(BlockStore):
             stream=True,
             allow_redirects=False,
         )
-        with deadline.errors(), send(request, deadline) as response:
+        with deadline.errors(), _http.send(request, deadline) as response:
             if response.status_code == 200:
                 return deadline.read(response.raw, limit, moves)
             message = deadline.read(response.raw, _MESSAGE_LIMIT)
@@ -253,14 +254,6 @@ def _multiaddr(address: str) -> tuple[str, str]:
         kind = "dns"
     port = port or (443 if url.scheme == "https" else 80)
     return f"/{kind}/{host}/tcp/{port}/{url.scheme}", f"{url.path.strip('/')}/api/v0".lstrip("/")
-
-
-def _bearer(token: str) -> Any:
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-    return authorize
 
 
 def _form(block: bytes, boundary: str) -> bytes:

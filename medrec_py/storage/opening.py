@@ -48,7 +48,7 @@ def open_store(
     Raises:
         InvalidInput: if the address can't be used, or a token or headers are given with a list or a folder.
         ConfigurationError: if it needs an extra that is not installed.
-        StoreReadOnly, StoreUnavailable: if a folder can't be opened. Servers are asked only when needed.
+        StoreUnavailable, StoreFull: if a folder can't be made or read. Servers are asked only when needed.
     """
     if not isinstance(address, (str, Path, BlockStore)):
         if token is not None or headers:
@@ -59,9 +59,7 @@ def open_store(
     if isinstance(address, str) and address.startswith(("http://", "https://", *_MULTIADDR)):
         return KuboStore(address, token=token, headers=headers, timeout=timeout)
     if isinstance(address, str) and address.startswith(("gateway+http://", "gateway+https://")):
-        secret = {"Authorization": f"Bearer {token}"} if token is not None else {}
-        url = address.removeprefix("gateway+")
-        return GatewayStore(url, headers={**secret, **(headers or {})}, timeout=timeout)
+        return GatewayStore(address.removeprefix("gateway+"), token=token, headers=headers, timeout=timeout)
     if token is not None or headers:
         raise InvalidInput("a folder takes neither token nor headers")
     return FolderStore(_folder(address).expanduser())

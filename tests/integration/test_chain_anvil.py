@@ -16,21 +16,20 @@ from medrec_py.chain import reverts
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import DEPLOYER, create2_address, deploy
-from medrec_py.chain.events import ProfilePublished, RecordAppended
+from medrec_py.chain.events import ProfilePublished
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call, InsufficientFunds, find_receipt, send, submit
-from medrec_py.chain.types import Entry, ProviderKind, Terms
+from medrec_py.chain.types import ProviderKind
 from medrec_py.errors import ChainUnavailable, TransactionFailed, TransactionTimeout, WrongChain
 from medrec_py.wallet import Wallet
 from scripts.devchain import free_port, running_anvil
 from tests.sdk.chain.nodes import Node, Refusal
-from tests.support.chains import ANVIL_PHRASE, Site, killable_anvil, settle, until
+from tests.support.chains import ANVIL_PHRASE, Site, a_records_way, killable_anvil, profiles, settle, until
 from tests.support.hostile import Server, ok, serving, status
 
 pytestmark = pytest.mark.anvil
 
 DAY = 86_400
-TREAT = 0
 
 
 @pytest.fixture(scope="module")
@@ -40,51 +39,7 @@ def site() -> Iterator[Site]:
         yield settle(chain, ANVIL_PHRASE)
 
 
-def profiles(site: Site, account: Wallet) -> list[int]:
-    """The numbers that an account published, in order."""
-    found = fetch_logs(site.contract, [ProfilePublished], from_block=0, account=account.address)
-    return [int.from_bytes(log.event.digest) for log in found if isinstance(log.event, ProfilePublished)]
-
-
 # --- what a record takes --------------------------------------------------------------------------
-
-
-def a_records_way(site: Site) -> None:
-    """Register, accredit, grant, append, be refused, revoke, be refused: with the contract's own words each time."""
-    contract, alice, hospital = site.contract, site.person(), site.person()
-    end = site.chain.now() + DAY
-    entry = Entry(1, 0, b"\x11" * 32, b"\x22" * 32)
-    append = contract.append(alice.address, hospital.address, 0, TREAT, entry)
-
-    with pytest.raises(reverts.PatientUnknown):
-        contract.send(alice, contract.revoke(alice.address, hospital.address))
-    contract.send(alice, contract.register())
-    with pytest.raises(reverts.AlreadyRegistered) as twice:
-        contract.send(alice, contract.register())
-    assert twice.value.values == {"patient": alice.address}
-    with pytest.raises(reverts.NotAccredited):
-        contract.send(hospital, append)
-    with pytest.raises(reverts.NotRegistrar):
-        contract.send(alice, contract.accredit(alice.address, ProviderKind.PRACTITIONER, False, end))
-    contract.send(site.rich, contract.accredit(hospital.address, ProviderKind.ORGANISATION, False, end))
-    with pytest.raises(reverts.PermissionMissing):
-        contract.send(hospital, append)
-    terms = Terms(1, 1, 0, end, 1 << TREAT)
-    contract.send(alice, contract.grant(alice.address, hospital.address, terms, bytes(32), 1))
-    receipt = contract.send(hospital, append)
-    assert receipt.only(RecordAppended).entry == entry
-    assert receipt.only(RecordAppended).time == receipt.timestamp
-    assert contract.history_of(alice.address).length == 1
-
-    with pytest.raises(reverts.StaleKeyring) as stale:
-        contract.send(hospital, contract.append(alice.address, hospital.address, 7, TREAT, entry))
-    assert (stale.value.values["current"], stale.value.values["given"]) == (0, 7)
-    contract.send(alice, contract.revoke_and_rotate(alice.address, hospital.address, 0, 1, b"\x33" * 32))
-    with pytest.raises(reverts.PermissionRevoked):
-        contract.send(hospital, append)
-    with pytest.raises(reverts.PermissionRevoked) as mined:
-        contract.send(hospital, append, gas=200_000)
-    assert mined.value.__notes__
 
 
 def test_a_record_on_london(site: Site) -> None:
@@ -114,7 +69,7 @@ def test_a_hundred_threads_on_one_account(site: Site) -> None:
 
 
 def test_two_processes_on_one_account(site: Site) -> None:
-    """Two connections that know nothing of each other, twenty threads each: the account's transactions are all mined."""
+    """Two connections that know nothing of each other, twenty threads each: all transactions are mined."""
     sender = site.person()
     with Chain.connect(site.chain.web3.provider.endpoint_uri) as other:  # type: ignore[attr-defined]
         contracts = [site.contract, MedRecContract(other, site.contract.address)]
@@ -419,7 +374,7 @@ def test_another_chain_than_expected() -> None:
 
 
 def test_a_callers_own_web3_with_headers(site: Site) -> None:
-    """Behind a gateway that asks for a key, a caller's own Web3 that has it reads and sends; without it nothing works."""
+    """Behind a gateway that asks for a key, a caller's own Web3 that has it reads and sends; others do not."""
     node: str = site.chain.web3.provider.endpoint_uri  # type: ignore[attr-defined]
 
     def gateway(server: Server, request: bytes) -> Iterator[bytes]:

@@ -80,12 +80,13 @@ def test_the_request_is_the_one_of_the_specification() -> None:
 def test_writing_is_refused() -> None:
     """A gateway can be read only, and isn't even asked."""
     store = GatewayStore("http://127.0.0.1:1")
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: store.put(b"x"),
         lambda: store.put_block(b"x"),
         lambda: store.pin(CID),
         lambda: store.unpin(CID),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(StoreReadOnly):
             write()
 

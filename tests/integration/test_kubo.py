@@ -21,6 +21,7 @@ from medrec_py.errors import (
     StoreUnavailable,
 )
 from medrec_py.storage import Cid, FallbackStore, FolderStore, KuboStore, dag, export_car, import_car, open_store
+from medrec_py.storage.cid import DAG_PB
 from tests.support.content import MIB, content, pieces
 from tests.support.hostile import Server, ok, serving, status
 from tests.support.kubo import TOKEN, KuboNode, kubo_node
@@ -187,7 +188,7 @@ def test_cars_go_both_ways(kubo: KuboNode, store: KuboStore, tmp_path: Path) -> 
 def test_a_directory_from_kubo_is_refused(kubo: KuboNode, store: KuboStore) -> None:
     """A directory has a CID in our form, but is no record: FormatError."""
     empty = kubo.run("files", "stat", "--hash", "--cid-base=base32", "/").decode().strip()
-    directory = Cid(dag.DAG_PB, Cid.parse(kubo.run("cid", "base32", empty).decode().strip()).digest)
+    directory = Cid(DAG_PB, Cid.parse(kubo.run("cid", "base32", empty).decode().strip()).digest)
     with pytest.raises(FormatError):
         store.verify(directory)
 

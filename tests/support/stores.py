@@ -53,11 +53,12 @@ class MemoryStore(BlockStore):
 
     def _store(self, blocks: Iterable[Block], roots: Sequence[Cid] | None = None) -> Cid:
         self._fail()
+        stored = []
         for cid, block in blocks:
             self.blocks[cid.digest] = block
-            last = cid
-        self.pinned.update([last] if roots is None else roots)
-        return last
+            stored.append(cid)
+        self.pinned.update(stored[-1:] if roots is None else roots)
+        return stored[-1]
 
     def _fail(self) -> None:
         if self.fault is not None:

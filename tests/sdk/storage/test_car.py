@@ -192,7 +192,7 @@ def test_a_refused_car_leaves_no_block_in_the_folder(tmp_path: Path) -> None:
 GOOD = car(A, ABSENT, blocks=[(A, b"a"), (ABSENT, b"absent")])
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_any_change_is_refused_or_harmless(data: st.DataObject) -> None:
     """A CAR with bytes changed raises one of the documented errors, or pins only what matches its CIDs."""
@@ -216,6 +216,7 @@ def test_any_change_is_refused_or_harmless(data: st.DataObject) -> None:
         store.verify(root)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_refused(data: bytes) -> None:
     """Random bytes raise a documented error and nothing else."""

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medrec_py.errors import BlockMismatch, FormatError, InvalidInput
@@ -32,6 +32,7 @@ def test_raw_cid_comes_from_the_pointer_alone() -> None:
     assert Cid.of(b"") == Cid.raw(hashlib.sha256(b"").digest())
 
 
+@settings(deadline=None)
 @given(cids)
 def test_text_and_bytes_lead_back(cid: Cid) -> None:
     """Text and binary form of every CID parse to the same CID."""
@@ -41,6 +42,7 @@ def test_text_and_bytes_lead_back(cid: Cid) -> None:
     assert len(str(cid)) == 59
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=70), st.text(min_size=58, max_size=58).map(lambda text: "b" + text)))
 def test_text_that_is_no_cid_is_refused(text: str) -> None:
     """Any other text raises InvalidInput and nothing else."""
@@ -48,6 +50,7 @@ def test_text_that_is_no_cid_is_refused(text: str) -> None:
         Cid.parse(text)
 
 
+@settings(deadline=None)
 @given(cids, st.data())
 def test_a_changed_letter_is_another_cid_or_none(cid: Cid, data: st.DataObject) -> None:
     """No two texts mean the same CID: whatever still parses after a change gives exactly the changed text."""
@@ -102,6 +105,7 @@ def test_refusal_shows_little_of_a_long_text() -> None:
     assert len(str(caught.value)) < 200
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=40), st.binary(min_size=36, max_size=36)))
 def test_bytes_that_are_no_cid_are_refused(data: bytes) -> None:
     """Any other bytes raise FormatError and nothing else."""
@@ -133,6 +137,7 @@ def test_repr_can_be_evaluated() -> None:
     assert eval(repr(Cid.of(b"a"))) == Cid.of(b"a")  # noqa: S307
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.data())
 def test_unverified_bytes_come_out_only_unchanged(block: bytes, data: st.DataObject) -> None:
     """Bytes from outside can be had only if they hash to the CID; a flipped bit raises BlockMismatch."""

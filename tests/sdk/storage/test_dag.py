@@ -67,6 +67,7 @@ def test_blocks_come_in_an_order_in_which_they_can_be_stored(small_leaves: None)
     assert cid == dag.file_cid(content(200 * SMALL))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=10 * SMALL), st.lists(st.integers(0, 3 * SMALL), max_size=20), st.randoms())
 def test_how_content_arrives_does_not_matter(data: bytes, lengths: list[int], random: object) -> None:
     """Bytes, a stream with short reads, and pieces of any lengths and types give the same file."""
@@ -121,7 +122,7 @@ def test_memory_stays_small_whatever_the_size() -> None:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.integers(0, 400 * SMALL),
     st.integers(0, 410 * SMALL),
@@ -186,6 +187,7 @@ def test_what_is_not_a_node_of_a_file_is_refused(block: bytes) -> None:
         dag.children(block)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(block: bytes) -> None:
     """Random bytes as a node raise FormatError and nothing else."""
@@ -196,7 +198,7 @@ def test_random_bytes_are_refused(block: bytes) -> None:
 HONEST = node([Cid.of(bytes([i])) for i in range(3)], [MIB, MIB, 5])
 
 
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 @given(st.data())
 def test_a_node_with_any_change_outside_its_hashes_is_refused(data: st.DataObject) -> None:
     """A real node with bytes changed, inserted or removed is refused, unless only a hash in it became another."""
@@ -308,6 +310,7 @@ def test_a_file_that_claims_to_be_enormous_costs_nothing_to_look_at() -> None:
 # --- integers -------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1))
 def test_integers_lead_back(value: int) -> None:
     """Every integer below 2^63 reads back from its shortest form."""

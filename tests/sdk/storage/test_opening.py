@@ -96,9 +96,24 @@ def test_a_password_in_an_address_is_refused_and_not_shown(scheme: str) -> None:
 
 def test_a_token_is_for_one_server(tmp_path: Path) -> None:
     """A token given with a list would go to each server in it; with a folder it means nothing."""
-    for address in ([tmp_path / "a", "http://127.0.0.1:5001"], tmp_path / "a"):
+    addresses: list[Path | list[str]] = [[str(tmp_path / "a"), "http://127.0.0.1:5001"], tmp_path / "a"]
+    for address in addresses:
         with pytest.raises(InvalidInput, match="token"):
             open_store(address, token="secret")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:5001", "gateway+http://127.0.0.1:8080"])
+@pytest.mark.parametrize(
+    ("token", "headers"),
+    [("secret\n", {}), ("sécret", {}), (None, {"X-Key": "secret\r\nHost: evil"}), (None, {"X Key": "secret"})],
+)
+def test_headers_that_http_cannot_carry_are_refused_and_not_shown(
+    address: str, token: str | None, headers: dict[str, str]
+) -> None:
+    """A token read with its line break is named as the fault, before any request, without repeating it."""
+    with pytest.raises(InvalidInput) as caught:
+        open_store(address, token=token, headers=headers)
+    assert "cret" not in str(caught.value)
 
 
 def test_timeouts_must_be_positive() -> None:

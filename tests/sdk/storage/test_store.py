@@ -1,7 +1,7 @@
 """What all stores share: checking, limits, files, read-back. Tried on the smallest home there is."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medrec_py.errors import BlockMismatch, BlockNotFound, BlockTooLarge, FormatError, InvalidInput
@@ -26,6 +26,7 @@ def test_what_is_put_comes_back(size: int) -> None:
     assert store.verify(cid) == size
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_block_is_named_by_its_hash(data: bytes) -> None:
     """``put_block`` gives the raw CID, pins the block, and ``get_block`` returns it."""

@@ -1,0 +1,501 @@
+"""MedRec once more, in Python, from what `contracts/interfaces/IMedRec.sol` says: what each call does, emits and refuses.
+
+Nothing is shared with the contracts but that text. The heads come from `tests/vectors/generate_head.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from tests.vectors import generate_head
+from tests.vectors.generate_head import ERASED, KEYRING, LAST_KEYRING_VERSION, MOVED, RECORD
+
+Address = bytes
+Event = tuple[str, tuple[Any, ...]]
+
+ZERO = bytes(20)
+NO_BYTES = bytes(32)
+LAST_VERSION = 2**24 - 1
+HISTORY = 1
+READ, APPEND, DECIDE = range(3)
+
+
+class Denial(IntEnum):
+    NONE = 0
+    PATIENT_UNKNOWN = 1
+    NOT_CONTROLLER = 2
+    AGENT_NOT_NAMED = 3
+    AGENT_EXPIRED = 4
+    AGENT_SUSPENDED = 5
+    AGENT_ACCREDITATION_EXPIRED = 6
+    NOT_ACCREDITED = 7
+    SUSPENDED = 8
+    ACCREDITATION_EXPIRED = 9
+    NOT_GRANTED = 10
+    REVOKED = 11
+    NOT_YET_VALID = 12
+    EXPIRED = 13
+    COMPARTMENT_NOT_GRANTED = 14
+    PURPOSE_NOT_GRANTED = 15
+
+
+class Refused(Exception):
+    """An error of the contract, with its values."""
+
+    def __init__(self, name: str, *values: Any) -> None:
+        super().__init__(name, values)
+        self.name = name
+        self.values = values
+
+
+class Terms(NamedTuple):
+    read: int = 0
+    append: int = 0
+    not_before: int = 0
+    expiry: int = 0
+    purposes: int = 0
+    flags: int = 0
+
+    def is_open(self, time: int) -> bool:
+        return self.not_before <= time < self.expiry
+
+
+class Permission(NamedTuple):
+    terms: Terms = Terms()
+    version: int = 0
+
+    def reading(self, time: int) -> int:
+        """The live reading mask, whatever for."""
+        return self.terms.read if self.terms.is_open(time) else 0
+
+
+class Entry(NamedTuple):
+    compartments: int
+    replaces: int
+    pointer: bytes
+    claim: bytes
+
+
+class Item(NamedTuple):
+    patient: Address
+    keyring_version: int
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Provider:
+    kind: int = 0
+    suspended: bool = False
+    emergency: bool = False
+    expiry: int = 0
+    relayed: int = 0
+
+
+@dataclass(frozen=True)
+class Patient:
+    wallet: Address = ZERO
+    decisions: int = 0
+    flags: int = 0
+
+
+@dataclass
+class Model:
+    """The state, and the functions by the names that the contract gives them; `now` and `sender` are set before a call."""
+
+    authority: Address
+    now: int
+    pending: Address = ZERO
+    sender: Address = ZERO
+    registrars: set[Address] = field(default_factory=set)
+    providers: dict[Address, Provider] = field(default_factory=lambda: defaultdict(Provider))
+    agents: dict[tuple[Address, Address], int] = field(default_factory=lambda: defaultdict(int))
+    patients: dict[Address, Patient] = field(default_factory=lambda: defaultdict(Patient))
+    profiles: dict[Address, bytes] = field(default_factory=lambda: defaultdict(lambda: NO_BYTES))
+    permissions: dict[tuple[Address, Address], Permission] = field(default_factory=lambda: defaultdict(Permission))
+    words: dict[Address, int] = field(default_factory=lambda: defaultdict(int))
+    events: list[Event] = field(default_factory=list)
+
+    def emit(self, name: str, *values: Any) -> None:
+        self.events.append((name, values))
+
+    # -------------------------------------------------------------------------------------------------------- predicate
+
+    def may(
+        self, patient: Address, actor: Address, principal: Address, action: int, compartments: int, purpose: int
+    ) -> Denial:
+        if principal == patient:
+            if self.patients[patient].wallet == ZERO:
+                return Denial.PATIENT_UNKNOWN
+            if self.patients[patient].wallet != actor:
+                return Denial.NOT_CONTROLLER
+            return Denial.NONE if purpose <= 15 else Denial.PURPOSE_NOT_GRANTED
+        if action == DECIDE:
+            return Denial.NOT_CONTROLLER
+        reasons = [
+            *(self._agent_reasons(actor, principal) if actor != principal else ()),
+            *self._principal_reasons(principal, action),
+            *self._permission_reasons(self.permissions[patient, principal], action, compartments, purpose),
+        ]
+        return next((denial for denial, applies in reasons if applies), Denial.NONE)
+
+    def _agent_reasons(self, actor: Address, principal: Address) -> list[tuple[Denial, bool]]:
+        until, agent = self.agents[principal, actor], self.providers[actor]
+        return [
+            (Denial.AGENT_NOT_NAMED, until == 0),
+            (Denial.AGENT_EXPIRED, self.now >= until),
+            (Denial.AGENT_SUSPENDED, agent.suspended),
+            (Denial.AGENT_ACCREDITATION_EXPIRED, agent.kind != 0 and self.now >= agent.expiry),
+        ]
+
+    def _principal_reasons(self, principal: Address, action: int) -> list[tuple[Denial, bool]]:
+        provider = self.providers[principal]
+        return [
+            (Denial.SUSPENDED, provider.suspended),
+            (Denial.NOT_ACCREDITED, action == APPEND and provider.kind == 0),
+            (Denial.ACCREDITATION_EXPIRED, action == APPEND and self.now >= provider.expiry),
+        ]
+
+    def _permission_reasons(
+        self, permission: Permission, action: int, compartments: int, purpose: int
+    ) -> list[tuple[Denial, bool]]:
+        terms = permission.terms
+        mask = terms.append if action == APPEND else terms.read
+        return [
+            (Denial.NOT_GRANTED, permission == Permission()),
+            (Denial.REVOKED, terms == Terms()),
+            (Denial.NOT_YET_VALID, self.now < terms.not_before),
+            (Denial.EXPIRED, self.now >= terms.expiry),
+            (Denial.PURPOSE_NOT_GRANTED, not terms.purposes >> purpose & 1),
+            (Denial.COMPARTMENT_NOT_GRANTED, mask == 0 or compartments & ~mask != 0),
+        ]
+
+    def _require_may(
+        self, patient: Address, principal: Address, action: int, compartments: int, purpose: int
+    ) -> None:
+        denial = self.may(patient, self.sender, principal, action, compartments, purpose)
+        if denial:
+            raise Refused("NotPermitted", patient, self.sender, principal, action, denial)
+
+    def _require_wallet(self, patient: Address) -> None:
+        self._require_may(patient, patient, DECIDE, 0, 0)
+
+    # --------------------------------------------------------------------------------------------------------- patients
+
+    def register(self) -> None:
+        if self.patients[self.sender].wallet != ZERO:
+            raise Refused("AlreadyRegistered", self.sender)
+        self.patients[self.sender] = Patient(self.sender)
+        self.emit("PatientRegistered", self.sender, self.sender, self.sender)
+
+    def publishProfile(self, digest: bytes) -> None:  # noqa: N802
+        self.profiles[self.sender] = digest
+        self.emit("ProfilePublished", self.sender, self.sender, digest)
+
+    # -------------------------------------------------------------------------------------------------------- providers
+
+    def _require_authority(self) -> None:
+        if self.sender != self.authority:
+            raise Refused("NotAuthority", self.sender)
+
+    def _require_registrar(self) -> None:
+        if self.sender not in self.registrars:
+            raise Refused("NotRegistrar", self.sender)
+
+    def offerAuthority(self, candidate: Address) -> None:  # noqa: N802
+        self._require_authority()
+        self.pending = candidate
+        self.emit("AuthorityOffered", self.sender, candidate)
+
+    def acceptAuthority(self) -> None:  # noqa: N802
+        if self.sender != self.pending:
+            raise Refused("NotAuthority", self.sender)
+        self.emit("AuthorityAccepted", self.authority, self.sender)
+        self.authority, self.pending = self.sender, ZERO
+
+    def addRegistrar(self, account: Address) -> None:  # noqa: N802
+        self._require_authority()
+        if account == ZERO:
+            raise Refused("ZeroAddress")
+        if account in self.registrars:
+            raise Refused("AlreadyRegistrar", account)
+        self.registrars.add(account)
+        self.emit("RegistrarAdded", account, self.sender)
+
+    def removeRegistrar(self, account: Address) -> None:  # noqa: N802
+        self._require_authority()
+        if account not in self.registrars:
+            raise Refused("NotRegistrar", account)
+        self.registrars.remove(account)
+        self.emit("RegistrarRemoved", account, self.sender)
+
+    def accredit(self, provider: Address, kind: int, emergency: bool, expiry: int) -> None:
+        self._require_registrar()
+        if provider == ZERO:
+            raise Refused("ZeroAddress")
+        if kind == 0:
+            raise Refused("ProviderKindMissing", provider)
+        if expiry <= self.now:
+            raise Refused("ExpiryPassed", expiry)
+        self.providers[provider] = replace(self.providers[provider], kind=kind, emergency=emergency, expiry=expiry)
+        self.emit("ProviderAccredited", provider, self.sender, kind, emergency, expiry)
+
+    def _set_suspended(self, provider: Address, event: str, suspended: bool) -> None:
+        self._require_registrar()
+        if self.providers[provider].kind == 0:
+            raise Refused("UnknownProvider", provider)
+        self.providers[provider] = replace(self.providers[provider], suspended=suspended)
+        self.emit(event, provider, self.sender)
+
+    def suspend(self, provider: Address) -> None:
+        self._set_suspended(provider, "ProviderSuspended", suspended=True)
+
+    def reinstate(self, provider: Address) -> None:
+        self._set_suspended(provider, "ProviderReinstated", suspended=False)
+
+    def nameAgent(self, agent: Address, until: int) -> None:  # noqa: N802
+        if agent == ZERO:
+            raise Refused("ZeroAddress")
+        if agent == self.sender:
+            raise Refused("SelfAgent", agent)
+        if until <= self.now:
+            raise Refused("ExpiryPassed", until)
+        self.agents[self.sender, agent] = until
+        self.emit("AgentNamed", self.sender, agent, self.sender, until)
+
+    def dismissAgent(self, agent: Address) -> None:  # noqa: N802
+        self.agents[self.sender, agent] = 0
+        self.emit("AgentDismissed", self.sender, agent, self.sender)
+
+    # ------------------------------------------------------------------------------------------------------ permissions
+
+    def grant(self, patient: Address, grantee: Address, terms: Terms, seal: bytes, version: int) -> None:
+        self._require_wallet(patient)
+        if grantee == ZERO:
+            raise Refused("ZeroAddress")
+        if grantee in {patient, self.patients[patient].wallet}:
+            raise Refused("SelfGrant", patient)
+        if not terms.read | terms.append:
+            raise Refused("CompartmentsEmpty")
+        if not terms.purposes:
+            raise Refused("PurposesEmpty")
+        if terms.flags not in {0, HISTORY}:
+            raise Refused("FlagsNotSupported", terms.flags)
+        if terms.expiry <= max(self.now, terms.not_before):
+            raise Refused("WindowInvalid", terms.not_before, terms.expiry)
+        current = self.permissions[patient, grantee].version
+        if version != current + 1:
+            raise Refused("VersionMismatch", patient, grantee, current, version)
+        lost, raised = self._replace(patient, grantee, Permission(terms, version))
+        self.emit("PermissionGranted", patient, grantee, self.sender, version, terms, seal, lost, raised)
+
+    def revoke(self, patient: Address, grantee: Address) -> None:
+        self._require_wallet(patient)
+        version = min(self.permissions[patient, grantee].version + 1, LAST_VERSION)
+        lost, raised = self._replace(patient, grantee, Permission(Terms(), version))
+        self.emit("PermissionRevoked", patient, grantee, self.sender, version, lost, raised)
+
+    def _replace(self, patient: Address, grantee: Address, permission: Permission) -> tuple[int, int]:
+        lost = self.permissions[patient, grantee].reading(self.now) & ~permission.reading(self.now)
+        self.permissions[patient, grantee] = permission
+        if not lost:
+            return 0, 0
+        self.words[patient] = generate_head.reader_lost(self.words[patient])
+        return lost, self.keyring_version(patient)
+
+    def revokeAndRotate(  # noqa: N802
+        self, patient: Address, grantee: Address, keyring_version: int, compartments: int, pointer: bytes
+    ) -> None:
+        self._require_wallet(patient)
+        before = self.keyring_version(patient)
+        self.revoke(patient, grantee)
+        if keyring_version == before and self.keyring_version(patient) < LAST_KEYRING_VERSION:
+            self._publish(patient, KEYRING, "KeyringPublished", compartments, pointer)
+        else:
+            self.emit("KeyringSkipped", patient, before, keyring_version, pointer)
+
+    # ---------------------------------------------------------------------------------------------------------- history
+
+    def keyring_version(self, patient: Address) -> int:
+        return generate_head.parts_of(self.words[patient])[2]
+
+    def length(self, patient: Address) -> int:
+        return generate_head.parts_of(self.words[patient])[1]
+
+    def _publish(self, patient: Address, kind: int, event: str, compartments: int, pointer: bytes) -> None:
+        if not compartments:
+            raise Refused("CompartmentsEmpty")
+        if pointer == NO_BYTES:
+            raise Refused("PointerEmpty")
+        previous = self.words[patient]
+        entry = generate_head.Entry(kind, compartments, self.sender, patient, self.now, pointer)
+        self.words[patient] = generate_head.next_word(previous, patient, entry)
+        self.emit(event, patient, self.sender, self.now, previous.to_bytes(32, "big"), compartments, pointer)
+
+    def publishKeyring(  # noqa: N802
+        self, patient: Address, keyring_version: int, compartments: int, pointer: bytes
+    ) -> None:
+        self._require_wallet(patient)
+        current = self.keyring_version(patient)
+        if keyring_version != current:
+            raise Refused("StaleKeyring", patient, current, keyring_version)
+        if current == LAST_KEYRING_VERSION and compartments and pointer != NO_BYTES:
+            raise Refused("KeyringExhausted", patient)
+        self._publish(patient, KEYRING, "KeyringPublished", compartments, pointer)
+
+    def _manifest(
+        self, patient: Address, decision: int, kind: int, event: str, compartments: int, pointer: bytes
+    ) -> None:
+        self._require_wallet(patient)
+        current = self.patients[patient].decisions
+        if decision != current + 1:
+            raise Refused("DecisionMismatch", patient, current, decision)
+        self.patients[patient] = replace(self.patients[patient], decisions=decision)
+        self._publish(patient, kind, event, compartments, pointer)
+
+    def publishMoved(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:  # noqa: N802
+        self._manifest(patient, decision, MOVED, "RecordsMoved", compartments, pointer)
+
+    def publishErased(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:  # noqa: N802
+        self._manifest(patient, decision, ERASED, "RecordsErased", compartments, pointer)
+
+    def _bind(self, patient: Address, principal: Address, keyring_version: int, purpose: int, entry: Entry) -> None:
+        """What one record requires, and its place in the head."""
+        self._require_may(patient, principal, APPEND, entry.compartments, purpose)
+        current = self.keyring_version(patient)
+        if keyring_version != current:
+            raise Refused("StaleKeyring", patient, current, keyring_version)
+        if not entry.compartments:
+            raise Refused("CompartmentsEmpty")
+        if entry.pointer == NO_BYTES:
+            raise Refused("PointerEmpty")
+        if entry.replaces and not 1 <= entry.replaces >> 32 <= self.length(patient):
+            raise Refused("ReplacedUnknown", patient, entry.replaces, self.length(patient))
+        bound = generate_head.Entry(
+            RECORD, entry.compartments, self.sender, principal, self.now, entry.pointer, entry.claim, entry.replaces
+        )
+        self.words[patient] = generate_head.next_word(self.words[patient], patient, bound)
+
+    def _appended(self, patient: Address, principal: Address, previous: int, entries: Sequence[Entry]) -> None:
+        if entries:
+            name, value = ("RecordAppended", entries[0]) if len(entries) == 1 else ("RecordsAppended", tuple(entries))
+            self.emit(name, patient, self.sender, principal, self.now, previous.to_bytes(32, "big"), value)
+
+    def append(self, patient: Address, principal: Address, keyring_version: int, purpose: int, entry: Entry) -> int:
+        previous = self.words[patient]
+        self._bind(patient, principal, keyring_version, purpose, entry)
+        self._appended(patient, principal, previous, [entry])
+        return self.length(patient)
+
+    def appendMany(  # noqa: N802
+        self,
+        patient: Address,
+        principal: Address,
+        keyring_version: int,
+        purpose: int,
+        entries: Sequence[Entry],
+        skip_refused: bool,
+        encode: Callable[..., bytes],
+    ) -> None:
+        previous = self.words[patient]
+        run: list[Entry] = []
+        for place, entry in enumerate(entries):
+            try:
+                self._bind(patient, principal, keyring_version, purpose, entry)
+                run.append(entry)
+            except Refused as refusal:
+                if not skip_refused:
+                    raise
+                self._appended(patient, principal, previous, run)
+                reason = encode(refusal.name, *refusal.values)
+                self.emit("EntryRefused", patient, self.sender, principal, place, reason)
+                previous, run = self.words[patient], []
+        self._appended(patient, principal, previous, run)
+
+    def appendToMany(  # noqa: N802
+        self,
+        principal: Address,
+        purpose: int,
+        items: Sequence[Item],
+        skip_refused: bool,
+        encode: Callable[..., bytes],
+    ) -> None:
+        for place, item in enumerate(items):
+            previous = self.words[item.patient]
+            try:
+                self._bind(item.patient, principal, item.keyring_version, purpose, item.entry)
+                self._appended(item.patient, principal, previous, [item.entry])
+            except Refused as refusal:
+                if not skip_refused:
+                    raise
+                reason = encode(refusal.name, *refusal.values)
+                self.emit("EntryRefused", item.patient, self.sender, principal, place, reason)
+
+    def logAccess(self, patient: Address, principal: Address, purpose: int, digest: bytes) -> None:  # noqa: N802
+        self._require_may(patient, principal, READ, 0, purpose)
+        self.emit("AccessLogged", patient, self.sender, principal, purpose, digest)
+
+    # ------------------------------------------------------------------------------------------------------------ views
+
+    def readers_at(self, patient: Address, grantees: Sequence[Address], time: int) -> tuple[int, ...]:
+        return tuple(
+            0 if self.providers[grantee].suspended else self.permissions[patient, grantee].reading(time)
+            for grantee in grantees
+        )
+
+    def storage(self, slots: Slots, actors: Sequence[Address]) -> dict[int, int]:
+        """What every slot that a call can reach holds, of these actors."""
+        number = int.from_bytes
+        words = {slots.plain("_authority"): number(self.authority, "big")}
+        words[slots.plain("_pendingAuthority")] = number(self.pending, "big")
+        for one in actors:
+            words[slots.of("_patients", one)] = packed_patient(self.patients[one])
+            words[slots.of("_registrars", one)] = int(one in self.registrars)
+            words[slots.of("_providers", one)] = packed_provider(self.providers[one])
+            words[slots.of("_histories", one)] = self.words[one]
+            words[slots.of("_profiles", one)] = number(self.profiles[one], "big")
+            for other in actors:
+                words[slots.of("_agents", one, other)] = self.agents[one, other]
+                words[slots.of("_permissions", one, other)] = packed_permission(self.permissions[one, other])
+        return words
+
+
+# --------------------------------------------------------------------------------------------------------------- storage
+
+
+class Slots:
+    """Where variables are, by the pinned layout."""
+
+    def __init__(self, slot_named: Callable[[str], int], keccak: Callable[[bytes], bytes]) -> None:
+        self._slot_named = slot_named
+        self._keccak = keccak
+        self._known: dict[tuple[Any, ...], int] = {}
+
+    def plain(self, label: str) -> int:
+        return self._slot_named(label)
+
+    def of(self, label: str, *keys: Address) -> int:
+        if (label, keys) not in self._known:
+            slot = self._slot_named(label)
+            for key in keys:
+                slot = int.from_bytes(self._keccak(key.rjust(32, b"\0") + slot.to_bytes(32, "big")), "big")
+            self._known[label, keys] = slot
+        return self._known[label, keys]
+
+
+def packed_permission(permission: Permission) -> int:
+    terms = permission.terms
+    high = terms.read << 192 | terms.append << 128 | terms.not_before << 88 | terms.expiry << 48
+    return high | terms.purposes << 32 | terms.flags << 24 | permission.version
+
+
+def packed_provider(provider: Provider) -> int:
+    marks = provider.suspended << 8 | provider.emergency << 9
+    return provider.kind | marks | provider.expiry << 16 | provider.relayed << 56
+
+
+def packed_patient(patient: Patient) -> int:
+    return int.from_bytes(patient.wallet, "big") | patient.decisions << 160 | patient.flags << 224

@@ -1,0 +1,141 @@
+"""Every command with ``--json``: one document, with the fields that docs/cli.md promises."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from medrec_py.cli.app import app
+from medrec_py.demo import story
+from tests.sdk.cli.conftest import GRANT, Shell
+from tests.support.documents import ROOT
+
+DOCUMENT = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+# In an order in which each finds what it needs.
+EXAMPLES = {
+    "init": "--profile newcomer init --light-kdf",
+    "deploy": "--profile registrar deploy",
+    "config set": "config set timeout 20",
+    "config show": "config show",
+    "config unset": "config unset timeout",
+    "doctor": "doctor",
+    "provider publish": "--profile stranger provider publish --name Stranger --endpoint https://example.org",
+    "provider show": "provider show {hospital}",
+    "provider agent add": "--profile hospital provider agent add {stranger} --until 30d",
+    "provider agent remove": "--profile hospital provider agent remove {stranger}",
+    "registrar accredit": "--profile registrar registrar accredit {doctor} {stranger} --kind practitioner --emergency",
+    "registrar suspend": "--profile registrar registrar suspend {stranger}",
+    "registrar reinstate": "--profile registrar registrar reinstate {stranger}",
+    "patient register": "--profile stranger patient register",
+    "patient show": "patient show",
+    "patient compartment add": "patient compartment add dental",
+    "permission grant": GRANT + " --purpose TREAT --purpose COC",
+    "permission list": "permission list",
+    "record add": "record add note.txt --compartment general",
+    "record list": "record list",
+    "record get": "record get 1 --output copy.txt",
+    "record verify": "record verify --all",
+    "history": "history",
+    "permission revoke": "permission revoke {hospital}",
+    "patient rotate": "patient rotate --compartment dental",
+    "authority show": "authority show",
+    "authority add-registrar": "--profile registrar authority add-registrar {stranger}",
+    "authority remove-registrar": "--profile registrar authority remove-registrar {stranger}",
+    "authority offer": "--profile registrar authority offer {stranger}",
+    "authority accept": "--profile stranger authority accept",
+}
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """The names of all commands below one."""
+    for name, child in command.commands.items():
+        if hasattr(child, "commands"):
+            yield from leaves(child, (*path, name))
+        else:
+            yield " ".join((*path, name))
+
+
+def promised(command: str) -> set[str]:
+    """The fields that the documentation promises for a command."""
+    section = DOCUMENT.partition(f"### `medrec {command}`\n")[2].partition("\n### ")[0]
+    fields = " ".join(section.split()).partition("JSON: ")[2]
+    assert fields, command
+    while re.search(r"\([^()]*\)", fields):
+        fields = re.sub(r"\([^()]*\)", "", fields)
+    return set(re.findall(r"`(\w+)`", fields))
+
+
+def test_there_is_an_example_of_every_command() -> None:
+    """No command is left out below; the demonstration has a test of its own."""
+    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo"}
+
+
+def test_every_command_answers_in_json(world: Shell) -> None:
+    """One document on standard output, nothing on standard error, and exactly the fields that are documented."""
+    Path("note.txt").write_text("All is well.")
+    for command, line in EXAMPLES.items():
+        result = world.type(line, "--json")
+        assert result.code == 0, (command, result.err)
+        assert result.err == "", command
+        assert set(result.document) - {"warnings"} == promised(command), command
+
+
+def test_json_may_stand_anywhere(world: Shell) -> None:
+    """Before the command, between its words and behind it: the same answer."""
+    answers = [world.type(line) for line in ("--json config show", "config --json show", "config show --json")]
+    assert answers[0].document == answers[1].document == answers[2].document
+
+
+def test_a_human_reads_the_same(world: Shell) -> None:
+    """Every command has a form for people, too: something on standard output that is no JSON."""
+    Path("note.txt").write_text("All is well.")
+    for command, line in EXAMPLES.items():
+        result = world.type(line)
+        assert result.code == 0, (command, result.err)
+        assert result.out.strip(), command
+        with pytest.raises(ValueError, match="Expecting|Extra"):
+            json.loads(result.out)
+
+
+def test_usage_errors_are_json_too(shell: Shell) -> None:
+    """An unknown command, a missing option and a value that is none: exit code 2 and an error document."""
+    for line in ("nope", "record add", "record get one --output x", "registrar accredit 0x0 --kind wizard"):
+        code, error = shell.fail(line)
+        assert (code, error["type"]) == (2, "UsageError"), line
+
+
+def test_warnings_stand_in_the_document(world: Shell) -> None:
+    """What went less well than it should is part of the answer."""
+    world.ask("--profile stranger provider publish")
+    document = world.ask("permission grant {stranger} --append general --until 30d")
+    assert document["warnings"] == [f"{world.address('stranger')} can append only once a registrar has accredited it"]
+
+
+def test_warnings_are_shown_to_people(world: Shell) -> None:
+    """The same on standard error, for people."""
+    world.ask("--profile stranger provider publish")
+    result = world.type("permission grant {stranger} --append general --until 30d")
+    assert "warning: " in result.err
+    assert "accredited" in result.err
+
+
+def test_the_demo_is_told_where_and_how(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``demo`` takes --chain from either side and --ipfs, leaves the settings alone, and ends as the story ends."""
+    told: list[tuple[Any, ...]] = []
+
+    def run(chain: str | None, ipfs: str | None, *, as_json: bool) -> int:
+        told.append((chain, ipfs, as_json))
+        return 1
+
+    monkeypatch.setattr(story, "run", run)
+    assert shell.type("demo").code == 1
+    assert shell.type("--chain http://a:1 demo --ipfs http://b:2 --json").code == 1
+    assert shell.type("demo --chain http://c:3").code == 1
+    assert told == [(None, None, False), ("http://a:1", "http://b:2", True), ("http://c:3", None, False)]

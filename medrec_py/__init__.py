@@ -25,7 +25,7 @@ if typing.TYPE_CHECKING:
     )
     from medrec_py.chain.transactions import Receipt
     from medrec_py.chain.types import ProviderKind
-    from medrec_py.chart import Appended, Chart, TimelineEntry
+    from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.network import Network, connect, local
@@ -69,6 +69,7 @@ __all__ = [
     "PurposeNotGranted",
     "Receipt",
     "Record",
+    "RecordUnreadable",
     "Registrar",
     "Revoked",
     "RootSecret",
@@ -95,7 +96,7 @@ _MODULES = {
     ),
     "medrec_py.chain.transactions": ("Receipt",),
     "medrec_py.chain.types": ("ProviderKind",),
-    "medrec_py.chart": ("Appended", "Chart", "TimelineEntry"),
+    "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.network": ("Network", "connect", "local"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,12 +27,18 @@ from medrec_py.crypto.manifest import record_number
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
+    BlockNotFound,
+    BlockTooLarge,
     ChainUnavailable,
     ContractError,
+    FormatError,
+    IntegrityError,
     InvalidInput,
     KeyUnavailable,
     MedRecError,
+    RecordNotFound,
     StorageError,
+    StoreTimeout,
     TransactionTimeout,
 )
 from medrec_py.history import Entry, History
@@ -45,6 +52,14 @@ from medrec_py.wallet import Signer
 
 ATTEMPTS = 5
 """How often a record is sealed anew when the keys change while it is being appended."""
+
+
+UNREADABLE = (FormatError, IntegrityError, BlockNotFound, BlockTooLarge, StoreTimeout)
+"""What any author can bring about with an entry that points to nothing sound: it must not stop the other records."""
+
+
+class RecordUnreadable(UserWarning):
+    """A record is damaged or is in no store, and was passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,7 @@ class TimelineEntry:
         author: Who wrote it, EIP-55.
         on_behalf_of: Whom the author acted for, EIP-55.
         compartments: Names of the compartments, or their numbers where the name is not known here.
-        title: Of a record that opens here, else ``None``.
+        title: Of a record that opens here, else ``None``. Not shown in the ``repr``.
         media_type: Likewise.
         size: Likewise, in bytes.
         problem: Why a record does not open here, if it does not.
@@ -89,7 +104,7 @@ class TimelineEntry:
     author: str
     on_behalf_of: str
     compartments: tuple[str, ...]
-    title: str | None
+    title: str | None = field(repr=False)
     media_type: str | None
     size: int | None
     problem: MedRecError | None
@@ -156,7 +171,8 @@ class Chart:
             record: Its number, or what named it.
 
         Raises:
-            RecordNotFound: there is none of that number.
+            RecordNotFound: there is none of that number; or what was appended stands elsewhere now, since the chain was
+                reorganised.
             NotPermitted: the patient does not allow it (any longer).
             KeyUnavailable: no key here opens it.
             IntegrityError: record, keys or history were altered.
@@ -165,10 +181,17 @@ class Chart:
         history = self._ledger.history(self.patient)
         entry = history.record(record if isinstance(record, int) else record.number)
         self._require(Action.READ, entry.compartments)
-        return self._open(history, self._ledger.consent(self.patient), entry)
+        verified = self.verified(history, self._ledger.consent(self.patient), entry)
+        if isinstance(record, Appended) and verified.record_id != record.record_id:
+            raise RecordNotFound(f"entry {entry.number} is not the record that was appended: list the records")
+        return records.from_verified(verified, entry, self._ledger.store)
 
     def records(self) -> Iterator[Record]:
-        """All records that open here, in order. Raises as ``read``, but passes over what is sealed to others."""
+        """All records that open here, in order.
+
+        Passes over what is sealed to others; and, with the warning ``RecordUnreadable``, over what is damaged or in no
+        store: ``history`` says why. Raises as ``read`` where the store or the chain does not answer.
+        """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         for entry in history.entries:
             if entry.kind is Kind.RECORD and self._denial(Action.READ, entry.compartments) is Denial.NONE:
@@ -176,6 +199,8 @@ class Chart:
                     yield self._open(history, consent, entry)
                 except KeyUnavailable:
                     continue
+                except UNREADABLE as error:
+                    warn_unreadable(entry, error)
 
     def entries(self) -> Sequence[Entry]:
         """The entries of the history, proved complete against the contract, as they are on chain: none is opened.
@@ -245,11 +270,15 @@ class Chart:
         try:
             for draft, number in zip(drafts, numbers, strict=True):
                 sealed.append(self._seal(draft, number, progress))
+        except BaseException:
+            self._drop([item.body for item in sealed])
+            raise
+        try:
             return self._submit_until_fresh(sealed)
         except (ChainUnavailable, TransactionTimeout):
             raise  # the transaction may still be mined: what it points to has to stay
-        except BaseException:
-            self._unpin(Cid.from_bytes(item.body.cid) for item in sealed if isinstance(item.body, ContentFile))
+        except MedRecError:  # after an interruption as well
+            self._drop([item.body for item in sealed])
             raise
 
     # --- private: reading -------------------------------------------------------------------------------------------
@@ -343,20 +372,24 @@ class Chart:
         with draft.open() as source:
             sealer = ContentSealer(source, data_key, record_id, leaf_salt)
             body = self._store_content(_counted(sealer, progress))
-        attestation = attest(
-            self._wallet.sign_typed_data,
-            self._place,
-            record_id,
-            metadata=Metadata(title, media_type, sealer.size, draft.created),
-            author=address_bytes(self._wallet.address),
-            on_behalf_of=address_bytes(self._principal),
-            time=int(time.time()),
-            content=sealer.root,
-            leaf_salt=leaf_salt,
-            replaces=record_number(draft.replaces) if draft.replaces else 0,
-        )
-        if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
-            raise InvalidInput("the source changed while it was read")
+        try:
+            attestation = attest(
+                self._wallet.sign_typed_data,
+                self._place,
+                record_id,
+                metadata=Metadata(title, media_type, sealer.size, draft.created),
+                author=address_bytes(self._wallet.address),
+                on_behalf_of=address_bytes(self._principal),
+                time=int(time.time()),
+                content=sealer.root,
+                leaf_salt=leaf_salt,
+                replaces=record_number(draft.replaces) if draft.replaces else 0,
+            )
+            if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
+                raise InvalidInput("the source changed while it was read")
+        except BaseException:
+            self._drop([body])
+            raise
         return _Sealed(compartment, record_id, data_key, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
@@ -379,6 +412,9 @@ class Chart:
         cid = self._ledger.store.put(counted())
         self._ledger.store.verify(cid)
         return ContentFile(bytes(cid), size)
+
+    def _drop(self, bodies: Iterable[Body]) -> None:
+        self._unpin(Cid.from_bytes(body.cid) for body in bodies if isinstance(body, ContentFile))
 
     def _unpin(self, cids: Iterable[Cid]) -> None:
         """Let the store drop what nothing on chain will ever point to. Where it cannot, that is no reason to fail."""
@@ -439,6 +475,11 @@ class Chart:
             Appended(first + place, item.record_id, target.destination.kind is envelopes.Kind.INBOX, receipt)
             for place, (item, target) in enumerate(zip(sealed, targets, strict=True))
         ]
+
+
+def warn_unreadable(entry: Entry, error: MedRecError) -> None:
+    """Warn that a record is passed over."""
+    warnings.warn(f"record {entry.number} was passed over: {error}", RecordUnreadable, stacklevel=3)
 
 
 def _first_number(receipt: Receipt) -> int:

@@ -1,8 +1,7 @@
 """What the chain says about one patient's decisions: who was granted what, and which keyrings were published.
 
 Made from events, and held against the contract: the keyring version on chain rises with each keyring and each loss of
-    a reading
-right, so that a node which leaves one of them out is found out.
+a reading right, so that a node which leaves one of them out is found out.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from dataclasses import dataclass, field
 from medrec_py.chain.events import Event, KeyringPublished, Logged, PermissionGranted, PermissionRevoked
 from medrec_py.chain.types import Flag, Terms, address_bytes
 from medrec_py.crypto.blocks import Fetch
-from medrec_py.crypto.keyring import Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.errors import EntryExtra, EntryMissing
-from medrec_py.keyrings import KeyringEntry, Keyrings
+from medrec_py.keyrings import Cache, KeyringEntry, Keyrings
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +78,45 @@ class Consent:
     def holders_of(self, epoch: EpochId) -> set[bytes]:
         """Whoever may hold the keys of an epoch.
 
-        Those it was sealed to, and those granted READ of its compartment since, for a time that reaches into it.
+        Those it was sealed to, those a later epoch of its compartment was sealed to (it may lead back), and those
+        granted READ of the compartment since, for a time that reaches into it.
         """
         entry, published = self.keyrings.publisher(epoch)
         start = published.epochs[epoch].start
-        sealed_to = {reader for reader, epochs in published.holders.items() if epoch in epochs}
+        sealed_to = {
+            reader
+            for keyring in self.keyrings.since(epoch)
+            for reader, epochs in keyring.holders.items()
+            if any(held.compartment == epoch.compartment and held.number >= epoch.number for held in epochs)
+        }
         granted = {
             grant.grantee
             for grant in self.grants
             if grant.block >= entry.block and grant.terms.read >> epoch.compartment & 1 and grant.terms.expiry > start
         }
         return sealed_to | granted
+
+    def may_read_from(self, grantee: bytes, compartment: int, block: int) -> bool:
+        """Whether a reader of a compartment may read what was written in a block: by HISTORY, or by an earlier grant.
+
+        Earlier grants count as far back as each was renewed before it ended. Where that cannot be told, it was not.
+        """
+        now = self.permissions.get(grantee)
+        if now is None or now.history:
+            return now is not None
+        since = now
+        for grant in reversed([grant for grant in self.grants if grant.grantee == grantee]):
+            if not grant.terms.read >> compartment & 1:
+                break
+            if grant is not now and not (grant.version + 1 == since.version and self._renewed(grant, since)):
+                break
+            since = grant
+        return since.block < block
+
+    def _renewed(self, grant: Grant, renewal: Grant) -> bool:
+        """Whether a grant was in force when the next was mined, by the keyring that was published with it."""
+        times = [entry.time for entry in self.keyrings.entries if entry.block == renewal.block]
+        return bool(times) and bool(grant.read_at(times[0]))
 
 
 def from_events(
@@ -99,7 +125,7 @@ def from_events(
     keyring_version: int,
     block: int,
     fetch: Fetch,
-    cache: dict[bytes, Keyring],
+    cache: Cache,
 ) -> Consent:
     """Put the decisions together and hold them against the contract.
 

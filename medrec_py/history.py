@@ -54,6 +54,7 @@ class Entry:
         replaces: Entry number × 2^32 + leaf of the record that it corrects, or 0.
         keyring_version: Before the entry.
         transaction: Hash of its transaction, 0x and hexadecimal digits.
+        block: Number of the block that it was mined in, as the node says.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Entry:
     replaces: int
     keyring_version: int
     transaction: str = field(compare=False)
+    block: int = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _entries(logged: Logged[Event]) -> Iterable[tuple[Entry, int | None]]:
             replaces=row.replaces,
             keyring_version=previous & _VERSION,
             transaction=logged.transaction,
+            block=logged.block,
         )
         yield entry, None if offset else previous
 

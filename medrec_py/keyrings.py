@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from medrec_py.crypto import keyring
 from medrec_py.crypto.blocks import Fetch, fetch_block
@@ -35,6 +36,10 @@ class KeyringEntry:
     block: int
 
 
+Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
+"""Keyrings that were read and held against their entries."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenEpoch:
     """An epoch that holds at some time, and the keyring that published it."""
@@ -51,12 +56,10 @@ class Keyrings(Mapping[EpochId, Epoch]):
         place: Chain, contract and patient.
         entries: In the order of the history.
         fetch: Gives a block by its pointer.
-        cache: Keyrings that were read before, by pointer; added to.
+        cache: Keyrings that were read before, by patient and entry; added to.
     """
 
-    def __init__(
-        self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: dict[bytes, Keyring]
-    ) -> None:
+    def __init__(self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: Cache) -> None:
         self.place = place
         self.entries = tuple(entries)
         self._fetch = fetch
@@ -69,11 +72,11 @@ class Keyrings(Mapping[EpochId, Epoch]):
             FormatError, KeyringMismatch: it is not what the entry says.
             StorageError, BlockMismatch: its block cannot be had.
         """
-        found = self._cache.get(entry.pointer)
+        found = self._cache.get((self.place, entry))  # not by the pointer alone: that fits one entry of one patient
         if found is None:
             block = fetch_block(self._fetch, entry.pointer)
             found = keyring.parse(block, self.place, entry.version, entry.compartments)
-            self._cache[entry.pointer] = found
+            self._cache[self.place, entry] = found
         return found
 
     def newest(self, compartment: int, at: int) -> OpenEpoch | None:
@@ -118,6 +121,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
             if epoch in published.epochs:
                 return entry, published
         raise KeyringMismatch(f"no keyring has published epoch {epoch.number} of compartment {epoch.compartment}")
+
+    def since(self, epoch: EpochId) -> Iterator[Keyring]:
+        """The keyring that published an epoch and all later ones that cover its compartment, latest first.
+
+        Raises:
+            KeyringMismatch: none published it.
+        """
+        entry, _ = self.publisher(epoch)
+        return (self.read(later) for later in self._covering(epoch.compartment) if later.version >= entry.version)
 
     def latest_by_patient(self) -> tuple[KeyringEntry, Keyring]:
         """The latest keyring that the patient published (a representative's has no inbox).

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
-from medrec_py.chain.connection import Chain
+from medrec_py.chain.connection import Block, Chain, NodeError
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import (
     Event,
@@ -25,11 +25,11 @@ from medrec_py.chain.transactions import Call, Receipt
 from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
-from medrec_py.crypto.keyring import Keyring
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.errors import HistoryMismatch, ProfileNotFound
 from medrec_py.history import History
+from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.wallet import Signer
@@ -54,9 +54,9 @@ class Ledger:
         self.store = store
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
-        self._keyrings: dict[bytes, Keyring] = {}
+        self._keyrings: Cache = {}
         self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
-        self._decisions: dict[str, tuple[list[Logged[Event]], int]] = {}  # events so far, and the block to go on from
+        self._decisions: dict[str, tuple[list[Logged[Event]], Block]] = {}  # events up to a block
         self._histories: dict[str, History] = {}
         self._observers: list[Callable[[Receipt], None]] = []
 
@@ -102,10 +102,10 @@ class Ledger:
             ChainUnavailable: the node does not answer.
         """
         patient = to_address(patient)
-        known = self._decisions.pop(patient, None)
-        if known is not None:
+        known = self._decisions.get(patient)
+        if known is not None and self._is_current(known[1]):
             try:
-                return self._decided(patient, *known)
+                return self._decided(patient, known[0], known[1].number + 1)
             except HistoryMismatch:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._decided(patient, [], self._first_block)
@@ -165,13 +165,20 @@ class Ledger:
     # --- private ----------------------------------------------------------------------------------------------------
 
     def _decided(self, patient: str, before: list[Logged[Event]], start: int) -> Consent:
-        block = self.chain.block().number
-        state = self.contract.history_of(patient, block=block)
-        events = [*before, *self._events(patient, _DECISIONS, start, block)]
+        block = self.chain.block()
+        state = self.contract.history_of(patient, block=block.number)
+        events = [*before, *self._events(patient, _DECISIONS, start, block.number)]
         place = self.place(patient)
-        found = consents.from_events(place, events, state.keyring_version, block, self.fetch, self._keyrings)
-        self._decisions[patient] = events, block + 1
+        found = consents.from_events(place, events, state.keyring_version, block.number, self.fetch, self._keyrings)
+        self._decisions[patient] = events, block
         return found
+
+    def _is_current(self, block: Block) -> bool:
+        """Whether a block is still part of the chain. A grant that a reorganisation moved leaves no other trace."""
+        try:
+            return self.chain.block(block.number).hash == block.hash
+        except NodeError:
+            return False
 
     def _extended(self, patient: str, known: History | None) -> History:
         block = self.chain.block().number

@@ -252,7 +252,6 @@ def on_development_chain(chain: Chain, store: BlockStore, fund: Callable[[str], 
     Args:
         chain: The connection.
         store: Where blocks are.
-        first_block: Number of the block with the deployment, where reading events begins.
         fund: Gives an account ether.
     """
     authority, registrar = Wallet.create(), Wallet.create()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from medrec_py import author_rule, rotation
 from medrec_py import compartments as names_of
-from medrec_py import rotation
 from medrec_py.chain.events import KeyringSkipped
 from medrec_py.chain.reverts import DecisionMismatch, StaleKeyring, VersionMismatch
 from medrec_py.chain.transactions import Call, Receipt
@@ -16,11 +17,12 @@ from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes
 from medrec_py.chain.types import address_of as checksum
 from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent, Grant
+from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto import grant_seal, new_keyring
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
-from medrec_py.errors import ChainError, InvalidInput, MedRecError
+from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout
 from medrec_py.inbox import InboxMover
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, Party, address_of
@@ -33,6 +35,9 @@ from medrec_py.wallet import Signer
 
 ATTEMPTS = 5
 """How often a decision is prepared anew when another device of the patient's decides at the same time."""
+
+PATIENCE = 60.0
+"""Seconds that a revocation waits for the profiles of those who stay, before it goes without new keys."""
 
 INBOX_NUMBER = 1
 
@@ -149,7 +154,7 @@ class Patient(Party):
         if not numbers:
             raise InvalidInput("a record needs at least one compartment")
         consent = self._ledger.consent(self.id)
-        planned = self._plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, start=0)
+        planned = self._plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
         self._ledger.send(self._wallet, contract.register(), self._keyring_call(consent, planned, [], numbers))
         return self
@@ -169,10 +174,10 @@ class Patient(Party):
         def attempt() -> Receipt:
             consent = self._ledger.consent(self.id)
             there = self._keys.names(consent)
-            if taken := set(names) & set(there.values()):
+            if taken := set(map(names_of.check_name, names)) & set(there.values()):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
             added = names_of.assign_numbers(names, there)
-            planned = self._plan(consent, [], rotate=names_of.to_mask(added), schedule=0, start=0)
+            planned = self._plan(consent, [], rotate=names_of.to_mask(added), schedule=0, now=0)
             return self._ledger.send(self._wallet, self._keyring_call(consent, planned, [], {**there, **added}))
 
         return _again_when_stale(attempt)
@@ -197,9 +202,8 @@ class Patient(Party):
         """Grant, in place of what the grantee had.
 
         The keys go along: sealed to the grantee's published key, for the compartments that may be read. Without
-            ``history`` they
-        begin with a new epoch, so nothing earlier opens. The epoch that begins when the permission ends is published
-        with it.
+        ``history`` they begin with a new epoch, so nothing earlier opens. The epoch that begins when the permission
+        ends is published with it.
 
         Args:
             grantee: Whom; needs a published profile.
@@ -243,9 +247,8 @@ class Patient(Party):
     def revoke(self, grantee: Account) -> Revoked:
         """End whatever the grantee was granted, and change the keys, in one transaction.
 
-        It works whatever else does not: where new keys cannot be stored, the permission is revoked on chain all the
-            same, with the
-        warning ``KeysNotRotated``; authors then seal to the inbox, and ``rotate`` finishes the work.
+        It works whatever else does not: where new keys cannot be made or stored, the permission is revoked on chain all
+        the same, with the warning ``KeysNotRotated``; authors then seal to the inbox, and ``rotate`` finishes the work.
 
         Raises:
             ChainError: the chain did not take it. Nothing else keeps it from happening.
@@ -257,10 +260,8 @@ class Patient(Party):
             receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
             return Revoked(address, True, receipt)
         try:
-            call = self._rotating_revocation(address)
-        except ChainError:
-            raise
-        except (MedRecError, OSError) as error:
+            call = self._rotating_revocation(address, lost)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it keeps no revocation from happening
             receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
             warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=2)
             return Revoked(address, False, receipt)
@@ -281,7 +282,7 @@ class Patient(Party):
             StorageError: the store did not take the keyring: nothing changed.
             ContractError: the contract refused.
         """
-        receipt = _again_when_stale(lambda: self._rotate(compartments))
+        receipt = _again_when_stale(lambda: self._rotate(self._mask_of(compartments)))
         self.empty_inbox()
         return receipt
 
@@ -341,16 +342,21 @@ class Patient(Party):
         grantee = address_bytes(address)
         before = consent.permissions.get(grantee)
         could_read = before.read_at(now) if before else 0
+        (reads,) = self._ledger.readers_at(self.id, [grantee], now)  # nothing while it is suspended
         profile = self._ledger.profile(address)
-        holders = self._holders(consent, now, without=grantee)
         new = Holder(grantee, profile.public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
-        afresh = 0 if new.history else terms.read & ~could_read
+        afresh = 0 if new.history else terms.read & ~reads
+        if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
+            self._rotate(afresh)
+            self._empty_inbox_or_warn()
+            consent = self._ledger.consent(self.id)
+        holders = self._holders(consent, now, without=grantee)
         planned = self._plan(
             consent,
             [*holders, new] if terms.read else holders,
             rotate=afresh | (could_read & ~terms.read),
             schedule=terms.read | could_read,
-            start=now,
+            now=now,
         )
         version = consent.versions.get(grantee, 0) + 1
         seal = self._seal_grant(consent, planned, new, known, terms, version, now, profile.public_key)
@@ -386,14 +392,20 @@ class Patient(Party):
         block = grant_seal.build(self._place, new.address, version, public_key, GrantedKeys(given, names))
         return self._ledger.put_block(block)
 
-    def _rotating_revocation(self, address: str) -> Call:
+    def _in_inbox_mode(self, consent: Consent, now: int, mask: int) -> bool:
+        """Whether authors seal to the inbox now in any of the compartments of a mask."""
+        targets = (
+            author_rule.choose(consent, number, now, lambda who, at: self._ledger.readers_at(self.id, who, at))
+            for number in names_of.numbers_in(mask)
+        )
+        return any(target.destination.kind is envelopes.Kind.INBOX for target in targets)
+
+    def _rotating_revocation(self, address: str, lost: int) -> Call:
         """The revocation of a reader together with the keyring that the others hold, stored and read back."""
         consent = self._ledger.consent(self.id)
         now = self._ledger.now()
-        grant = consent.permissions.get(address_bytes(address))
-        lost = grant.read_at(now) if grant else 0
-        holders = self._holders(consent, now, without=address_bytes(address))
-        planned = self._plan(consent, holders, rotate=lost, schedule=0, start=now)
+        holders = self._holders(consent, now, without=address_bytes(address), patience=PATIENCE)
+        planned = self._plan(consent, holders, rotate=lost, schedule=0, now=now)
         built = self._store_keyring(consent, planned, holders, self._keys.names(consent))
         return self._ledger.contract.revoke_and_rotate(
             self.id,
@@ -409,19 +421,20 @@ class Patient(Party):
         terms = permission.terms
         return terms.read if terms.not_before <= self._ledger.chain.now() < terms.expiry else 0
 
-    def _rotate(self, compartments: Sequence[str]) -> Receipt:
+    def _mask_of(self, compartments: Sequence[str]) -> int:
+        known = self.compartments()
+        return names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
+
+    def _rotate(self, mask: int) -> Receipt:
         consent = self._ledger.consent(self.id)
         now = self._ledger.now()
-        known = self._keys.names(consent)
-        mask = names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
         holders = self._holders(consent, now)
-        planned = self._plan(consent, holders, rotate=mask, schedule=0, start=now)
-        return self._ledger.send(self._wallet, self._keyring_call(consent, planned, holders, known))
+        planned = self._plan(consent, holders, rotate=mask, schedule=0, now=now)
+        return self._ledger.send(self._wallet, self._keyring_call(consent, planned, holders, self._keys.names(consent)))
 
     def _rotate_or_warn(self, mask: int) -> bool:
-        known = self.compartments()
         try:
-            _again_when_stale(lambda: self._rotate([known[number] for number in names_of.numbers_in(mask)]))
+            _again_when_stale(lambda: self._rotate(mask))
         except (MedRecError, OSError) as error:
             warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=3)
             return False
@@ -434,23 +447,35 @@ class Patient(Party):
         except (MedRecError, OSError) as error:
             warnings.warn(f"what waits in the inbox was not moved: {error}", KeysNotRotated, stacklevel=3)
 
-    def _plan(self, consent: Consent, holders: Sequence[Holder], *, rotate: int, schedule: int, start: int) -> Rotation:
+    def _plan(self, consent: Consent, holders: Sequence[Holder], *, rotate: int, schedule: int, now: int) -> Rotation:
         def open_keys(epoch: EpochId) -> EpochKeys:
             return self._keys.epoch_keys(consent, epoch)
 
-        return rotation.plan(consent.keyrings, open_keys, holders, now=start, rotate=rotate, schedule=schedule)
+        begin = min(now, self._ledger.chain.now())  # this machine's clock may be fast, and authors go by theirs
+        return rotation.plan(
+            consent.keyrings, open_keys, holders, now=now, begin=begin, rotate=rotate, schedule=schedule
+        )
 
-    def _holders(self, consent: Consent, now: int, without: bytes | None = None) -> list[Holder]:
-        """Those who may read now, with their keys. One whose profile cannot be read is left out, with a warning."""
+    def _holders(
+        self, consent: Consent, now: int, without: bytes | None = None, patience: float | None = None
+    ) -> list[Holder]:
+        """Those who may read now, with their keys. One whose profile cannot be read is left out, with a warning.
+
+        Raises:
+            StoreTimeout: reading their profiles takes longer than ``patience``, in seconds.
+        """
         readers = [grant for grant in consent.readers_at(now) if grant.grantee != without]
         masks = self._ledger.readers_at(self.id, [grant.grantee for grant in readers], now)
-        return [
-            holder
-            for grant, mask in zip(readers, masks, strict=True)
-            if mask and (holder := self._holder(grant)) is not None
-        ]
+        began = time.monotonic()
+        holders: list[Holder] = []
+        for grant, mask in zip(readers, masks, strict=True):
+            if patience is not None and time.monotonic() - began > patience:
+                raise StoreTimeout("the profiles of those who may read take too long to fetch")
+            if mask and (holder := self._holder(grant, mask & grant.terms.read)) is not None:
+                holders.append(holder)
+        return holders
 
-    def _holder(self, grant: Grant) -> Holder | None:
+    def _holder(self, grant: Grant, mask: int) -> Holder | None:
         address = checksum(grant.grantee)
         try:
             public_key = self._ledger.profile(address).public_key
@@ -459,7 +484,7 @@ class Patient(Party):
         except MedRecError as error:
             warnings.warn(f"{address} was given no new keys: {error}", KeysNotSealed, stacklevel=2)
             return None
-        return Holder(grant.grantee, public_key, grant.terms.read, grant.history, grant.terms.expiry)
+        return Holder(grant.grantee, public_key, mask, grant.history, grant.terms.expiry)
 
     def _keyring_call(
         self, consent: Consent, planned: Rotation, holders: Sequence[Holder], names: Mapping[int, str]

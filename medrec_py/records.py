@@ -6,7 +6,7 @@ import mimetypes
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -48,9 +48,9 @@ class Draft:
         replaces: Number of the entry that it corrects.
     """
 
-    source: Source
+    source: Source = field(repr=False)
     compartment: str
-    title: str | None = None
+    title: str | None = field(default=None, repr=False)
     media_type: str | None = None
     created: int | None = None
     replaces: int | None = None
@@ -79,12 +79,15 @@ class Draft:
             return cast("AbstractContextManager[Octets]", Path(self.source).open("rb"))
         except OSError as error:
             raise InvalidInput(f"{self.source} cannot be read: {error.strerror}") from error
+        except ValueError as error:  # a zero byte
+            raise InvalidInput(f"{str(self.source)!r} is no path") from error
 
 
 def guess_media_type(name: str) -> str:
     """The media type that a file's name suggests."""
     suffix = Path(name).suffix.lower()
-    return MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or UNKNOWN_MEDIA_TYPE
+    # By the suffix alone: mimetypes takes a whole name for a URL, and a title may look like one.
+    return MEDIA_TYPES.get(suffix) or mimetypes.guess_type(f"file{suffix}")[0] or UNKNOWN_MEDIA_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Record:
 
     Attributes:
         number: Of its entry in the history.
-        title: As the author gave it.
+        title: As the author gave it. Not shown in the ``repr``.
         media_type: By RFC 6838.
         size: Of the content, in bytes.
         author: Address of the author, EIP-55.
@@ -106,7 +109,7 @@ class Record:
     """
 
     number: int
-    title: str
+    title: str = field(repr=False)
     media_type: str
     size: int
     author: str
@@ -227,7 +230,8 @@ class _renamed_when_whole:  # noqa: N801 - a context manager reads like a functi
             if error is None:
                 raise StoreFull(f"{self._target} cannot be written: {failure.strerror}") from failure
         finally:
-            self._file.close()
+            with suppress(OSError):  # a full disk fails here once more
+                self._file.close()
             self._temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise StoreFull(f"{self._target} cannot be written: {error.strerror}") from error

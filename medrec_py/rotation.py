@@ -1,7 +1,8 @@
 """Planning a keyring: which epochs begin when, and who is given their keys.
 
-An epoch begins at once where a reader was lost or a new one shall not read the past; and one begins whenever a
-permission ends, so that expiry needs nobody online. The last of them has no reader but the patient.
+An epoch begins at once where a reader was lost or a new one shall not read the past, and where one that was planned
+may begin before the new keyring is mined; and one begins whenever a permission ends, so that expiry needs nobody
+online. The last of them has no reader but the patient.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from medrec_py.compartments import numbers_in
+from medrec_py.crypto.blocks import MAX_BLOCK
 from medrec_py.crypto.keys import EpochId, EpochKeys
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
 from medrec_py.keyrings import Keyrings
-from medrec_py.times import MAX_TIME
 
 SOON = 3600
-"""Seconds. A pending epoch that begins so soon may begin before the new keyring is mined: that leads back to it too."""
+"""Seconds. A pending epoch that begins so soon may begin before the new keyring is mined. Then a new one begins at
+once, and leads back to it too."""
 
 MAX_PENDING = 128
 """So many ends of permissions are scheduled ahead for a compartment, the soonest. Behind them authors use the inbox."""
+
+_FIXED_SIZE, _HOLDER_SIZE, _EPOCH_SIZE, _INDEX_SIZE = 65_536, 32, 2_000, 3
+"""At most so many bytes of a keyring's block: beside the lists, a reader, an epoch, and an epoch of a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ def plan(
     holders: Collection[Holder],
     *,
     now: int,
+    begin: int,
     rotate: int,
     schedule: int,
 ) -> Rotation:
@@ -74,15 +80,19 @@ def plan(
         keyrings: Of the patient so far.
         open_keys: Opens an epoch's keys by the root key, for the ways back.
         holders: Who may read from now on.
-        now: Unix time.
+        now: Unix time; permissions that end by then are over.
+        begin: First second of the epochs that begin at once, not in the future by anybody's clock.
         rotate: Mask of the compartments that begin a new epoch at once.
         schedule: Mask of those whose epochs at the ends of permissions are planned anew. ``rotate`` implies it.
     """
     epochs: list[NewEpoch] = []
     given: dict[bytes, list[EpochId]] = {holder.address: [] for holder in holders}
-    for compartment in numbers_in(rotate | schedule):
+    covered = list(numbers_in(rotate | schedule))
+    for compartment in covered:
         readers = [holder for holder in holders if holder.compartments >> compartment & 1]
-        starts = _starts(readers, now, at_once=bool(rotate >> compartment & 1))
+        ends = sorted({reader.expiry for reader in readers if reader.expiry > now})
+        at_once = rotate >> compartment & 1 or _soon(keyrings, compartment, now)
+        starts = [*([begin] if at_once else []), *ends[: _pending_limit(len(covered), len(holders))]]
         for epoch in _chain(keyrings, open_keys, compartment, starts, now):
             epochs.append(epoch)
             for reader in readers:
@@ -96,9 +106,16 @@ def plan(
     return Rotation(tuple(epochs), tuple(readers_with_keys))
 
 
-def _starts(readers: Sequence[Holder], now: int, *, at_once: bool) -> list[int]:
-    ends = sorted({reader.expiry for reader in readers if now < reader.expiry < MAX_TIME})[:MAX_PENDING]
-    return [now, *ends] if at_once else ends
+def _pending_limit(compartments: int, readers: int) -> int:
+    """How many ends are scheduled for each compartment: a keyring is one block."""
+    room = MAX_BLOCK - _FIXED_SIZE - _HOLDER_SIZE * readers
+    epochs = room // (_EPOCH_SIZE + _INDEX_SIZE * readers)
+    return max(1, min(MAX_PENDING, epochs // max(1, compartments) - 1))
+
+
+def _soon(keyrings: Keyrings, compartment: int, now: int) -> list[EpochId]:
+    """The pending epochs that may begin before a keyring that is made now is mined."""
+    return [found.epoch.id for found in keyrings.pending(compartment, now) if found.epoch.start <= now + SOON]
 
 
 def _chain(
@@ -125,5 +142,4 @@ def _ways_back(
 ) -> dict[int, EpochKeys]:
     newest = keyrings.newest(compartment, now)
     earlier = [] if newest is None else [newest.epoch.id]
-    earlier += [found.epoch.id for found in keyrings.pending(compartment, now) if found.epoch.start <= now + SOON]
-    return {epoch.number: open_keys(epoch) for epoch in earlier}
+    return {epoch.number: open_keys(epoch) for epoch in (*earlier, *_soon(keyrings, compartment, now))}

@@ -174,7 +174,7 @@ class ReaderKeys:
             return check_keys(consent.keyrings[epoch], held[epoch])
         later = [known for known in held if known.compartment == epoch.compartment and known.number > epoch.number]
         for start in sorted(later, key=lambda known: known.number):
-            if held[start].history is None:
+            if held[start].history is None or start not in consent.keyrings:
                 continue
             check_keys(consent.keyrings[start], held[start])
             for reached, keys in walk_back(consent.place, consent.keyrings, start, held[start]):

@@ -21,27 +21,34 @@ class Signed(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """What is known of one account's nonces. Hold ``lock`` while choosing and handing over.
+    """What is known of one account's nonces.
 
     Attributes:
-        lock: See above.
-        awaited: Handed over and without a receipt so far, by nonce.
+        lock: Held while a nonce is chosen, its transaction signed and handed over. Signing may take as long as a person
+            takes, so nothing else waits for it.
         mined: The highest nonce that was seen mined, and its transaction.
     """
 
     lock: Lock = field(default_factory=Lock)
-    awaited: dict[int, Signed] = field(default_factory=dict)
     mined: tuple[int, str] | None = None
+    _awaited: dict[int, Signed] = field(default_factory=dict)
+    _guard: Lock = field(default_factory=Lock)
+
+    def under_way(self) -> dict[int, Signed]:
+        """What was handed over and has no receipt so far, by nonce."""
+        with self._guard:
+            return dict(self._awaited)
 
     def sent(self, nonce: int, signed: Signed) -> None:
         """Note that a transaction was handed over, or may have been."""
-        self.awaited[nonce] = signed
+        with self._guard:
+            self._awaited[nonce] = signed
 
     def done(self, nonce: int, signed: Signed, *, mined: bool) -> None:
         """Note that a transaction was mined, or is not waited for any longer."""
-        with self.lock:
-            if self.awaited.get(nonce) == signed:
-                del self.awaited[nonce]
+        with self._guard:
+            if self._awaited.get(nonce) == signed:
+                del self._awaited[nonce]
             if mined and (self.mined is None or nonce > self.mined[0]):
                 self.mined = (nonce, signed.hash)
 

@@ -33,6 +33,7 @@ RECEIPT_SECONDS = 120.0
 GAS_MARGIN = 1.2
 """The gas limit is the node's estimate times this: another transaction may come first and change what it costs."""
 
+_LARGEST_TRANSACTION = 1 << 24  # gas; EIP-7825
 _ATTEMPTS = 12
 _POLL_FIRST, _POLL_LONGEST = 0.005, 1.0
 _RENEW_SECONDS = 2.0
@@ -153,7 +154,7 @@ def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
     """
     transaction = call.transaction(sender)
     try:
-        return int(to_int(chain.request("eth_estimateGas", transaction)) * GAS_MARGIN)
+        estimate = to_int(chain.request("eth_estimateGas", transaction))
     except NodeError as error:
         if error.revert:
             raise decode_revert(error.revert) from error
@@ -161,6 +162,8 @@ def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
             simulate(chain, sender, call)
             raise decode_revert(b"") from error
         raise _as_failure(chain, sender, error) from error
+    limit = int(estimate * GAS_MARGIN)
+    return limit if estimate > _LARGEST_TRANSACTION else min(limit, _LARGEST_TRANSACTION)
 
 
 def simulate(chain: Chain, sender: str | None, call: Call, block: BlockId = "latest") -> bytes:
@@ -249,11 +252,12 @@ def _next_nonce(chain: Chain, address: str, account: Account, lowest: int) -> in
             account.mined = None  # the chain went back behind it
         else:
             counted = account.mined[0] + 1  # one of several nodes behind the URL lags
-    for nonce, signed in account.awaited.items():
+    awaited = account.under_way()
+    for nonce, signed in awaited.items():
         if nonce >= counted:
             _send_again(chain, signed)  # forgotten by the node: without it, everything behind it would wait for ever
     nonce = max(counted, lowest)
-    while nonce in account.awaited:
+    while nonce in awaited:
         nonce += 1
     return nonce
 
@@ -275,11 +279,11 @@ def _sign(signer: Signer, fields: dict[str, Any]) -> Signed:
 def _fees(chain: Chain, block: Block, sender: str, max_fee_per_gas: int | None) -> dict[str, int]:
     """The fee fields of a transaction, for chains with EIP-1559, without it, and without fees at all."""
     base = block.base_fee
-    price = to_int(chain.request("eth_gasPrice"))
     if base is None:
+        price = to_int(chain.request("eth_gasPrice"))
         _check_fee(price, max_fee_per_gas)
         return {"gasPrice": price}
-    tip = _tip(chain, base, price)
+    tip = _tip(chain, base)
     if base == 0 and tip > 0 and chain.balance(sender) == 0:
         tip = 0  # a private chain where nobody has ether, and whose nodes suggest a tip all the same
     _check_fee(base + tip, max_fee_per_gas)
@@ -289,11 +293,11 @@ def _fees(chain: Chain, block: Block, sender: str, max_fee_per_gas: int | None) 
     return {"maxFeePerGas": highest, "maxPriorityFeePerGas": min(tip, highest), "type": 2}
 
 
-def _tip(chain: Chain, base: int, price: int) -> int:
+def _tip(chain: Chain, base: int) -> int:
     try:
         return to_int(chain.request("eth_maxPriorityFeePerGas"))
     except NodeError:  # not every node knows the method
-        return max(0, price - base)
+        return max(0, to_int(chain.request("eth_gasPrice")) - base)
 
 
 def _check_fee(price: int, max_fee_per_gas: int | None) -> None:

@@ -6,18 +6,18 @@ that number never changes, either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medrec_py.cli.arguments import checked
+from medrec_py.cli.output import Output
 from medrec_py.cli.session import Locked, Session
-from medrec_py.errors import InvalidInput, RecordNotFound
+from medrec_py.errors import InvalidInput, KeyUnavailable, RecordNotFound
 from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:
-    from medrec_py.chart import Chart
+    from medrec_py.chart import Chart, TimelineEntry
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class View:
         """The patient id, EIP-55."""
         return self.chart.patient
 
-    @cached_property
+    @property
     def numbers(self) -> Mapping[int, int]:
-        """Number of an entry → number of the record that it is."""
+        """Number of an entry → number of the record that it is. Asks the node, and checks the history, each time."""
         from medrec_py.chain.types import Kind  # noqa: PLC0415
 
         records = (entry.number for entry in self.chart.entries() if entry.kind is Kind.RECORD)
@@ -58,6 +58,13 @@ class View:
         if found is None:
             raise RecordNotFound(f"the patient {self.patient} has {len(self.numbers)} records, and no number {number}")
         return found
+
+
+def warn_of_problems(output: Output, lines: Iterable[TimelineEntry]) -> None:
+    """Say so where records do not open for another reason than that they are for others."""
+    problems = [line.problem for line in lines if line.problem and not isinstance(line.problem, KeyUnavailable)]
+    if problems:
+        output.warn(f"{len(problems)} of the records could not be opened: {problems[0]}")
 
 
 def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None, purpose: str | None) -> View:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from medrec_py.cli.settings import Settings
 from medrec_py.errors import NotDeployed
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from medrec_py.chain.deployment import Deployed
     from medrec_py.network import Network
     from medrec_py.storage import BlockStore
+
+RETRIES: Final = 2
+"""How often a read is repeated while the node cannot be reached. A person who waits would rather know soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def open_chain(settings: Settings) -> Chain:
         headers=_authorization(settings.text("chain-token")),
         timeout=timeout(settings),
         chain_id=chain_id if isinstance(chain_id, int) else None,
+        retries=RETRIES,
     )
 
 

@@ -8,6 +8,7 @@
 - *Carol* is a relative: no provider, no patient. The *stranger* is nobody.
 """
 
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from ape.api import AccountAPI, ProviderAPI, ReceiptAPI
 from ape.contracts import ContractInstance
 from hypothesis import HealthCheck, settings
 
+from scripts.compiler import ROOT, contract_sources
 from tests.contracts.support import GENERAL, ORGANISATION, PRACTITIONER, YEAR_2100, Clock, digest, terms
 
 # The same examples in each run: what fails in CI fails at a desk.
@@ -29,6 +31,22 @@ settings.register_profile(
 settings.load_profile("contracts")
 
 ACTORS = ("authority", "registrar", "hospital", "clinic", "doctor", "nurse", "alice", "bob", "carol", "stranger")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled(project: Any) -> None:
+    """Compile anew where any source is newer than ape's build.
+
+    ape itself would compile the changed files alone, and miss that MedRec changes with each of its modules. It also
+    compiles in a copy that has no node_modules, unless it takes the project's folder for a temporary one.
+    """
+    build = project.manifest_path
+    sources = [*contract_sources(tests=True), ROOT / "ape-config.yaml"]
+    if build.is_file() and all(source.stat().st_mtime < build.stat().st_mtime for source in sources):
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(ROOT))
+        project.load_contracts(use_cache=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +71,7 @@ for _place, _name in enumerate(ACTORS):
 
 @pytest.fixture(scope="session")
 def medrec(
+    compiled: None,
     project: Any,
     chain: Any,
     authority: AccountAPI,
@@ -81,7 +100,7 @@ def medrec(
 
 
 @pytest.fixture(scope="session")
-def words(project: Any, authority: AccountAPI) -> ContractInstance:
+def words(compiled: None, project: Any, authority: AccountAPI) -> ContractInstance:
     """The packing libraries, callable one by one."""
     return authority.deploy(project.WordsHarness)
 

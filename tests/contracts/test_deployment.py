@@ -18,6 +18,7 @@ import re
 
 import pytest
 
+from medrec_py.chain.artifacts import load_artifact
 from scripts.compiler import ROOT
 from tests.contracts import storage_layout, support
 from tests.contracts.support import ZERO, emitted, plain, refused, said, unencodable
@@ -75,6 +76,12 @@ def test_constructor_refuses_zero(project, authority):
     """Nobody could ever name a registrar."""
     with refused("ZeroAddress"):
         authority.deploy(project.MedRec, ZERO)
+
+
+def test_code_is_that_of_the_tree(project):
+    """What is tested is what the SDK ships: where only a module changes, ape's build goes stale (`ape compile -f`)."""
+    tested = project.MedRec.contract_type.deployment_bytecode.bytecode
+    assert tested.removeprefix("0x") == load_artifact()["bytecode"].removeprefix("0x")
 
 
 def test_code_leaves_room(code):

@@ -4,9 +4,9 @@ revokeAndRotate
 ├── given the caller may not decide: NotPermitted
 ├── given the keyring version before the call
 │   ├── given no compartments: CompartmentsEmpty; no pointer: PointerEmpty; nothing is revoked either
-│   ├── PermissionRevoked, then KeyringPublished; the head binds the keyring
-│   └── the version rises for the loss, if any, and for the keyring
-├── given another version: PermissionRevoked, then KeyringSkipped
+│   ├── KeyringPublished, then PermissionRevoked; the keyring follows the version that its maker read
+│   └── the version rises for the keyring, and for the loss, if any
+├── given another version: KeyringSkipped, then PermissionRevoked
 └── given no version is left: the same
 """
 
@@ -39,11 +39,10 @@ POINTER = digest("keyring")
 
 
 def test_revoke_and_rotate_does_both(medrec, alice, hospital):
-    """The permission is gone; the keyring is bound to the history that the revocation left."""
-    word = reader_lost(word_of(medrec, alice))
+    """The keyring is bound to the history as its maker read it; then the permission is gone."""
+    word = word_of(medrec, alice)
     receipt = medrec.revokeAndRotate(alice, hospital, 1, GENERAL | PSYCHIATRY, POINTER, sender=alice)
     assert emitted(medrec, receipt) == [
-        revoked(alice, hospital, 2, GENERAL, 2),
         said(
             "KeyringPublished",
             patient=alice,
@@ -53,11 +52,12 @@ def test_revoke_and_rotate_does_both(medrec, alice, hospital):
             compartments=GENERAL | PSYCHIATRY,
             pointer=POINTER,
         ),
+        revoked(alice, hospital, 2, GENERAL, 3),
     ]
     bound = head_entry(
         Kind.Keyring, alice, alice, receipt.timestamp, compartments=GENERAL | PSYCHIATRY, pointer=POINTER
     )
-    assert word_of(medrec, alice) == next_word(word, alice, bound)
+    assert word_of(medrec, alice) == reader_lost(next_word(word, alice, bound))
     assert medrec.historyOf(alice).keyringVersion == 3
     assert plain(medrec.permissionOf(alice, hospital)) == (NONE, 2)
 
@@ -75,29 +75,29 @@ def test_revoke_and_rotate_revokes_where_the_version_has_passed(medrec, alice, h
     word = reader_lost(word_of(medrec, alice))
     receipt = medrec.revokeAndRotate(alice, hospital, given, GENERAL, POINTER, sender=alice)
     assert emitted(medrec, receipt) == [
-        revoked(alice, hospital, 2, GENERAL, 2),
         said("KeyringSkipped", patient=alice, current=1, given=given, pointer=POINTER),
+        revoked(alice, hospital, 2, GENERAL, 2),
     ]
     assert word_of(medrec, alice) == word
     assert plain(medrec.permissionOf(alice, hospital)) == (NONE, 2)
 
 
-@pytest.mark.parametrize("current", [LAST_VERSION - 1, LAST_VERSION])
-def test_revoke_and_rotate_revokes_where_no_version_is_left(medrec, provider, alice, hospital, current):
+def test_revoke_and_rotate_revokes_where_no_version_is_left(medrec, provider, alice, hospital):
     """A patient can always revoke: where the keyring has no version to take, it is skipped."""
-    set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | current)
-    receipt = medrec.revokeAndRotate(alice, hospital, current, GENERAL, POINTER, sender=alice)
+    set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | LAST_VERSION)
+    receipt = medrec.revokeAndRotate(alice, hospital, LAST_VERSION, GENERAL, POINTER, sender=alice)
     assert emitted(medrec, receipt) == [
+        said("KeyringSkipped", patient=alice, current=LAST_VERSION, given=LAST_VERSION, pointer=POINTER),
         revoked(alice, hospital, 2, GENERAL, LAST_VERSION),
-        said("KeyringSkipped", patient=alice, current=current, given=current, pointer=POINTER),
     ]
     assert plain(medrec.historyOf(alice)) == (bytes(25), 1, LAST_VERSION)
 
 
 def test_revoke_and_rotate_takes_the_last_version(medrec, provider, alice, hospital):
-    """Where one is left for the keyring after the loss it is taken."""
-    set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | LAST_VERSION - 2)
-    medrec.revokeAndRotate(alice, hospital, LAST_VERSION - 2, GENERAL, POINTER, sender=alice)
+    """Where one is left the keyring takes it; the loss after it finds none, and takes place all the same."""
+    set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | LAST_VERSION - 1)
+    receipt = medrec.revokeAndRotate(alice, hospital, LAST_VERSION - 1, GENERAL, POINTER, sender=alice)
+    assert emitted(medrec, receipt)[1] == revoked(alice, hospital, 2, GENERAL, LAST_VERSION)
     assert plain(medrec.historyOf(alice))[1:] == (2, LAST_VERSION)
 
 
@@ -129,11 +129,9 @@ def test_revoke_and_rotate_refuses_for_an_unknown_patient(medrec, stranger, hosp
 def test_revoke_and_rotate_is_the_wallets(medrec, provider, alice, bob, hospital):
     """Where another wallet controls the id, it is the author of the keyring, on behalf of the patient."""
     set_slot(provider, medrec, slot_of("_patients", alice), int(bob.address, 16))
-    word = reader_lost(word_of(medrec, alice))
+    word = word_of(medrec, alice)
     receipt = medrec.revokeAndRotate(alice, hospital, 1, GENERAL, POINTER, sender=bob)
-    assert [event.arguments.get("by", event.arguments.get("author")) for event in emitted(medrec, receipt)] == [
-        bob,
-        bob,
-    ]
+    keyring, revocation = emitted(medrec, receipt)
+    assert (keyring.arguments["author"], revocation.arguments["by"]) == (bob, bob)
     bound = head_entry(Kind.Keyring, bob, alice, receipt.timestamp, compartments=GENERAL, pointer=POINTER)
-    assert word_of(medrec, alice) == next_word(word, alice, bound)
+    assert word_of(medrec, alice) == reader_lost(next_word(word, alice, bound))

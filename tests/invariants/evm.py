@@ -119,7 +119,9 @@ class Evm:
         computation = self._apply(sender, self.encode(function, *arguments), self._code)
         if computation.is_error:
             return Outcome(computation.output, [], reverted=True)
-        return Outcome(computation.output, [self._decoded(log) for log in computation.get_log_entries()], reverted=False)
+        return Outcome(
+            computation.output, [self._decoded(log) for log in computation.get_log_entries()], reverted=False
+        )
 
     def call(self, sender: Address, function: str, *arguments: Any) -> Outcome:
         """Carry out a call and undo it."""

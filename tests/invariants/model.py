@@ -1,10 +1,11 @@
-"""MedRec once more, in Python, from what `contracts/interfaces/IMedRec.sol` says: what each call does, emits and refuses.
+"""MedRec once more, in Python, from what `contracts/interfaces/IMedRec.sol` says: what calls do, emit and refuse.
 
 Nothing is shared with the contracts but that text. The heads come from `tests/vectors/generate_head.py`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ NO_BYTES = bytes(32)
 LAST_VERSION = 2**24 - 1
 HISTORY = 1
 READ, APPEND, DECIDE = range(3)
+MAPPINGS = ("providers", "agents", "patients", "profiles", "permissions", "words")
 
 
 class Denial(IntEnum):
@@ -104,10 +106,11 @@ class Patient:
 
 @dataclass
 class Model:
-    """The state, and the functions by the names that the contract gives them; `now` and `sender` are set before a call."""
+    """The state, and the functions by the contract's names in snake case; `now` and `sender` are set before a call."""
 
     authority: Address
     now: int
+    encode_error: Callable[..., bytes]
     pending: Address = ZERO
     sender: Address = ZERO
     registrars: set[Address] = field(default_factory=set)
@@ -122,7 +125,33 @@ class Model:
     def emit(self, name: str, *values: Any) -> None:
         self.events.append((name, values))
 
-    # -------------------------------------------------------------------------------------------------------- predicate
+    def attempted(self, sender: Address, function: str, *arguments: Any) -> tuple[Model, Any]:
+        """The model after a call, with the call's events alone, and what the call returns; this one stays as it is.
+
+        Raises:
+            Refused: The contract refuses the call.
+        """
+        after = replace(
+            self,
+            sender=sender,
+            events=[],
+            registrars=set(self.registrars),
+            **{name: getattr(self, name).copy() for name in MAPPINGS},
+        )
+        method = getattr(after, re.sub("([A-Z])", lambda capital: f"_{capital[1].lower()}", function))
+        return after, method(*arguments)
+
+    def multicall(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Several calls, given as (function, arguments), one after another or none."""
+        sender, results = self.sender, []
+        for function, arguments in calls:
+            after, result = self.attempted(sender, function, *arguments)
+            after.events = self.events + after.events
+            vars(self).update(vars(after))
+            results.append(result)
+        return results
+
+    # ------------------------------------------------------------------------------------------------------- predicate
 
     def may(
         self, patient: Address, actor: Address, principal: Address, action: int, compartments: int, purpose: int
@@ -173,9 +202,7 @@ class Model:
             (Denial.COMPARTMENT_NOT_GRANTED, mask == 0 or compartments & ~mask != 0),
         ]
 
-    def _require_may(
-        self, patient: Address, principal: Address, action: int, compartments: int, purpose: int
-    ) -> None:
+    def _require_may(self, patient: Address, principal: Address, action: int, compartments: int, purpose: int) -> None:
         denial = self.may(patient, self.sender, principal, action, compartments, purpose)
         if denial:
             raise Refused("NotPermitted", patient, self.sender, principal, action, denial)
@@ -183,7 +210,7 @@ class Model:
     def _require_wallet(self, patient: Address) -> None:
         self._require_may(patient, patient, DECIDE, 0, 0)
 
-    # --------------------------------------------------------------------------------------------------------- patients
+    # -------------------------------------------------------------------------------------------------------- patients
 
     def register(self) -> None:
         if self.patients[self.sender].wallet != ZERO:
@@ -191,11 +218,11 @@ class Model:
         self.patients[self.sender] = Patient(self.sender)
         self.emit("PatientRegistered", self.sender, self.sender, self.sender)
 
-    def publishProfile(self, digest: bytes) -> None:  # noqa: N802
+    def publish_profile(self, digest: bytes) -> None:
         self.profiles[self.sender] = digest
         self.emit("ProfilePublished", self.sender, self.sender, digest)
 
-    # -------------------------------------------------------------------------------------------------------- providers
+    # ------------------------------------------------------------------------------------------------------- providers
 
     def _require_authority(self) -> None:
         if self.sender != self.authority:
@@ -205,18 +232,18 @@ class Model:
         if self.sender not in self.registrars:
             raise Refused("NotRegistrar", self.sender)
 
-    def offerAuthority(self, candidate: Address) -> None:  # noqa: N802
+    def offer_authority(self, candidate: Address) -> None:
         self._require_authority()
         self.pending = candidate
         self.emit("AuthorityOffered", self.sender, candidate)
 
-    def acceptAuthority(self) -> None:  # noqa: N802
+    def accept_authority(self) -> None:
         if self.sender != self.pending:
             raise Refused("NotAuthority", self.sender)
         self.emit("AuthorityAccepted", self.authority, self.sender)
         self.authority, self.pending = self.sender, ZERO
 
-    def addRegistrar(self, account: Address) -> None:  # noqa: N802
+    def add_registrar(self, account: Address) -> None:
         self._require_authority()
         if account == ZERO:
             raise Refused("ZeroAddress")
@@ -225,7 +252,7 @@ class Model:
         self.registrars.add(account)
         self.emit("RegistrarAdded", account, self.sender)
 
-    def removeRegistrar(self, account: Address) -> None:  # noqa: N802
+    def remove_registrar(self, account: Address) -> None:
         self._require_authority()
         if account not in self.registrars:
             raise Refused("NotRegistrar", account)
@@ -256,7 +283,7 @@ class Model:
     def reinstate(self, provider: Address) -> None:
         self._set_suspended(provider, "ProviderReinstated", suspended=False)
 
-    def nameAgent(self, agent: Address, until: int) -> None:  # noqa: N802
+    def name_agent(self, agent: Address, until: int) -> None:
         if agent == ZERO:
             raise Refused("ZeroAddress")
         if agent == self.sender:
@@ -266,11 +293,11 @@ class Model:
         self.agents[self.sender, agent] = until
         self.emit("AgentNamed", self.sender, agent, self.sender, until)
 
-    def dismissAgent(self, agent: Address) -> None:  # noqa: N802
+    def dismiss_agent(self, agent: Address) -> None:
         self.agents[self.sender, agent] = 0
         self.emit("AgentDismissed", self.sender, agent, self.sender)
 
-    # ------------------------------------------------------------------------------------------------------ permissions
+    # ----------------------------------------------------------------------------------------------------- permissions
 
     def grant(self, patient: Address, grantee: Address, terms: Terms, seal: bytes, version: int) -> None:
         self._require_wallet(patient)
@@ -306,18 +333,18 @@ class Model:
         self.words[patient] = generate_head.reader_lost(self.words[patient])
         return lost, self.keyring_version(patient)
 
-    def revokeAndRotate(  # noqa: N802
+    def revoke_and_rotate(
         self, patient: Address, grantee: Address, keyring_version: int, compartments: int, pointer: bytes
     ) -> None:
         self._require_wallet(patient)
-        before = self.keyring_version(patient)
-        self.revoke(patient, grantee)
-        if keyring_version == before and self.keyring_version(patient) < LAST_KEYRING_VERSION:
+        current = self.keyring_version(patient)
+        if keyring_version == current < LAST_KEYRING_VERSION:
             self._publish(patient, KEYRING, "KeyringPublished", compartments, pointer)
         else:
-            self.emit("KeyringSkipped", patient, before, keyring_version, pointer)
+            self.emit("KeyringSkipped", patient, current, keyring_version, pointer)
+        self.revoke(patient, grantee)
 
-    # ---------------------------------------------------------------------------------------------------------- history
+    # --------------------------------------------------------------------------------------------------------- history
 
     def keyring_version(self, patient: Address) -> int:
         return generate_head.parts_of(self.words[patient])[2]
@@ -325,24 +352,27 @@ class Model:
     def length(self, patient: Address) -> int:
         return generate_head.parts_of(self.words[patient])[1]
 
-    def _publish(self, patient: Address, kind: int, event: str, compartments: int, pointer: bytes) -> None:
+    @staticmethod
+    def _require_named(compartments: int, pointer: bytes) -> None:
         if not compartments:
             raise Refused("CompartmentsEmpty")
         if pointer == NO_BYTES:
             raise Refused("PointerEmpty")
+
+    def _publish(self, patient: Address, kind: int, event: str, compartments: int, pointer: bytes) -> None:
+        self._require_named(compartments, pointer)
         previous = self.words[patient]
         entry = generate_head.Entry(kind, compartments, self.sender, patient, self.now, pointer)
         self.words[patient] = generate_head.next_word(previous, patient, entry)
         self.emit(event, patient, self.sender, self.now, previous.to_bytes(32, "big"), compartments, pointer)
 
-    def publishKeyring(  # noqa: N802
-        self, patient: Address, keyring_version: int, compartments: int, pointer: bytes
-    ) -> None:
+    def publish_keyring(self, patient: Address, keyring_version: int, compartments: int, pointer: bytes) -> None:
         self._require_wallet(patient)
         current = self.keyring_version(patient)
         if keyring_version != current:
             raise Refused("StaleKeyring", patient, current, keyring_version)
-        if current == LAST_KEYRING_VERSION and compartments and pointer != NO_BYTES:
+        self._require_named(compartments, pointer)
+        if current == LAST_KEYRING_VERSION:
             raise Refused("KeyringExhausted", patient)
         self._publish(patient, KEYRING, "KeyringPublished", compartments, pointer)
 
@@ -356,10 +386,10 @@ class Model:
         self.patients[patient] = replace(self.patients[patient], decisions=decision)
         self._publish(patient, kind, event, compartments, pointer)
 
-    def publishMoved(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:  # noqa: N802
+    def publish_moved(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:
         self._manifest(patient, decision, MOVED, "RecordsMoved", compartments, pointer)
 
-    def publishErased(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:  # noqa: N802
+    def publish_erased(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:
         self._manifest(patient, decision, ERASED, "RecordsErased", compartments, pointer)
 
     def _bind(self, patient: Address, principal: Address, keyring_version: int, purpose: int, entry: Entry) -> None:
@@ -390,7 +420,7 @@ class Model:
         self._appended(patient, principal, previous, [entry])
         return self.length(patient)
 
-    def appendMany(  # noqa: N802
+    def append_many(
         self,
         patient: Address,
         principal: Address,
@@ -398,7 +428,6 @@ class Model:
         purpose: int,
         entries: Sequence[Entry],
         skip_refused: bool,
-        encode: Callable[..., bytes],
     ) -> None:
         previous = self.words[patient]
         run: list[Entry] = []
@@ -410,18 +439,17 @@ class Model:
                 if not skip_refused:
                     raise
                 self._appended(patient, principal, previous, run)
-                reason = encode(refusal.name, *refusal.values)
+                reason = self.encode_error(refusal.name, *refusal.values)
                 self.emit("EntryRefused", patient, self.sender, principal, place, reason)
                 previous, run = self.words[patient], []
         self._appended(patient, principal, previous, run)
 
-    def appendToMany(  # noqa: N802
+    def append_to_many(
         self,
         principal: Address,
         purpose: int,
         items: Sequence[Item],
         skip_refused: bool,
-        encode: Callable[..., bytes],
     ) -> None:
         for place, item in enumerate(items):
             previous = self.words[item.patient]
@@ -431,14 +459,14 @@ class Model:
             except Refused as refusal:
                 if not skip_refused:
                     raise
-                reason = encode(refusal.name, *refusal.values)
+                reason = self.encode_error(refusal.name, *refusal.values)
                 self.emit("EntryRefused", item.patient, self.sender, principal, place, reason)
 
-    def logAccess(self, patient: Address, principal: Address, purpose: int, digest: bytes) -> None:  # noqa: N802
+    def log_access(self, patient: Address, principal: Address, purpose: int, digest: bytes) -> None:
         self._require_may(patient, principal, READ, 0, purpose)
         self.emit("AccessLogged", patient, self.sender, principal, purpose, digest)
 
-    # ------------------------------------------------------------------------------------------------------------ views
+    # ----------------------------------------------------------------------------------------------------------- views
 
     def readers_at(self, patient: Address, grantees: Sequence[Address], time: int) -> tuple[int, ...]:
         return tuple(
@@ -463,7 +491,7 @@ class Model:
         return words
 
 
-# --------------------------------------------------------------------------------------------------------------- storage
+# ------------------------------------------------------------------------------------------------------------ storage
 
 
 class Slots:

@@ -39,6 +39,7 @@ def history(
         view = charts.open_to_read(session, patient, on_behalf_of, purpose)
     numbers = view.numbers
     lines = list(view.chart.history())
+    charts.warn_of_problems(session.output, lines)
     session.output.result(
         {
             "patient": view.patient,

@@ -110,6 +110,7 @@ def list_records(
     view = charts.open_to_read(session, patient, on_behalf_of, purpose)
     numbers = view.numbers
     lines = [(numbers[line.number], line) for line in view.chart.history() if line.number in numbers]
+    charts.warn_of_problems(session.output, [line for _, line in lines])
     session.output.result(
         {"patient": view.patient, "records": [_listed(number, line) for number, line in lines]},
         Table(

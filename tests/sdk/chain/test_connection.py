@@ -137,7 +137,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_a_node_that_answers_too_late() -> None:
-    """The timeout ends a request; it is not repeated, since it was waited for long enough."""
+    """The timeout ends a request; a read is repeated once, one for logs not at all, since less can be asked for."""
 
     def slow(server: Server, request: bytes) -> Iterator[bytes]:
         server.stop.wait(30)
@@ -146,7 +146,15 @@ def test_a_node_that_answers_too_late() -> None:
     with serving(slow) as server:
         with pytest.raises(ChainUnavailable, match="in time"):
             Chain.connect(server.url, timeout=0.2)
-        assert len(server.requests) == 1
+        assert len(server.requests) == 2
+
+
+def test_logs_that_come_too_late_are_not_asked_for_again(chain: LocalChain) -> None:
+    """Whoever asks for logs asks for fewer then."""
+    node = Node(chain, {"eth_getLogs": in_turn(requests.Timeout())})
+    with pytest.raises(ChainUnavailable):
+        node.chain(retries=5).request("eth_getLogs", {})
+    assert node.count("eth_getLogs") == 1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -313,12 +314,14 @@ def test_a_base_fee_that_rises_meanwhile(chain: LocalChain, payer: Wallet) -> No
 
 
 def test_the_gas_limit_stays_below_the_blocks(chain: LocalChain, payer: Wallet) -> None:
-    """The margin on the estimate never makes a transaction that fits into no block."""
-    node = Node(chain, {"eth_estimateGas": lambda *_: hex(29_000_000)})
-    accepted(node)
-    send(node.chain(), payer, PAY)
-    (fields,) = node.sent()
-    assert fields["gas"] == chain.block().gas_limit
+    """The margin on the estimate never makes a transaction that fits into no block, or that EIP-7825 forbids."""
+    estimates = {29_000_000: chain.block().gas_limit, 16_000_000: 2**24, 100_000: 120_000}
+    for estimate, limit in estimates.items():
+        node = Node(chain, {"eth_estimateGas": in_turn(hex(estimate))})
+        accepted(node)
+        send(node.chain(), payer, PAY)
+        (fields,) = node.sent()
+        assert fields["gas"] == limit
 
 
 # --- nonces ---------------------------------------------------------------------------------------
@@ -498,6 +501,21 @@ def test_a_forgotten_transaction_stops_nobody_behind_it(chain: LocalChain, payer
     assert forgotten.wait().block < chain.block_number()
 
 
+def test_a_receipt_does_not_wait_for_a_persons_signature(chain: LocalChain, payer: Wallet) -> None:
+    """While a wallet asks its owner about the next transaction, the receipt of the last is handed out."""
+    pending = submit(chain, payer, PAY)
+    waited: list[Receipt] = []
+
+    def ask(transaction: dict[str, Any]) -> bytes:
+        waiter = Thread(target=lambda: waited.append(pending.wait()))
+        waiter.start()
+        waiter.join(30)
+        assert len(waited) == 1
+        return payer.sign_transaction(transaction)
+
+    send(chain, Careless(ask), PAY)
+
+
 def test_a_nonce_that_went_to_another_transaction(chain: LocalChain, payer: Wallet) -> None:
     """Where another process's transaction took the nonce for good, waiting ends with an error that says so."""
     node = Node(chain, {"eth_sendRawTransaction": in_turn("0x" + "00" * 32, forward(chain))})
@@ -546,10 +564,10 @@ def test_a_node_that_is_down_sends_nothing(chain: LocalChain, payer: Wallet) -> 
     """Before anything was handed over, an unreachable node is just that, and the nonce stays free."""
     node = Node(chain)
     seen = node.chain()
-    node.answers["eth_gasPrice"] = in_turn(requests.ConnectionError())
+    node.answers["eth_getBlockByNumber"] = in_turn(requests.ConnectionError())
     with pytest.raises(ChainUnavailable):
         send(seen, payer, PAY)
-    del node.answers["eth_gasPrice"]
+    del node.answers["eth_getBlockByNumber"]
     send(seen, payer, PAY)
     assert [fields["nonce"] for fields in node.sent()] == [0]
 

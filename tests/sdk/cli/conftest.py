@@ -1,7 +1,8 @@
 """The program in this process, on a chain in this process: typed commands, and what they print.
 
-The named actors are profiles: ``default`` is alice, a patient with two compartments; ``hospital`` is accredited and has named
-``doctor`` its agent; ``registrar`` accredits, and is the authority, too; ``stranger`` has an identity and nothing else.
+The named actors are profiles: ``default`` is alice, a patient with two compartments; ``hospital`` is accredited and has
+named ``doctor`` its agent; ``registrar`` accredits, and is the authority, too; ``stranger`` has an identity and nothing
+else.
 """
 
 from __future__ import annotations
@@ -203,11 +204,20 @@ def granted(world: Shell) -> Shell:
     return world
 
 
+def flip_a_byte(folder: Path) -> None:
+    """Change the largest block in a store."""
+    path = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    octets = bytearray(path.read_bytes())
+    octets[1000] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(octets)
+
+
 def _connect(chain: LocalChain) -> Any:
     """In place of ``Chain.connect``: the chain in this process by its name, and any other as usual."""
     usual = Chain.connect
 
-    def connect(cls: type[Chain], url: str, **options: Any) -> Chain:
+    def connect(cls: type[Chain], /, url: str, **options: Any) -> Chain:
         if url != IN_PROCESS:
             return usual(url, **options)
         if options.get("chain_id") is not None:

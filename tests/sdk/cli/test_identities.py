@@ -156,9 +156,7 @@ def test_a_damaged_file_is_an_error_that_names_it(shell: Shell, content: str) ->
     """Whatever stands in ``wallet.json``, it is no traceback."""
     shell.ask("init --light-kdf")
     (folder(shell) / "wallet.json").write_bytes(content.encode("latin-1"))
-    code, error = shell.fail("patient show", "--chain", "http://127.0.0.1:9")
-    assert code in {4, 7}  # whether the node or the identity is looked at first
-    with pytest.raises(FormatError, match="wallet.json"):
+    with pytest.raises(FormatError, match=r"wallet\.json"):
         store(shell).get("default")
 
 
@@ -203,7 +201,7 @@ main(["init", "--light-kdf", "--json"])
     ids=["before the first file", "after the second file", "before it appears"],
 )
 def test_a_kill_in_the_middle_leaves_no_half_identity(shell: Shell, name: str, replacement: str) -> None:
-    """However far ``init`` has come when it is killed, there is no identity, and a second ``init`` makes a whole one."""
+    """However far ``init`` has come, there is no identity after a kill, and a second ``init`` makes a whole one."""
     program = KILLED.replace("{name!r}", repr(name)).replace("{replacement}", replacement)
     killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL

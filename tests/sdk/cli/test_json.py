@@ -100,7 +100,7 @@ def test_a_human_reads_the_same(world: Shell) -> None:
         result = world.type(line)
         assert result.code == 0, (command, result.err)
         assert result.out.strip(), command
-        with pytest.raises(ValueError, match="Expecting|Extra"):
+        with pytest.raises(ValueError, match=r"Expecting|Extra"):
             json.loads(result.out)
 
 

@@ -1,4 +1,4 @@
-"""Settings: flags win over the environment, that over the profile's file, that over the common file, that over defaults."""
+"""Settings: flags over the environment, that over the profile's file, that over the common file, that over defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("given", [set(picked) for n in range(5) for picked in itertools.combinations(range(4), n)], ids=str)
+@pytest.mark.parametrize(
+    "given", [set(picked) for n in range(5) for picked in itertools.combinations(range(4), n)], ids=str
+)
 def test_the_first_of_flag_environment_profile_and_common_file_wins(tmp_path: Path, name: str, given: set[int]) -> None:
     """Every combination of the four places, for every setting that has a flag."""
     flag, variable, profile, common = CASES[name]
@@ -82,7 +84,7 @@ def test_the_profile_comes_from_a_flag_a_variable_or_the_common_file(shell: Shel
 
 
 def _profile(shell: Shell, line: str) -> str:
-    return next(one["value"] for one in shell.ask(line)["settings"] if one["name"] == "profile")
+    return str(next(one["value"] for one in shell.ask(line)["settings"] if one["name"] == "profile"))
 
 
 def test_several_stores_are_given_in_each_way(shell: Shell) -> None:
@@ -109,7 +111,15 @@ def test_a_path_is_kept_so_that_it_leads_there_from_anywhere(shell: Shell) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ['chian = "http://a:1"', "chain = 7", 'chain = "ftp://a"', "timeout = -1", 'timeout = "soon"', "chain-id = true", "x ="],
+    [
+        'chian = "http://a:1"',
+        "chain = 7",
+        'chain = "ftp://a"',
+        "timeout = -1",
+        'timeout = "soon"',
+        "chain-id = true",
+        "x =",
+    ],
 )
 def test_a_file_that_cannot_be_used_is_an_error_that_names_it(shell: Shell, text: str) -> None:
     """Unknown names, wrong types and values, and what is no TOML: exit code 2, with the file in the message."""

@@ -36,6 +36,7 @@ from medrec_py.errors import (
     InvalidInput,
     KeyUnavailable,
     MedRecError,
+    NotPermitted,
     RecordNotFound,
     StorageError,
     StoreTimeout,
@@ -211,15 +212,18 @@ class Chart:
         return self._ledger.history(self.patient).entries
 
     def history(self) -> Iterator[TimelineEntry]:
-        """The whole history, proved complete against the contract, with titles where they open here.
+        """The whole history, proved complete against the contract, with titles where they open here and may be read.
 
         Raises:
             HistoryMismatch: the node left out, changed or invented an entry.
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         names = self._known_names(consent)
+        allowed: dict[int, MedRecError | None] = {}
         for entry in history.entries:
-            yield self._line(history, consent, names, entry)
+            if entry.kind is Kind.RECORD and entry.compartments not in allowed:
+                allowed[entry.compartments] = self._refusal(Action.READ, entry.compartments)
+            yield self._line(history, consent, names, entry, allowed.get(entry.compartments))
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that are known here."""
@@ -323,10 +327,16 @@ class Chart:
                     return pointer
         return None
 
-    def _line(self, history: History, consent: Consent, names: Mapping[int, str], entry: Entry) -> TimelineEntry:
+    def _line(
+        self,
+        history: History,
+        consent: Consent,
+        names: Mapping[int, str],
+        entry: Entry,
+        problem: MedRecError | None,
+    ) -> TimelineEntry:
         record: Record | None = None
-        problem: MedRecError | None = None
-        if entry.kind is Kind.RECORD:
+        if entry.kind is Kind.RECORD and problem is None:
             try:
                 record = self._open(history, consent, entry)
             except MedRecError as error:
@@ -357,6 +367,13 @@ class Chart:
         return self._ledger.contract.may(
             self.patient, self._wallet.address, self._principal, action, compartments=mask, purpose=self._purpose
         )
+
+    def _refusal(self, action: Action, mask: int) -> NotPermitted | None:
+        try:
+            self._require(action, mask)
+        except NotPermitted as error:
+            return error
+        return None
 
     def _require(self, action: Action, mask: int) -> None:
         self._ledger.contract.require(

@@ -54,9 +54,11 @@ contract WordsHarness {
 
     // ---------------------------------------------------------------------------------------------------------- histories
 
-    function unpackHistory(
-        HistoryWord word
-    ) external pure returns (bytes25 head, uint32 length, uint24 keyringVersion, bool exhausted) {
+    function unpackHistory(HistoryWord word)
+        external
+        pure
+        returns (bytes25 head, uint32 length, uint24 keyringVersion, bool exhausted)
+    {
         return (word.head(), word.length(), word.keyringVersion(), word.isExhausted());
     }
 

@@ -77,7 +77,6 @@ def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None
         InvalidInput: a value cannot be used, or several providers come into question.
         KeysElsewhere: the provider's keys are not on this machine.
     """
-    session.chain  # noqa: B018 - the node is asked before the passphrase is
     who = session.identity.address
     whose = who if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)

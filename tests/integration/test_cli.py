@@ -201,4 +201,4 @@ def test_another_machine_with_the_phrase_reads_everything(machine: Machine) -> N
 
 def _address(machine: Machine, profile: str) -> str:
     profiles = machine.ask("config show")["profiles"]
-    return next(one["address"] for one in profiles if one["name"] == profile)
+    return str(next(one["address"] for one in profiles if one["name"] == profile))

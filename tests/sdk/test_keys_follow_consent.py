@@ -393,3 +393,14 @@ def test_saving_over_a_file_replaces_it_only_when_all_was_verified(people: Peopl
     target.write_bytes(b"old")
     assert people.chart().read(record).save(target).read_bytes() == b"a" * 100_000
     assert [path.name for path in tmp_path.iterdir()] == ["copy.bin"]
+
+
+def test_a_revoked_reader_sees_no_titles_in_the_history(people: People) -> None:
+    """The history shows that records are there; what they are is for those who may read them now."""
+    people.grant()
+    people.chart().append(b"x", compartment="general", title="diagnosis")
+    assert [entry.title for entry in people.chart().history() if entry.kind is Kind.RECORD] == ["diagnosis"]
+    people.alice.revoke(people.hospital)
+    (line,) = [entry for entry in people.chart().history() if entry.kind is Kind.RECORD]
+    assert line.title is None
+    assert isinstance(line.problem, medrec.PermissionRevoked)

@@ -205,8 +205,9 @@ def granted(world: Shell) -> Shell:
 
 
 def flip_a_byte(folder: Path) -> None:
-    """Change the largest block in a store."""
-    path = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    """Change the last block of content in a store: of those that are not small, the smallest."""
+    blocks = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size > 1 << 16]
+    path = min(blocks, key=lambda block: block.stat().st_size)
     octets = bytearray(path.read_bytes())
     octets[1000] ^= 1
     path.chmod(0o600)

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,14 @@ def deploy(web3: Web3, authority: str) -> Bench:
     artifact = load_artifact()
     factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     receipt = web3.eth.wait_for_transaction_receipt(factory.constructor(authority).transact({"from": authority}))
-    contract = web3.eth.contract(address=receipt["contractAddress"], abi=artifact["abi"])
+    contract = factory(address=receipt["contractAddress"])
     return Bench(web3, contract, {"deploy": receipt["gasUsed"]})
 
 
 def measure(web3: Web3) -> dict[str, int]:
     """All figures, on a fresh chain."""
-    authority, registrar, hospital, doctor, clinic, alice = web3.eth.accounts[:6]
+    accounts: Sequence[str] = web3.eth.accounts
+    authority, registrar, hospital, doctor, clinic, alice = accounts[:6]
     bench = deploy(web3, authority)
     call = bench.contract.functions
     terms = (GENERAL, GENERAL, 0, YEAR_2040, 1 << TREAT, 0)  # read, append, notBefore, expiry, purposes, flags
@@ -122,7 +124,7 @@ def measure(web3: Web3) -> dict[str, int]:
     rotation = call.revokeAndRotate(alice, hospital, 3, GENERAL, digest("keyring 3"))
     bench.measure("revoke_and_rotate", alice, rotation)
 
-    patients = web3.eth.accounts[10 : 10 + RECORDS_IN_A_CALL]
+    patients = accounts[10 : 10 + RECORDS_IN_A_CALL]
     for patient in patients:
         bench.send(patient, call.register())
         bench.send(patient, call.publishKeyring(patient, 0, GENERAL, digest("keyring")))

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Permissions} from "./Permissions.sol";
 import {Action, Denial, Entry, IMedRec, Item, Kind} from "./interfaces/IMedRec.sol";
-import {HistoryWord, HistoryWords, Link} from "./words/HistoryWord.sol";
+import {HistoryWord, Link} from "./words/HistoryWord.sol";
 import {PermissionWord, PermissionWords} from "./words/PermissionWord.sol";
 
 /// @title Histories
@@ -273,6 +273,8 @@ abstract contract RecordLog is Permissions {
     }
 
     function _revert(bytes memory reason) private pure {
+        // Solidity cannot revert with bytes that are an encoded error already.
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             revert(add(reason, 32), mload(reason))
         }

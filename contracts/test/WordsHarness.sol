@@ -70,6 +70,8 @@ contract WordsHarness {
         return word.withNextKeyringVersion();
     }
 
+    // In memory, since it is the layout in memory that is hashed.
+    // solhint-disable-next-line gas-calldata-parameters
     function hash(Link memory link) external pure returns (HistoryWord) {
         return link.hash();
     }

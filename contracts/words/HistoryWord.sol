@@ -64,8 +64,10 @@ library HistoryWords {
     /// @dev The length cannot run over: 2**32 entries would cost more gas than any chain has had.
     function hash(Link memory link) internal pure returns (HistoryWord) {
         uint256 digest;
+        // Ten words: the same as over abi.encode(link), which would copy them first.
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            digest := keccak256(link, 320) // ten words: the same as over abi.encode(link), which would copy them first
+            digest := keccak256(link, 320)
         }
         uint256 rest;
         unchecked {

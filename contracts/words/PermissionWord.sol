@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Action, Denial, Permission, Terms} from "../interfaces/IMedRec.sol";
+import {Denial, Permission, Terms} from "../interfaces/IMedRec.sol";
 
 /// @notice A permission packed into one storage word, from the highest bit:
 /// `read (64) | append (64) | notBefore (40) | expiry (40) | purposes (16) | flags (8) | version (24)`.

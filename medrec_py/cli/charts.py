@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 from medrec_py.cli.arguments import checked
 from medrec_py.cli.output import Output
 from medrec_py.cli.session import Locked, Session
-from medrec_py.errors import InvalidInput, KeyUnavailable, RecordNotFound
+from medrec_py.errors import InvalidInput, KeyUnavailable, NotPermitted, RecordNotFound
 from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:
     from medrec_py.chart import Chart, TimelineEntry
+
+
+NOT_FOR_US = (KeyUnavailable, NotPermitted)
+"""Errors of a record that is for others."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class View:
 
 def warn_of_problems(output: Output, lines: Iterable[TimelineEntry]) -> None:
     """Say so where records do not open for another reason than that they are for others."""
-    problems = [line.problem for line in lines if line.problem and not isinstance(line.problem, KeyUnavailable)]
+    problems = [line.problem for line in lines if line.problem and not isinstance(line.problem, NOT_FOR_US)]
     if problems:
         output.warn(f"{len(problems)} of the records could not be opened: {problems[0]}")
 

@@ -2,14 +2,14 @@
 
 import hashlib
 from ast import literal_eval
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ape import project
-from ape.api import ProviderAPI, ReceiptAPI
+from ape.api import AccountAPI, ProviderAPI, ReceiptAPI
 from ape.contracts import ContractInstance
 from ape.exceptions import ContractLogicError, CustomError, TransactionError
 from ape.managers.chain import ChainManager
@@ -20,6 +20,9 @@ from ethpm_types.abi import ABIType, ErrorABI, EventABI
 
 from tests.contracts.storage_layout import slot_named
 from tests.vectors import generate_head
+
+Account: TypeAlias = AccountAPI
+Contract: TypeAlias = ContractInstance
 
 
 class Kind(IntEnum):
@@ -174,7 +177,7 @@ def _event(abi: EventABI, topics: Sequence[bytes], data: bytes) -> Said:
     return said(abi.name, **{parameter.name: values[parameter.name] for parameter in abi.inputs})
 
 
-def decoded(medrec: ContractInstance, log: Any) -> Said:
+def decoded(medrec: Contract, log: Any) -> Said:
     """A log as a receipt, or a node, gives it."""
     events = {keccak(text=abi.selector): abi for abi in medrec.contract_type.events}
     assert to_checksum_address(log["address"]) == medrec.address
@@ -182,7 +185,7 @@ def decoded(medrec: ContractInstance, log: Any) -> Said:
     return _event(events[first], topics, bytes(log["data"]))
 
 
-def emitted(medrec: ContractInstance, receipt: ReceiptAPI) -> list[Said]:
+def emitted(medrec: Contract, receipt: ReceiptAPI) -> list[Said]:
     """All events of a transaction, in their order."""
     return [decoded(medrec, log) for log in receipt.logs]
 
@@ -235,7 +238,7 @@ def unencodable() -> AbstractContextManager[None]:
     return _reverting(b"")
 
 
-def call_with_words(medrec: ContractInstance, sender: Any, function: str, *words: Any) -> bytes:
+def call_with_words(medrec: Contract, sender: Any, function: str, *words: Any) -> bytes:
     """Call a function with words of 32 bytes that need not fit their types."""
     abi = next(abi for abi in medrec.contract_type.methods if abi.name == function)
     flat = plain(words)
@@ -259,7 +262,7 @@ def not_permitted(
 # ---------------------------------------------------------------------------------------------------------------- heads
 
 
-def word_of(medrec: ContractInstance, patient: Any) -> int:
+def word_of(medrec: Contract, patient: Any) -> int:
     """The patient's word as the chain has it."""
     head, length, keyring_version = medrec.historyOf(patient)
     return generate_head.word_of(bytes(head), length, keyring_version)
@@ -328,7 +331,7 @@ def rehearsed(provider: ProviderAPI) -> Iterator[None]:
         provider.restore(snapshot)
 
 
-def set_slot(provider: ProviderAPI, contract: ContractInstance, slot: int, word: int) -> None:
+def set_slot(provider: ProviderAPI, contract: Contract, slot: int, word: int) -> None:
     """Overwrite a storage slot, to reach a state that is too long to walk to."""
     if isinstance(provider, FoundryProvider):
         provider.set_storage(contract.address, slot, word.to_bytes(32, "big"))
@@ -351,7 +354,7 @@ def slot_of(variable: str, *keys: Any) -> int:
     return slot
 
 
-def in_one_block(provider: ProviderAPI, *sends: tuple[Callable[..., Any], Sequence[Any], Any]) -> list[Any]:
+def in_one_block(provider: ProviderAPI, *sends: tuple[Any, Sequence[Any], Account]) -> list[Any]:
     """Mine transactions, given as (method, arguments, sender), in one block, in that order; return web3's receipts."""
     signed = []
     for place, (method, arguments, sender) in enumerate(sends):

@@ -27,6 +27,9 @@ from tests.contracts.support import (
     TREAT,
     YEAR_2100,
     ZERO,
+    Account,
+    Clock,
+    Contract,
     Denial,
     after_records,
     as_previous,
@@ -41,46 +44,48 @@ from tests.contracts.support import (
 )
 
 
-def test_name_agent_stores_the_time(medrec, clinic, carol):
+def test_name_agent_stores_the_time(medrec: Contract, clinic: Account, carol: Account) -> None:
     """The agent acts until then, for that principal alone."""
     medrec.nameAgent(carol, LAST_SECOND, sender=clinic)
     assert medrec.agentUntil(clinic, carol) == LAST_SECOND
     assert medrec.agentUntil(carol, clinic) == 0
 
 
-def test_name_agent_emits(medrec, clinic, carol):
+def test_name_agent_emits(medrec: Contract, clinic: Account, carol: Account) -> None:
     """AgentNamed names principal, agent, who decided, and the time."""
     receipt = medrec.nameAgent(carol, YEAR_2100, sender=clinic)
     assert emitted(medrec, receipt) == [said("AgentNamed", principal=clinic, agent=carol, by=clinic, until=YEAR_2100)]
 
 
-def test_name_agent_changes_the_time(medrec, clock, hospital, nurse):
+def test_name_agent_changes_the_time(medrec: Contract, clock: Clock, hospital: Account, nurse: Account) -> None:
     """To a later or to an earlier one."""
     for until in (YEAR_2100 + 1, clock.now + DAY):
         medrec.nameAgent(nurse, until, sender=hospital)
         assert medrec.agentUntil(hospital, nurse) == until
 
 
-def test_name_agent_asks_for_no_accreditation(medrec, carol, stranger):
+def test_name_agent_asks_for_no_accreditation(medrec: Contract, carol: Account, stranger: Account) -> None:
     """Whether the caller is an accredited provider is asked when the agent acts, not here."""
     medrec.nameAgent(carol, YEAR_2100, sender=stranger)
     assert medrec.agentUntil(stranger, carol) == YEAR_2100
 
 
-def test_name_agent_refuses_zero(medrec, hospital):
+def test_name_agent_refuses_zero(medrec: Contract, hospital: Account) -> None:
     """`agent` is not zero."""
     with refused("ZeroAddress"):
         medrec.nameAgent(ZERO, YEAR_2100, sender=hospital)
 
 
-def test_name_agent_refuses_the_caller(medrec, hospital):
+def test_name_agent_refuses_the_caller(medrec: Contract, hospital: Account) -> None:
     """`agent` is not the caller."""
     with refused("SelfAgent", hospital):
         medrec.nameAgent(hospital, YEAR_2100, sender=hospital)
 
 
 @pytest.mark.parametrize("seconds", [-1, 0])
-def test_name_agent_refuses_a_time_that_has_passed(medrec, clock, hospital, carol, seconds):
+def test_name_agent_refuses_a_time_that_has_passed(
+    medrec: Contract, clock: Clock, hospital: Account, carol: Account, seconds: int
+) -> None:
     """`until` lies in the future: the second of the block does not."""
     now = clock.now + DAY
     clock.set_next(now)
@@ -88,7 +93,7 @@ def test_name_agent_refuses_a_time_that_has_passed(medrec, clock, hospital, caro
         medrec.nameAgent(carol, now + seconds, sender=hospital)
 
 
-def test_name_agent_takes_the_next_second(medrec, clock, hospital, carol):
+def test_name_agent_takes_the_next_second(medrec: Contract, clock: Clock, hospital: Account, carol: Account) -> None:
     """The earliest time there is."""
     now = clock.now + DAY
     clock.set_next(now)
@@ -96,7 +101,9 @@ def test_name_agent_takes_the_next_second(medrec, clock, hospital, carol):
     assert medrec.agentUntil(hospital, carol) == now + 1
 
 
-def test_dismiss_agent_ends_it(medrec, alice, hospital, nurse, doctor):
+def test_dismiss_agent_ends_it(
+    medrec: Contract, alice: Account, hospital: Account, nurse: Account, doctor: Account
+) -> None:
     """From the next transaction; other agents stay."""
     medrec.dismissAgent(nurse, sender=hospital)
     assert medrec.agentUntil(hospital, nurse) == 0
@@ -105,21 +112,23 @@ def test_dismiss_agent_ends_it(medrec, alice, hospital, nurse, doctor):
         medrec.append(alice, hospital, 1, TREAT, entry(), sender=nurse)
 
 
-def test_dismiss_agent_emits(medrec, hospital, nurse, stranger):
+def test_dismiss_agent_emits(medrec: Contract, hospital: Account, nurse: Account, stranger: Account) -> None:
     """AgentDismissed, for somebody who is no agent too."""
     for agent in (nurse, stranger):
         receipt = medrec.dismissAgent(agent, sender=hospital)
         assert emitted(medrec, receipt) == [said("AgentDismissed", principal=hospital, agent=agent, by=hospital)]
 
 
-def test_dismiss_agent_leaves_the_same_agent_of_another(medrec, hospital, clinic, nurse):
+def test_dismiss_agent_leaves_the_same_agent_of_another(
+    medrec: Contract, hospital: Account, clinic: Account, nurse: Account
+) -> None:
     """An agent of two is dismissed by one."""
     medrec.nameAgent(nurse, YEAR_2100, sender=clinic)
     medrec.dismissAgent(nurse, sender=clinic)
     assert medrec.agentUntil(hospital, nurse) == YEAR_2100
 
 
-def test_agent_until_is_zero_for_others(medrec, hospital, stranger):
+def test_agent_until_is_zero_for_others(medrec: Contract, hospital: Account, stranger: Account) -> None:
     """Zero if it never was one."""
     assert medrec.agentUntil(hospital, stranger) == 0
 
@@ -127,7 +136,9 @@ def test_agent_until_is_zero_for_others(medrec, hospital, stranger):
 # ------------------------------------------------------------------------------------------------- what an agent may do
 
 
-def test_agent_writes_in_its_principals_name(medrec, alice, hospital, nurse):
+def test_agent_writes_in_its_principals_name(
+    medrec: Contract, alice: Account, hospital: Account, nurse: Account
+) -> None:
     """Whoever acts is recorded beside whom it acts for, in the event and in the head."""
     word = word_of(medrec, alice)
     receipt = medrec.append(alice, hospital, 1, TREAT, entry(), sender=nurse)
@@ -145,7 +156,7 @@ def test_agent_writes_in_its_principals_name(medrec, alice, hospital, nurse):
     assert word_of(medrec, alice) == after_records(word, alice, nurse, hospital, receipt.timestamp, entry())
 
 
-def test_agent_enters_accesses(medrec, alice, hospital, nurse):
+def test_agent_enters_accesses(medrec: Contract, alice: Account, hospital: Account, nurse: Account) -> None:
     """On the principal's behalf."""
     receipt = medrec.logAccess(alice, hospital, TREAT, digest("access"), sender=nurse)
     assert emitted(medrec, receipt) == [
@@ -153,7 +164,9 @@ def test_agent_enters_accesses(medrec, alice, hospital, nurse):
     ]
 
 
-def test_agent_acts_up_to_its_last_second(medrec, clock, alice, hospital, carol):
+def test_agent_acts_up_to_its_last_second(
+    medrec: Contract, clock: Clock, alice: Account, hospital: Account, carol: Account
+) -> None:
     """`until` is the first second at which it no longer acts."""
     until = clock.now + DAY
     medrec.nameAgent(carol, until, sender=hospital)
@@ -164,13 +177,15 @@ def test_agent_acts_up_to_its_last_second(medrec, clock, alice, hospital, carol)
         medrec.append(alice, hospital, 1, TREAT, entry(), sender=carol)
 
 
-def test_agent_has_nothing_in_its_own_name(medrec, alice, nurse):
+def test_agent_has_nothing_in_its_own_name(medrec: Contract, alice: Account, nurse: Account) -> None:
     """What the principal was granted is the principal's."""
     with not_permitted(alice, nurse, nurse, APPEND, Denial.NotAccredited):
         medrec.append(alice, nurse, 1, TREAT, entry(), sender=nurse)
 
 
-def test_agent_cannot_decide_for_the_patient(medrec, alice, hospital, nurse, carol):
+def test_agent_cannot_decide_for_the_patient(
+    medrec: Contract, alice: Account, hospital: Account, nurse: Account, carol: Account
+) -> None:
     """It cannot grant or decide, whomever it is an agent of."""
     medrec.nameAgent(nurse, YEAR_2100, sender=alice)
     for attempt in (
@@ -182,7 +197,7 @@ def test_agent_cannot_decide_for_the_patient(medrec, alice, hospital, nurse, car
             attempt()
 
 
-def test_agent_of_a_patient_cannot_write_as_the_patient(medrec, alice, nurse):
+def test_agent_of_a_patient_cannot_write_as_the_patient(medrec: Contract, alice: Account, nurse: Account) -> None:
     """With the patient id as principal only the patient's wallet acts."""
     medrec.nameAgent(nurse, YEAR_2100, sender=alice)
     with not_permitted(alice, nurse, alice, APPEND, Denial.NotController):
@@ -191,7 +206,9 @@ def test_agent_of_a_patient_cannot_write_as_the_patient(medrec, alice, nurse):
         medrec.logAccess(alice, alice, TREAT, digest("access"), sender=nurse)
 
 
-def test_agent_of_an_agent_is_none(medrec, alice, hospital, nurse, carol):
+def test_agent_of_an_agent_is_none(
+    medrec: Contract, alice: Account, hospital: Account, nurse: Account, carol: Account
+) -> None:
     """One level deep: whom an agent names is the agent's own agent, and not the principal's."""
     medrec.nameAgent(carol, YEAR_2100, sender=nurse)
     assert medrec.agentUntil(hospital, carol) == 0
@@ -199,14 +216,18 @@ def test_agent_of_an_agent_is_none(medrec, alice, hospital, nurse, carol):
         medrec.append(alice, hospital, 1, TREAT, entry(), sender=carol)
 
 
-def test_agent_of_another_principal_is_none(medrec, alice, hospital, clinic, carol):
+def test_agent_of_another_principal_is_none(
+    medrec: Contract, alice: Account, hospital: Account, clinic: Account, carol: Account
+) -> None:
     """An agent of the clinic does nothing for the hospital."""
     medrec.nameAgent(carol, YEAR_2100, sender=clinic)
     with not_permitted(alice, carol, hospital, APPEND, Denial.AgentNotNamed):
         medrec.append(alice, hospital, 1, TREAT, entry(), sender=carol)
 
 
-def test_agent_that_is_a_provider_must_not_be_suspended(medrec, registrar, alice, hospital, doctor):
+def test_agent_that_is_a_provider_must_not_be_suspended(
+    medrec: Contract, registrar: Account, alice: Account, hospital: Account, doctor: Account
+) -> None:
     """An agent who has a provider record needs it live: here it is suspended."""
     medrec.suspend(doctor, sender=registrar)
     with not_permitted(alice, doctor, hospital, APPEND, Denial.AgentSuspended):
@@ -215,7 +236,9 @@ def test_agent_that_is_a_provider_must_not_be_suspended(medrec, registrar, alice
         medrec.logAccess(alice, hospital, TREAT, digest("access"), sender=doctor)
 
 
-def test_agent_that_is_a_provider_must_be_accredited_now(medrec, clock, registrar, alice, hospital, doctor):
+def test_agent_that_is_a_provider_must_be_accredited_now(
+    medrec: Contract, clock: Clock, registrar: Account, alice: Account, hospital: Account, doctor: Account
+) -> None:
     """An agent who has a provider record needs it live: here its accreditation ends."""
     expiry = clock.now + DAY
     medrec.accredit(doctor, PRACTITIONER, False, expiry, sender=registrar)
@@ -228,7 +251,9 @@ def test_agent_that_is_a_provider_must_be_accredited_now(medrec, clock, registra
         medrec.logAccess(alice, hospital, TREAT, digest("access"), sender=doctor)
 
 
-def test_agent_of_a_relative_enters_accesses_and_appends_nothing(medrec, alice, carol, stranger):
+def test_agent_of_a_relative_enters_accesses_and_appends_nothing(
+    medrec: Contract, alice: Account, carol: Account, stranger: Account
+) -> None:
     """Reading needs no accreditation of the principal, appending does."""
     medrec.grant(alice, carol, terms(), digest("seal"), 1, sender=alice)
     medrec.nameAgent(stranger, YEAR_2100, sender=carol)

@@ -10,7 +10,10 @@ append
     └── no other word moves
 """
 
+from typing import Any
+
 import pytest
+from ape.api import ProviderAPI
 
 from tests.contracts.support import (
     ALL,
@@ -22,8 +25,12 @@ from tests.contracts.support import (
     PSYCHIATRY,
     RESEARCH,
     TREAT,
+    Account,
+    Clock,
+    Contract,
     Denial,
     Entry,
+    Said,
     after_records,
     as_previous,
     call_with_words,
@@ -42,7 +49,7 @@ from tests.contracts.support import (
 )
 
 
-def appended(patient, author, on_behalf_of, time, previous, given):
+def appended(patient: Account, author: Account, on_behalf_of: Account, time: int, previous: int, given: Entry) -> Said:
     """The event of one record."""
     return said(
         "RecordAppended",
@@ -55,7 +62,7 @@ def appended(patient, author, on_behalf_of, time, previous, given):
     )
 
 
-def test_append_binds_the_entry(medrec, alice, hospital):
+def test_append_binds_the_entry(medrec: Contract, alice: Account, hospital: Account) -> None:
     """RecordAppended has all that the head binds."""
     word = word_of(medrec, alice)
     receipt = medrec.append(alice, hospital, 1, TREAT, entry(), sender=hospital)
@@ -65,14 +72,14 @@ def test_append_binds_the_entry(medrec, alice, hospital):
     assert plain(medrec.historyOf(alice))[1:] == (2, 1)
 
 
-def test_append_returns_the_number(medrec, alice, hospital):
+def test_append_returns_the_number(medrec: Contract, alice: Account, hospital: Account) -> None:
     """Of the entry in the patient's history, from 1."""
     for number in (2, 3, 4):
         assert medrec.append.call(alice, hospital, 1, TREAT, entry(), sender=hospital) == number
         medrec.append(alice, hospital, 1, TREAT, entry(), sender=hospital)
 
 
-def test_append_by_the_patient(medrec, alice):
+def test_append_by_the_patient(medrec: Contract, alice: Account) -> None:
     """The patient's own wallet, with the patient id as principal, may everything, for any purpose."""
     given = entry(compartments=ALL)
     for purpose in (TREAT, RESEARCH, 15):
@@ -81,7 +88,7 @@ def test_append_by_the_patient(medrec, alice):
         assert emitted(medrec, receipt) == [appended(alice, alice, alice, receipt.timestamp, word, given)]
 
 
-def test_append_by_the_patients_wallet(medrec, provider, alice, bob):
+def test_append_by_the_patients_wallet(medrec: Contract, provider: ProviderAPI, alice: Account, bob: Account) -> None:
     """Where another wallet controls the id, it is the author, and the id itself no longer writes."""
     set_slot(provider, medrec, slot_of("_patients", alice), int(bob.address, 16))
     word = word_of(medrec, alice)
@@ -93,7 +100,9 @@ def test_append_by_the_patients_wallet(medrec, provider, alice, bob):
 
 
 @pytest.mark.parametrize("compartment", [0, 31, 32, 63])
-def test_append_to_the_compartment_that_is_granted(medrec, alice, clinic, compartment):
+def test_append_to_the_compartment_that_is_granted(
+    medrec: Contract, alice: Account, clinic: Account, compartment: int
+) -> None:
     """The first, the last, and those in the middle: that one alone. (All 64: test_append_many.py.)"""
     mask = 1 << compartment
     medrec.grant(alice, clinic, terms(read=0, append=mask), digest("seal"), 1, sender=alice)
@@ -102,7 +111,7 @@ def test_append_to_the_compartment_that_is_granted(medrec, alice, clinic, compar
         medrec.append(alice, clinic, 1, TREAT, entry(compartments=ALL ^ mask), sender=clinic)
 
 
-def test_append_binds_largest_values(medrec, alice, clinic):
+def test_append_binds_largest_values(medrec: Contract, alice: Account, clinic: Account) -> None:
     """Nothing of an entry is cut off."""
     medrec.grant(alice, clinic, terms(append=ALL), digest("seal"), 1, sender=alice)
     largest = Entry(ALL, 1 << 32 | 0xFFFFFFFF, b"\xff" * 32, b"\xff" * 32)
@@ -112,7 +121,7 @@ def test_append_binds_largest_values(medrec, alice, clinic):
     assert word_of(medrec, alice) == after_records(word, alice, clinic, clinic, receipt.timestamp, largest)
 
 
-def test_append_needs_no_claim(medrec, alice, hospital):
+def test_append_needs_no_claim(medrec: Contract, alice: Account, hospital: Account) -> None:
     """An entry without a statement has a claim of zero."""
     word = word_of(medrec, alice)
     given = entry()._replace(claim=bytes(32))
@@ -120,10 +129,10 @@ def test_append_needs_no_claim(medrec, alice, hospital):
     assert word_of(medrec, alice) == after_records(word, alice, hospital, hospital, receipt.timestamp, given)
 
 
-def test_append_moves_no_other_word(medrec, alice, bob, hospital):
+def test_append_moves_no_other_word(medrec: Contract, alice: Account, bob: Account, hospital: Account) -> None:
     """Not another patient's history, not the patient's decisions, not the permission."""
 
-    def others():
+    def others() -> Any:
         return plain([medrec.historyOf(bob), medrec.patientOf(alice), medrec.permissionOf(alice, hospital)])
 
     before = others()
@@ -134,7 +143,9 @@ def test_append_moves_no_other_word(medrec, alice, bob, hospital):
 # ------------------------------------------------------------------------------------------------------- who may append
 
 
-def test_append_refuses_who_has_no_permission(medrec, alice, clinic, carol, stranger):
+def test_append_refuses_who_has_no_permission(
+    medrec: Contract, alice: Account, clinic: Account, carol: Account, stranger: Account
+) -> None:
     """An accredited provider that was granted nothing; a relative; a stranger."""
     with not_permitted(alice, clinic, clinic, APPEND, Denial.NotGranted):
         medrec.append(alice, clinic, 1, TREAT, entry(), sender=clinic)
@@ -144,7 +155,9 @@ def test_append_refuses_who_has_no_permission(medrec, alice, clinic, carol, stra
             medrec.append(alice, actor, 1, TREAT, entry(), sender=actor)
 
 
-def test_append_refuses_on_behalf_of_somebody_else(medrec, alice, clinic, stranger, hospital):
+def test_append_refuses_on_behalf_of_somebody_else(
+    medrec: Contract, alice: Account, clinic: Account, stranger: Account, hospital: Account
+) -> None:
     """The caller is the principal, its agent, or the patient's wallet."""
     for actor in (clinic, stranger, alice):
         with not_permitted(alice, actor, hospital, APPEND, Denial.AgentNotNamed):
@@ -155,13 +168,15 @@ def test_append_refuses_on_behalf_of_somebody_else(medrec, alice, clinic, strang
 
 
 @pytest.mark.parametrize("compartments", [PSYCHIATRY, GENERAL | PSYCHIATRY, ALL, 1])
-def test_append_refuses_a_compartment_that_is_not_granted(medrec, alice, hospital, compartments):
+def test_append_refuses_a_compartment_that_is_not_granted(
+    medrec: Contract, alice: Account, hospital: Account, compartments: int
+) -> None:
     """All of the entry's compartments must be granted."""
     with not_permitted(alice, hospital, hospital, APPEND, Denial.CompartmentNotGranted):
         medrec.append(alice, hospital, 1, TREAT, entry(compartments=compartments), sender=hospital)
 
 
-def test_append_refuses_where_only_reading_is_granted(medrec, alice, hospital):
+def test_append_refuses_where_only_reading_is_granted(medrec: Contract, alice: Account, hospital: Account) -> None:
     """Reading is not appending."""
     medrec.grant(alice, hospital, terms(append=0), digest("seal"), 2, sender=alice)
     for compartments in (GENERAL, 0):
@@ -169,21 +184,25 @@ def test_append_refuses_where_only_reading_is_granted(medrec, alice, hospital):
             medrec.append(alice, hospital, 1, TREAT, entry(compartments=compartments), sender=hospital)
 
 
-def test_append_takes_where_only_appending_is_granted(medrec, alice, clinic):
+def test_append_takes_where_only_appending_is_granted(medrec: Contract, alice: Account, clinic: Account) -> None:
     """A laboratory appends without being able to read."""
     medrec.grant(alice, clinic, terms(read=0), digest("seal"), 1, sender=alice)
     medrec.append(alice, clinic, 1, TREAT, entry(), sender=clinic)
 
 
 @pytest.mark.parametrize("purpose", [1, RESEARCH, 15, 16, 32, 255])
-def test_append_refuses_a_purpose_that_is_not_granted(medrec, alice, hospital, purpose):
+def test_append_refuses_a_purpose_that_is_not_granted(
+    medrec: Contract, alice: Account, hospital: Account, purpose: int
+) -> None:
     """For the purpose: one of the sixteen that was not named, or a number that is none."""
     with not_permitted(alice, hospital, hospital, APPEND, Denial.PurposeNotGranted):
         medrec.append(alice, hospital, 1, purpose, entry(), sender=hospital)
 
 
 @pytest.mark.parametrize("purpose", [16, 17, 255])
-def test_append_refuses_a_number_that_is_no_purpose(medrec, alice, clinic, purpose):
+def test_append_refuses_a_number_that_is_no_purpose(
+    medrec: Contract, alice: Account, clinic: Account, purpose: int
+) -> None:
     """Whoever asks, with all purposes granted: the patient too."""
     medrec.grant(alice, clinic, terms(purposes=2**16 - 1), digest("seal"), 1, sender=alice)
     for actor in (clinic, alice):
@@ -191,7 +210,7 @@ def test_append_refuses_a_number_that_is_no_purpose(medrec, alice, clinic, purpo
             medrec.append(alice, actor, 1, purpose, entry(), sender=actor)
 
 
-def test_append_takes_each_purpose_granted(medrec, alice, clinic):
+def test_append_takes_each_purpose_granted(medrec: Contract, alice: Account, clinic: Account) -> None:
     """Of several purposes the author names one."""
     medrec.grant(alice, clinic, terms(purposes=1 << RESEARCH | 1 << 15), digest("seal"), 1, sender=alice)
     for purpose in (RESEARCH, 15):
@@ -200,7 +219,7 @@ def test_append_takes_each_purpose_granted(medrec, alice, clinic):
         medrec.append(alice, clinic, 1, TREAT, entry(), sender=clinic)
 
 
-def test_append_within_the_window(medrec, clock, alice, clinic):
+def test_append_within_the_window(medrec: Contract, clock: Clock, alice: Account, clinic: Account) -> None:
     """From the first second of the permission to the last."""
     begin, end = clock.now + DAY, clock.now + 2 * DAY
     medrec.grant(alice, clinic, terms(not_before=begin, expiry=end), digest("seal"), 1, sender=alice)
@@ -214,7 +233,9 @@ def test_append_within_the_window(medrec, clock, alice, clinic):
                 medrec.append(alice, clinic, 1, TREAT, entry(), sender=clinic)
 
 
-def test_append_while_accredited(medrec, clock, registrar, alice, hospital, nurse):
+def test_append_while_accredited(
+    medrec: Contract, clock: Clock, registrar: Account, alice: Account, hospital: Account, nurse: Account
+) -> None:
     """The principal must be accredited at the time of use, whoever acts for it."""
     end = clock.now + DAY
     medrec.accredit(hospital, ORGANISATION, False, end, sender=registrar)
@@ -226,7 +247,7 @@ def test_append_while_accredited(medrec, clock, registrar, alice, hospital, nurs
             medrec.append(alice, hospital, 1, TREAT, entry(), sender=actor)
 
 
-def test_append_refuses_for_an_unknown_patient(medrec, hospital, stranger):
+def test_append_refuses_for_an_unknown_patient(medrec: Contract, hospital: Account, stranger: Account) -> None:
     """To an id that is not registered nobody was granted anything, and the id itself is no patient."""
     with not_permitted(stranger, hospital, hospital, APPEND, Denial.NotGranted):
         medrec.append(stranger, hospital, 0, TREAT, entry(), sender=hospital)
@@ -238,13 +259,17 @@ def test_append_refuses_for_an_unknown_patient(medrec, hospital, stranger):
 
 
 @pytest.mark.parametrize("given", [0, 2, LAST_VERSION])
-def test_append_refuses_another_keyring_version(medrec, alice, hospital, given):
+def test_append_refuses_another_keyring_version(
+    medrec: Contract, alice: Account, hospital: Account, given: int
+) -> None:
     """`keyringVersion` is the current one: what was sealed to other keys is refused."""
     with refused("StaleKeyring", alice, 1, given):
         medrec.append(alice, hospital, given, TREAT, entry(), sender=hospital)
 
 
-def test_append_refuses_the_version_before_a_reader_was_lost(medrec, alice, hospital, carol):
+def test_append_refuses_the_version_before_a_reader_was_lost(
+    medrec: Contract, alice: Account, hospital: Account, carol: Account
+) -> None:
     """An author who has not seen the revocation seals anew before the record is taken."""
     medrec.grant(alice, carol, terms(append=0), digest("seal"), 1, sender=alice)
     medrec.revoke(alice, carol, sender=alice)
@@ -253,14 +278,16 @@ def test_append_refuses_the_version_before_a_reader_was_lost(medrec, alice, hosp
     medrec.append(alice, hospital, 2, TREAT, entry(), sender=hospital)
 
 
-def test_append_takes_version_zero_before_any_keyring(medrec, carol):
+def test_append_takes_version_zero_before_any_keyring(medrec: Contract, carol: Account) -> None:
     """A history may begin with a record."""
     medrec.register(sender=carol)
     medrec.append(carol, carol, 0, TREAT, entry(), sender=carol)
     assert plain(medrec.historyOf(carol))[1:] == (1, 0)
 
 
-def test_append_takes_the_last_version(medrec, provider, alice, hospital):
+def test_append_takes_the_last_version(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account
+) -> None:
     """Where the keyring version stays at its last number, writing goes on."""
     set_slot(provider, medrec, slot_of("_histories", alice), LAST_VERSION)
     medrec.append(alice, hospital, LAST_VERSION, TREAT, entry(), sender=hospital)
@@ -270,21 +297,23 @@ def test_append_takes_the_last_version(medrec, provider, alice, hospital):
 # ------------------------------------------------------------------------------------------------------------ the entry
 
 
-def test_append_refuses_no_compartment(medrec, alice, hospital):
+def test_append_refuses_no_compartment(medrec: Contract, alice: Account, hospital: Account) -> None:
     """The entry names a compartment, whoever writes it."""
     for author in (hospital, alice):
         with refused("CompartmentsEmpty"):
             medrec.append(alice, author, 1, TREAT, entry(compartments=0), sender=author)
 
 
-def test_append_refuses_no_pointer(medrec, alice, hospital):
+def test_append_refuses_no_pointer(medrec: Contract, alice: Account, hospital: Account) -> None:
     """The entry names a pointer."""
     with refused("PointerEmpty"):
         medrec.append(alice, hospital, 1, TREAT, entry()._replace(pointer=bytes(32)), sender=hospital)
 
 
 @pytest.mark.parametrize("leaf", [0, 1, 2**32 - 1])
-def test_append_replaces_an_entry_of_the_history(medrec, alice, hospital, leaf):
+def test_append_replaces_an_entry_of_the_history(
+    medrec: Contract, alice: Account, hospital: Account, leaf: int
+) -> None:
     """The entry that it replaces is in the history: from the first to the one before."""
     medrec.append(alice, hospital, 1, TREAT, entry(), sender=hospital)
     for number in (1, 2):
@@ -295,20 +324,22 @@ def test_append_replaces_an_entry_of_the_history(medrec, alice, hospital, leaf):
 
 
 @pytest.mark.parametrize("replaces", [1, 2**32 - 1, 2 << 32, 3 << 32 | 1, 2**64 - 1, 2**63])
-def test_append_refuses_to_replace_what_is_not_there(medrec, alice, hospital, replaces):
+def test_append_refuses_to_replace_what_is_not_there(
+    medrec: Contract, alice: Account, hospital: Account, replaces: int
+) -> None:
     """Neither itself nor a later entry, nor a leaf of none."""
     with refused("ReplacedUnknown", alice, replaces, 1):
         medrec.append(alice, hospital, 1, TREAT, entry(replaces=replaces), sender=hospital)
 
 
-def test_append_refuses_to_replace_in_an_empty_history(medrec, carol):
+def test_append_refuses_to_replace_in_an_empty_history(medrec: Contract, carol: Account) -> None:
     """The first entry replaces nothing."""
     medrec.register(sender=carol)
     with refused("ReplacedUnknown", carol, 1 << 32, 0):
         medrec.append(carol, carol, 0, TREAT, entry(replaces=1 << 32), sender=carol)
 
 
-def test_append_names_the_first_reason(medrec, alice, hospital):
+def test_append_names_the_first_reason(medrec: Contract, alice: Account, hospital: Account) -> None:
     """Permission, keyring version, compartments, pointer, the entry replaced: in this order."""
     nothing = Entry(0, 9 << 32, bytes(32), bytes(32))
     with not_permitted(alice, hospital, hospital, APPEND, Denial.CompartmentNotGranted):
@@ -324,7 +355,7 @@ def test_append_names_the_first_reason(medrec, alice, hospital):
 
 
 @pytest.mark.parametrize("field", ["compartments", "replaces"])
-def test_append_refuses_what_does_not_fit(medrec, alice, hospital, field):
+def test_append_refuses_what_does_not_fit(medrec: Contract, alice: Account, hospital: Account, field: str) -> None:
     """A field that is too large is no encoding: it is neither cut off nor hashed as it is."""
     call_with_words(medrec, hospital, "append", alice, hospital, 1, TREAT, *entry())
     dirty = entry()._replace(**{field: getattr(entry(), field) | 1 << 64})
@@ -333,7 +364,9 @@ def test_append_refuses_what_does_not_fit(medrec, alice, hospital, field):
 
 
 @pytest.mark.parametrize(("version", "purpose"), [(1 | 1 << 24, TREAT), (1, TREAT | 1 << 8)])
-def test_append_refuses_arguments_that_do_not_fit(medrec, alice, hospital, version, purpose):
+def test_append_refuses_arguments_that_do_not_fit(
+    medrec: Contract, alice: Account, hospital: Account, version: int, purpose: int
+) -> None:
     """Keyring version and purpose as well."""
     with unencodable():
         call_with_words(medrec, hospital, "append", alice, hospital, version, purpose, *entry())
@@ -342,12 +375,12 @@ def test_append_refuses_arguments_that_do_not_fit(medrec, alice, hospital, versi
 # -------------------------------------------------------------------------------------------------------------- history
 
 
-def test_history_of_is_empty_for_others(medrec, stranger):
+def test_history_of_is_empty_for_others(medrec: Contract, stranger: Account) -> None:
     """The head is zero if there are no entries."""
     assert plain(medrec.historyOf(stranger)) == (bytes(25), 0, 0)
 
 
-def test_history_of_gives_head_length_and_version(medrec, provider, alice):
+def test_history_of_gives_head_length_and_version(medrec: Contract, provider: ProviderAPI, alice: Account) -> None:
     """The three parts of the word, each at its largest and alone."""
     slot = slot_of("_histories", alice)
     for head, length, version in ((2**200 - 1, 0, 0), (0, 2**32 - 1, 0), (0, 0, LAST_VERSION)):

@@ -10,7 +10,10 @@ appendMany
         └── an event for each run of accepted entries, in the order of the call
 """
 
+from typing import Any
+
 import pytest
+from ape.api import ProviderAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +25,12 @@ from tests.contracts.support import (
     READ,
     RESEARCH,
     TREAT,
+    Account,
+    Clock,
+    Contract,
     Denial,
+    Entry,
+    Said,
     after_records,
     as_previous,
     digest,
@@ -44,7 +52,9 @@ CLOSED = entry("of a compartment that is not granted", compartments=PSYCHIATRY)
 POINTLESS = entry()._replace(pointer=bytes(32))
 
 
-def appended_many(patient, author, on_behalf_of, time, previous, entries):
+def appended_many(
+    patient: Account, author: Account, on_behalf_of: Account, time: int, previous: int, entries: list[Entry]
+) -> Said:
     """The event of several records."""
     return said(
         "RecordsAppended",
@@ -57,18 +67,20 @@ def appended_many(patient, author, on_behalf_of, time, previous, entries):
     )
 
 
-def skipped(patient, author, on_behalf_of, item, reason):
+def skipped(patient: Account, author: Account, on_behalf_of: Account, item: int, reason: bytes) -> Said:
     """The event of one that was refused."""
     return said("EntryRefused", patient=patient, author=author, onBehalfOf=on_behalf_of, item=item, reason=reason)
 
 
-def closed(patient, author, on_behalf_of, denial=Denial.CompartmentNotGranted):
+def closed(
+    patient: Account, author: Account, on_behalf_of: Account, denial: Denial = Denial.CompartmentNotGranted
+) -> bytes:
     """Why an entry of a compartment that is not granted is refused."""
     return error_data("NotPermitted", patient, author, on_behalf_of, APPEND, denial)
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_append_many_binds_all(medrec, alice, hospital, nurse, skip):
+def test_append_many_binds_all(medrec: Contract, alice: Account, hospital: Account, nurse: Account, skip: bool) -> None:
     """The same as its entries one after another, in one event."""
     word = word_of(medrec, alice)
     entries = [ONE, TWO, THREE]
@@ -78,7 +90,7 @@ def test_append_many_binds_all(medrec, alice, hospital, nurse, skip):
     assert word_of(medrec, alice) == after_records(word, alice, nurse, hospital, time, *entries)
 
 
-def test_append_many_of_one_is_an_append(medrec, alice, hospital):
+def test_append_many_of_one_is_an_append(medrec: Contract, alice: Account, hospital: Account) -> None:
     """RecordAppended, as for a single one."""
     word = word_of(medrec, alice)
     receipt = medrec.appendMany(alice, hospital, 1, TREAT, [ONE], False, sender=hospital)
@@ -87,7 +99,9 @@ def test_append_many_of_one_is_an_append(medrec, alice, hospital):
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_append_many_of_none_does_nothing(medrec, alice, hospital, stranger, skip):
+def test_append_many_of_none_does_nothing(
+    medrec: Contract, alice: Account, hospital: Account, stranger: Account, skip: bool
+) -> None:
     """No event and no change, whoever calls: there is nothing to refuse."""
     for caller in (hospital, stranger):
         word = word_of(medrec, alice)
@@ -96,7 +110,9 @@ def test_append_many_of_none_does_nothing(medrec, alice, hospital, stranger, ski
         assert word_of(medrec, alice) == word
 
 
-def test_append_many_equals_singles_in_order(medrec, provider, clock, alice, hospital):
+def test_append_many_equals_singles_in_order(
+    medrec: Contract, provider: ProviderAPI, clock: Clock, alice: Account, hospital: Account
+) -> None:
     """In the same second: the same head."""
     time, entries = clock.now + 1000, [ONE, TWO, entry("correction", replaces=2 << 32), FOUR]
     with rehearsed(provider):
@@ -109,7 +125,7 @@ def test_append_many_equals_singles_in_order(medrec, provider, clock, alice, hos
     assert word_of(medrec, alice) == singles
 
 
-def test_append_many_by_the_patient(medrec, alice):
+def test_append_many_by_the_patient(medrec: Contract, alice: Account) -> None:
     """With the patient id as principal."""
     entries = [entry(compartments=ALL), CLOSED]
     word = word_of(medrec, alice)
@@ -117,7 +133,7 @@ def test_append_many_by_the_patient(medrec, alice):
     assert emitted(medrec, receipt) == [appended_many(alice, alice, alice, receipt.timestamp, word, entries)]
 
 
-def test_append_many_replaces_an_entry_of_the_same_call(medrec, alice, hospital):
+def test_append_many_replaces_an_entry_of_the_same_call(medrec: Contract, alice: Account, hospital: Account) -> None:
     """What was accepted before in the call is in the history; what comes later is not, nor is the entry itself."""
     correction = entry("correction", replaces=2 << 32)
     medrec.appendMany(alice, hospital, 1, TREAT, [ONE, correction], False, sender=hospital)
@@ -127,7 +143,7 @@ def test_append_many_replaces_an_entry_of_the_same_call(medrec, alice, hospital)
             medrec.appendMany(alice, hospital, 1, TREAT, [ONE, late, TWO], False, sender=hospital)
 
 
-def test_append_many_counts_no_entry_that_was_skipped(medrec, alice, hospital):
+def test_append_many_counts_no_entry_that_was_skipped(medrec: Contract, alice: Account, hospital: Account) -> None:
     """An entry that names one by the number it would have had, had none been skipped, is refused."""
     late = entry("late", replaces=3 << 32)
     receipt = medrec.appendMany(alice, hospital, 1, TREAT, [ONE, CLOSED, late], True, sender=hospital)
@@ -140,7 +156,9 @@ def test_append_many_counts_no_entry_that_was_skipped(medrec, alice, hospital):
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_append_many_reverts_with_the_first_refusal(medrec, alice, hospital, place):
+def test_append_many_reverts_with_the_first_refusal(
+    medrec: Contract, alice: Account, hospital: Account, place: int
+) -> None:
     """Unless refusals are skipped: nothing of the call is written."""
     word = word_of(medrec, alice)
     entries = [ONE, TWO]
@@ -153,13 +171,17 @@ def test_append_many_reverts_with_the_first_refusal(medrec, alice, hospital, pla
 @pytest.mark.parametrize(
     ("refusal", "name"), [(entry(compartments=0), "CompartmentsEmpty"), (POINTLESS, "PointerEmpty")]
 )
-def test_append_many_refuses_as_append_does(medrec, alice, hospital, refusal, name):
+def test_append_many_refuses_as_append_does(
+    medrec: Contract, alice: Account, hospital: Account, refusal: Entry, name: str
+) -> None:
     """Requirements, for each entry: those of append."""
     with refused(name):
         medrec.appendMany(alice, hospital, 1, TREAT, [ONE, refusal], False, sender=hospital)
 
 
-def test_append_many_refuses_who_may_not(medrec, registrar, alice, hospital, clinic, stranger):
+def test_append_many_refuses_who_may_not(
+    medrec: Contract, registrar: Account, alice: Account, hospital: Account, clinic: Account, stranger: Account
+) -> None:
     """Authority is asked as for a single entry."""
     attempts = [
         (stranger, hospital, Denial.AgentNotNamed),
@@ -177,7 +199,7 @@ def test_append_many_refuses_who_may_not(medrec, registrar, alice, hospital, cli
         medrec.appendMany(alice, hospital, 1, TREAT, [ONE], False, sender=hospital)
 
 
-def test_append_many_refuses_a_stale_keyring(medrec, alice, hospital):
+def test_append_many_refuses_a_stale_keyring(medrec: Contract, alice: Account, hospital: Account) -> None:
     """For all of its entries; with `skipRefused` each is reported."""
     with refused("StaleKeyring", alice, 1, 0):
         medrec.appendMany(alice, hospital, 0, TREAT, [ONE, TWO], False, sender=hospital)
@@ -187,7 +209,7 @@ def test_append_many_refuses_a_stale_keyring(medrec, alice, hospital):
     assert plain(medrec.historyOf(alice))[1:] == (1, 1)
 
 
-def test_append_many_skips_what_is_refused(medrec, alice, hospital, nurse):
+def test_append_many_skips_what_is_refused(medrec: Contract, alice: Account, hospital: Account, nurse: Account) -> None:
     """An event for each run of accepted entries, EntryRefused for each one skipped, in the order of the call."""
     entries = [CLOSED, ONE, TWO, POINTLESS, CLOSED, THREE, entry(replaces=77 << 32), FOUR, ONE]
     first = word_of(medrec, alice)
@@ -207,7 +229,7 @@ def test_append_many_skips_what_is_refused(medrec, alice, hospital, nurse):
     assert word_of(medrec, alice) == after_records(third, alice, nurse, hospital, time, FOUR, ONE)
 
 
-def test_append_many_skips_the_last(medrec, alice, hospital):
+def test_append_many_skips_the_last(medrec: Contract, alice: Account, hospital: Account) -> None:
     """No event of an empty run follows."""
     word = word_of(medrec, alice)
     receipt = medrec.appendMany(alice, hospital, 1, TREAT, [ONE, CLOSED], True, sender=hospital)
@@ -217,7 +239,7 @@ def test_append_many_skips_the_last(medrec, alice, hospital):
     ]
 
 
-def test_append_many_skips_all_of_somebody_who_may_not(medrec, alice, stranger):
+def test_append_many_skips_all_of_somebody_who_may_not(medrec: Contract, alice: Account, stranger: Account) -> None:
     """Each entry is reported, and nothing is written."""
     word = word_of(medrec, alice)
     receipt = medrec.appendMany(alice, stranger, 1, TREAT, [ONE, TWO], True, sender=stranger)
@@ -227,7 +249,7 @@ def test_append_many_skips_all_of_somebody_who_may_not(medrec, alice, stranger):
 
 
 @pytest.mark.parametrize("granted", [0x5555555555555555, 0xAAAAAAAAAAAAAAAA, ALL])
-def test_append_many_to_all_compartments(medrec, alice, clinic, granted):
+def test_append_many_to_all_compartments(medrec: Contract, alice: Account, clinic: Account, granted: int) -> None:
     """Each of the 64 alone, where it is granted, and no other."""
     medrec.grant(alice, clinic, terms(read=0, append=granted), digest("seal"), 1, sender=alice)
     entries = [entry(compartments=1 << compartment) for compartment in range(64)]
@@ -237,7 +259,7 @@ def test_append_many_to_all_compartments(medrec, alice, clinic, granted):
     assert medrec.historyOf(alice).length == 1 + 64 - len(refusals)
 
 
-def test_append_many_is_no_way_to_read(medrec, alice, clinic):
+def test_append_many_is_no_way_to_read(medrec: Contract, alice: Account, clinic: Account) -> None:
     """A permission to append gives no other."""
     medrec.grant(alice, clinic, terms(read=0), digest("seal"), 1, sender=alice)
     medrec.appendMany(alice, clinic, 1, TREAT, [ONE, TWO], False, sender=clinic)
@@ -246,7 +268,9 @@ def test_append_many_is_no_way_to_read(medrec, alice, clinic):
 
 @settings(max_examples=10)
 @given(pattern=st.lists(st.sampled_from(["taken", "closed", "empty"]), max_size=7))
-def test_append_many_equals_its_accepted_entries(medrec, provider, alice, hospital, pattern):
+def test_append_many_equals_its_accepted_entries(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account, pattern: list[str]
+) -> None:
     """Whatever is refused in between: the head is that of the accepted ones, and the events account for each."""
     kinds = {"taken": entry, "closed": lambda label: CLOSED, "empty": lambda label: POINTLESS}
     entries = [kinds[kind](str(place)) for place, kind in enumerate(pattern)]
@@ -255,7 +279,8 @@ def test_append_many_equals_its_accepted_entries(medrec, provider, alice, hospit
         receipt = medrec.appendMany(alice, hospital, 1, TREAT, entries, True, sender=hospital)
         accepted = [one for one, kind in zip(entries, pattern, strict=True) if kind == "taken"]
         assert word_of(medrec, alice) == after_records(word, alice, hospital, hospital, receipt.timestamp, *accepted)
-        bound, refusals = [], []
+        bound: list[Any] = []
+        refusals: list[int] = []
         for event in emitted(medrec, receipt):
             if event.name == "EntryRefused":
                 refusals.append(event.arguments["item"])

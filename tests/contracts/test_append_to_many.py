@@ -18,6 +18,8 @@ from tests.contracts.support import (
     RESEARCH,
     TREAT,
     YEAR_2100,
+    Account,
+    Contract,
     Denial,
     Item,
     after_records,
@@ -35,14 +37,16 @@ from tests.contracts.test_append_many import CLOSED, ONE, POINTLESS, THREE, TWO,
 
 
 @pytest.fixture
-def both(medrec, alice, bob, hospital):
+def both(medrec: Contract, bob: Account, hospital: Account) -> Contract:
     """Bob grants the hospital what alice granted it."""
     medrec.grant(bob, hospital, terms(), digest("seal"), 1, sender=bob)
     return medrec
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_append_to_many_binds_each(both, alice, bob, hospital, nurse, skip):
+def test_append_to_many_binds_each(
+    both: Contract, alice: Account, bob: Account, hospital: Account, nurse: Account, skip: bool
+) -> None:
     """The same as its items one after another; a patient may come twice."""
     first, other = word_of(both, alice), word_of(both, bob)
     items = [Item(alice, 1, ONE), Item(bob, 1, TWO), Item(alice, 1, THREE)]
@@ -59,14 +63,16 @@ def test_append_to_many_binds_each(both, alice, bob, hospital, nurse, skip):
 
 
 @pytest.mark.parametrize("skip", [False, True])
-def test_append_to_many_of_none_does_nothing(medrec, hospital, stranger, skip):
+def test_append_to_many_of_none_does_nothing(
+    medrec: Contract, hospital: Account, stranger: Account, skip: bool
+) -> None:
     """No event, whoever calls: there is nothing to refuse."""
     for caller in (hospital, stranger):
         receipt = medrec.appendToMany(hospital, TREAT, [], skip, sender=caller)
         assert emitted(medrec, receipt) == []
 
 
-def test_append_to_many_by_a_patient_for_its_own_record(medrec, alice):
+def test_append_to_many_by_a_patient_for_its_own_record(medrec: Contract, alice: Account) -> None:
     """Needs no accreditation, and takes any compartment and purpose."""
     word = word_of(medrec, alice)
     own = entry(compartments=ALL)
@@ -74,7 +80,7 @@ def test_append_to_many_by_a_patient_for_its_own_record(medrec, alice):
     assert emitted(medrec, receipt) == [appended(alice, alice, alice, receipt.timestamp, word, own)]
 
 
-def test_append_to_many_by_a_provider_that_is_a_patient(medrec, alice, hospital):
+def test_append_to_many_by_a_provider_that_is_a_patient(medrec: Contract, alice: Account, hospital: Account) -> None:
     """Its own record is open to it as a patient, another's as far as it was granted."""
     medrec.register(sender=hospital)
     items = [Item(hospital, 0, CLOSED), Item(alice, 1, CLOSED), Item(alice, 1, ONE)]
@@ -85,14 +91,16 @@ def test_append_to_many_by_a_provider_that_is_a_patient(medrec, alice, hospital)
     assert taken.name == "RecordAppended"
 
 
-def test_append_to_many_by_an_agent_of_a_provider_that_is_a_patient(medrec, hospital, nurse):
+def test_append_to_many_by_an_agent_of_a_provider_that_is_a_patient(
+    medrec: Contract, hospital: Account, nurse: Account
+) -> None:
     """An agent writes for the provider, and never into its principal's own record."""
     medrec.register(sender=hospital)
     with not_permitted(hospital, nurse, hospital, APPEND, Denial.NotController):
         medrec.appendToMany(hospital, TREAT, [Item(hospital, 0, ONE)], False, sender=nurse)
 
 
-def test_append_to_many_replaces_an_entry_of_the_same_call(medrec, alice, hospital):
+def test_append_to_many_replaces_an_entry_of_the_same_call(medrec: Contract, alice: Account, hospital: Account) -> None:
     """What was accepted before in the call is in the patient's history."""
     items = [Item(alice, 1, ONE), Item(alice, 1, entry(replaces=2 << 32))]
     medrec.appendToMany(hospital, TREAT, items, False, sender=hospital)
@@ -103,7 +111,9 @@ def test_append_to_many_replaces_an_entry_of_the_same_call(medrec, alice, hospit
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_append_to_many_reverts_with_the_first_refusal(both, alice, bob, hospital, place):
+def test_append_to_many_reverts_with_the_first_refusal(
+    both: Contract, alice: Account, bob: Account, hospital: Account, place: int
+) -> None:
     """Unless refusals are skipped: nothing of the call is written."""
     words = word_of(both, alice), word_of(both, bob)
     items = [Item(bob, 1, ONE)]
@@ -113,7 +123,9 @@ def test_append_to_many_reverts_with_the_first_refusal(both, alice, bob, hospita
     assert (word_of(both, alice), word_of(both, bob)) == words
 
 
-def test_append_to_many_skips_what_is_refused(both, alice, bob, carol, hospital):
+def test_append_to_many_skips_what_is_refused(
+    both: Contract, alice: Account, bob: Account, carol: Account, hospital: Account
+) -> None:
     """Each with the error that it would have reverted with; the others are appended."""
     items = [
         Item(alice, 1, CLOSED),
@@ -143,7 +155,7 @@ def test_append_to_many_skips_what_is_refused(both, alice, bob, carol, hospital)
     assert word_of(both, carol) == 0
 
 
-def test_append_to_many_refuses_as_append_does(both, alice, bob, hospital):
+def test_append_to_many_refuses_as_append_does(both: Contract, alice: Account, bob: Account, hospital: Account) -> None:
     """Requirements, for each item: those of append."""
     for item, name, values in (
         (Item(alice, 2, ONE), "StaleKeyring", (alice, 1, 2)),
@@ -155,7 +167,16 @@ def test_append_to_many_refuses_as_append_does(both, alice, bob, hospital):
             both.appendToMany(hospital, TREAT, [Item(bob, 1, ONE), item], False, sender=hospital)
 
 
-def test_append_to_many_refuses_who_may_not(medrec, registrar, alice, bob, hospital, clinic, nurse, stranger):
+def test_append_to_many_refuses_who_may_not(
+    medrec: Contract,
+    registrar: Account,
+    alice: Account,
+    bob: Account,
+    hospital: Account,
+    clinic: Account,
+    nurse: Account,
+    stranger: Account,
+) -> None:
     """Standing and permission are asked for each item."""
     medrec.nameAgent(stranger, YEAR_2100, sender=clinic)
     attempts = [
@@ -175,7 +196,9 @@ def test_append_to_many_refuses_who_may_not(medrec, registrar, alice, bob, hospi
             medrec.appendToMany(hospital, TREAT, [Item(alice, 1, ONE)], False, sender=actor)
 
 
-def test_append_to_many_asks_each_patients_permission(both, alice, bob, hospital):
+def test_append_to_many_asks_each_patients_permission(
+    both: Contract, alice: Account, bob: Account, hospital: Account
+) -> None:
     """A compartment that is open for one patient is not for another."""
     both.grant(alice, hospital, terms(append=GENERAL | PSYCHIATRY), digest("seal"), 2, sender=alice)
     items = [Item(alice, 1, CLOSED), Item(bob, 1, CLOSED)]

@@ -19,10 +19,10 @@ acceptAuthority
 
 import pytest
 
-from tests.contracts.support import ZERO, emitted, refused, said
+from tests.contracts.support import ZERO, Account, Contract, emitted, refused, said
 
 
-def test_offer_authority_changes_nothing_yet(medrec, authority, carol):
+def test_offer_authority_changes_nothing_yet(medrec: Contract, authority: Account, carol: Account) -> None:
     """Nothing changes until the candidate accepts."""
     medrec.offerAuthority(carol, sender=authority)
     assert (medrec.authority(), medrec.pendingAuthority()) == (authority, carol)
@@ -30,26 +30,30 @@ def test_offer_authority_changes_nothing_yet(medrec, authority, carol):
         medrec.addRegistrar(carol, sender=carol)
 
 
-def test_offer_authority_emits(medrec, authority, carol):
+def test_offer_authority_emits(medrec: Contract, authority: Account, carol: Account) -> None:
     """AuthorityOffered names both."""
     receipt = medrec.offerAuthority(carol, sender=authority)
     assert emitted(medrec, receipt) == [said("AuthorityOffered", authority=authority, candidate=carol)]
 
 
-def test_offer_authority_refuses_others(medrec, registrar, carol):
+def test_offer_authority_refuses_others(medrec: Contract, registrar: Account, carol: Account) -> None:
     """The caller is the authority."""
     with refused("NotAuthority", registrar):
         medrec.offerAuthority(carol, sender=registrar)
 
 
-def test_offer_authority_refuses_the_candidate(medrec, authority, carol, stranger):
+def test_offer_authority_refuses_the_candidate(
+    medrec: Contract, authority: Account, carol: Account, stranger: Account
+) -> None:
     """Being offered it is not yet being it."""
     medrec.offerAuthority(carol, sender=authority)
     with refused("NotAuthority", carol):
         medrec.offerAuthority(stranger, sender=carol)
 
 
-def test_offer_authority_replaces_an_earlier_offer(medrec, authority, carol, stranger):
+def test_offer_authority_replaces_an_earlier_offer(
+    medrec: Contract, authority: Account, carol: Account, stranger: Account
+) -> None:
     """A second offer replaces the first."""
     medrec.offerAuthority(carol, sender=authority)
     medrec.offerAuthority(stranger, sender=authority)
@@ -58,7 +62,7 @@ def test_offer_authority_replaces_an_earlier_offer(medrec, authority, carol, str
         medrec.acceptAuthority(sender=carol)
 
 
-def test_offer_authority_to_zero_withdraws(medrec, authority, carol):
+def test_offer_authority_to_zero_withdraws(medrec: Contract, authority: Account, carol: Account) -> None:
     """Offering to zero withdraws the offer."""
     medrec.offerAuthority(carol, sender=authority)
     receipt = medrec.offerAuthority(ZERO, sender=authority)
@@ -68,7 +72,7 @@ def test_offer_authority_to_zero_withdraws(medrec, authority, carol):
         medrec.acceptAuthority(sender=carol)
 
 
-def test_accept_authority_hands_over(medrec, authority, carol, stranger):
+def test_accept_authority_hands_over(medrec: Contract, authority: Account, carol: Account, stranger: Account) -> None:
     """The candidate has the powers, the previous authority none."""
     medrec.offerAuthority(carol, sender=authority)
     medrec.acceptAuthority(sender=carol)
@@ -78,7 +82,7 @@ def test_accept_authority_hands_over(medrec, authority, carol, stranger):
         medrec.addRegistrar(authority, sender=authority)
 
 
-def test_accept_authority_emits(medrec, authority, carol):
+def test_accept_authority_emits(medrec: Contract, authority: Account, carol: Account) -> None:
     """AuthorityAccepted names the previous authority and the new one."""
     medrec.offerAuthority(carol, sender=authority)
     receipt = medrec.acceptAuthority(sender=carol)
@@ -86,7 +90,9 @@ def test_accept_authority_emits(medrec, authority, carol):
 
 
 @pytest.mark.parametrize("offered", [False, True])
-def test_accept_authority_refuses_others(medrec, authority, carol, stranger, offered):
+def test_accept_authority_refuses_others(
+    medrec: Contract, authority: Account, carol: Account, stranger: Account, offered: bool
+) -> None:
     """The caller is the account that it was offered to; neither the authority itself nor anybody else."""
     if offered:
         medrec.offerAuthority(carol, sender=authority)
@@ -95,7 +101,7 @@ def test_accept_authority_refuses_others(medrec, authority, carol, stranger, off
             medrec.acceptAuthority(sender=caller)
 
 
-def test_accept_authority_takes_an_offer_once(medrec, authority, carol):
+def test_accept_authority_takes_an_offer_once(medrec: Contract, authority: Account, carol: Account) -> None:
     """An offer that was accepted is gone: it cannot be taken back with it later."""
     medrec.offerAuthority(carol, sender=authority)
     medrec.acceptAuthority(sender=carol)
@@ -105,7 +111,9 @@ def test_accept_authority_takes_an_offer_once(medrec, authority, carol):
         medrec.acceptAuthority(sender=carol)
 
 
-def test_accept_authority_keeps_registrars(medrec, authority, registrar, carol):
+def test_accept_authority_keeps_registrars(
+    medrec: Contract, authority: Account, registrar: Account, carol: Account
+) -> None:
     """A new authority finds the registrars as they were."""
     medrec.offerAuthority(carol, sender=authority)
     medrec.acceptAuthority(sender=carol)

@@ -15,13 +15,16 @@ ABI
 
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from ape.managers.project import ProjectManager
 
 from medrec_py.chain.artifacts import load_artifact
 from scripts.compiler import ROOT
 from tests.contracts import storage_layout, support
-from tests.contracts.support import ZERO, emitted, plain, refused, said, unencodable
+from tests.contracts.support import ZERO, Account, Contract, emitted, plain, refused, said, unencodable
 
 # 90 % of EIP-170's limit.
 LARGEST_CODE = 22_118
@@ -43,12 +46,12 @@ OPCODES = {
 }
 
 
-def without_metadata(code):
+def without_metadata(code: bytes) -> bytes:
     """The code without the CBOR that the compiler puts behind it, whose length its last two bytes say."""
     return code[: -2 - int.from_bytes(code[-2:], "big")]
 
 
-def instructions(code):
+def instructions(code: bytes) -> Iterator[int]:
     """The opcodes, without what PUSH instructions carry."""
     place = 0
     while place < len(code):
@@ -58,11 +61,11 @@ def instructions(code):
 
 
 @pytest.fixture(scope="session")
-def code(medrec):
+def code(medrec: Contract) -> bytes:
     return bytes(medrec.code)
 
 
-def test_constructor_names_the_authority(project, authority, carol):
+def test_constructor_names_the_authority(project: ProjectManager, authority: Account, carol: Account) -> None:
     """The account that names registrars; there is no registrar yet, and nothing pending."""
     contract = authority.deploy(project.MedRec, carol)
     assert (contract.authority(), contract.pendingAuthority()) == (carol, ZERO)
@@ -72,24 +75,24 @@ def test_constructor_names_the_authority(project, authority, carol):
     ]
 
 
-def test_constructor_refuses_zero(project, authority):
+def test_constructor_refuses_zero(project: ProjectManager, authority: Account) -> None:
     """Nobody could ever name a registrar."""
     with refused("ZeroAddress"):
         authority.deploy(project.MedRec, ZERO)
 
 
-def test_code_is_that_of_the_tree(project):
+def test_code_is_that_of_the_tree(project: ProjectManager) -> None:
     """What is tested is what the SDK ships: where only a module changes, ape's build goes stale (`ape compile -f`)."""
     tested = project.MedRec.contract_type.deployment_bytecode.bytecode
     assert tested.removeprefix("0x") == load_artifact()["bytecode"].removeprefix("0x")
 
 
-def test_code_leaves_room(code):
+def test_code_leaves_room(code: bytes) -> None:
     """Modules that come later share the limit of EIP-170."""
     assert len(code) < LARGEST_CODE
 
 
-def test_code_calls_nobody(code):
+def test_code_calls_nobody(code: bytes) -> None:
     """No call leaves the contract, so nothing can come back into it; only multicall calls, and the contract itself.
 
     EXTCODESIZE is OpenZeppelin's: it asks for the contract's own code where a call gave nothing back.
@@ -99,10 +102,10 @@ def test_code_calls_nobody(code):
     assert list(instructions(without_metadata(code))).count(0xF4) == 1
 
 
-def test_abi_is_the_interface(project):
+def test_abi_is_the_interface(project: ProjectManager) -> None:
     """IMedRec is the specification: nothing is missing, and what is beside it is named here."""
 
-    def signatures(contract, kind):
+    def signatures(contract: Any, kind: str) -> set[str]:
         return {getattr(abi, "selector", "") for abi in contract.contract_type.abi if abi.type == kind}
 
     beside = {
@@ -120,7 +123,7 @@ def test_abi_is_the_interface(project):
         assert signatures(project.IMedRec, kind) <= signatures(project.MedRec, kind)
 
 
-def test_abi_takes_no_ether(project, medrec, stranger):
+def test_abi_takes_no_ether(project: ProjectManager, medrec: Contract, stranger: Account) -> None:
     """Nothing is payable, there is no fallback: ether cannot be sent, nor lost."""
     kinds = {abi.type for abi in project.MedRec.contract_type.abi}
     assert kinds == {"constructor", "function", "event", "error"}
@@ -131,7 +134,7 @@ def test_abi_takes_no_ether(project, medrec, stranger):
         stranger.transfer(medrec, 0, data=b"\xde\xad\xbe\xef")
 
 
-def test_abi_takes_no_content(project):
+def test_abi_takes_no_content(project: ProjectManager) -> None:
     """No text, and no bytes of any length but multicall's: names and records have no way in."""
     functions = [abi for abi in project.MedRec.contract_type.abi if abi.type == "function"]
     takers = {
@@ -148,13 +151,13 @@ def test_abi_takes_no_content(project):
     assert texts == ["EntryRefused"]
 
 
-def test_storage_layout_is_pinned():
+def test_storage_layout_is_pinned() -> None:
     """A module that comes later must not move a slot unnoticed: `python -m tests.contracts.storage_layout`."""
     assert storage_layout.compiled() == json.loads(storage_layout.FILE.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", ["Kind", "ProviderKind", "Action", "Denial"])
-def test_enumerations_are_those_of_the_interface(name):
+def test_enumerations_are_those_of_the_interface(name: str) -> None:
     """The numbers that these tests go by."""
     source = (ROOT / "contracts" / "interfaces" / "IMedRec.sol").read_text(encoding="utf-8")
     [body] = re.findall(rf"^enum {name} \{{(.*?)^\}}", source, re.DOTALL | re.MULTILINE)
@@ -162,7 +165,9 @@ def test_enumerations_are_those_of_the_interface(name):
     assert members == [member.name.rstrip("_") for member in getattr(support, name)]
 
 
-def test_deployments_share_nothing(project, medrec, authority, alice, hospital):
+def test_deployments_share_nothing(
+    project: ProjectManager, medrec: Contract, authority: Account, alice: Account, hospital: Account
+) -> None:
     """Another deployment knows no patient, permission or provider of this one."""
     other = authority.deploy(project.MedRec, authority)
     assert plain(other.patientOf(alice)) == (ZERO, 0, 0)

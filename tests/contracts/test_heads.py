@@ -1,16 +1,21 @@
 """The head of a history, against an independent implementation (tests/vectors/generate_head.py) and its vectors."""
 
 import json
+from typing import Any
 
 import pytest
+from ape.api import ProviderAPI
 
 from tests.contracts.support import (
     GENERAL,
     PSYCHIATRY,
     TREAT,
+    Account,
+    Contract,
     Entry,
     Item,
     Kind,
+    Said,
     after_records,
     as_previous,
     decoded,
@@ -28,18 +33,18 @@ HISTORIES = json.loads(generate_head.FILE.read_text(encoding="utf-8"))["historie
 SEAL = digest("seal")
 
 
-def number(text):
+def number(text: str) -> int:
     """A number that is written as text."""
     return int(text, 16)
 
 
-def test_vectors_are_what_the_generator_gives():
+def test_vectors_are_what_the_generator_gives() -> None:
     """`python -m tests.vectors.generate_head` writes them."""
     assert generate_head.FILE.read_text(encoding="utf-8") == generate_head.render()
 
 
 @pytest.mark.parametrize("history", HISTORIES, ids=[history["name"] for history in HISTORIES])
-def test_vectors_are_what_the_contract_computes(words, history):
+def test_vectors_are_what_the_contract_computes(words: Contract, history: dict[str, Any]) -> None:
     """Head, length and keyring version after each entry, from the word before it."""
     for vector in history["entries"]:
         link = (
@@ -67,7 +72,7 @@ def test_vectors_are_what_the_contract_computes(words, history):
 
 
 @pytest.mark.parametrize("field", range(10))
-def test_head_covers_every_field(words, field):
+def test_head_covers_every_field(words: Contract, field: int) -> None:
     """Another value anywhere is another head: length and version come from the word before."""
     link = [7 << 24 | 5, "0x" + "11" * 20, 1, 3, "0x" + "22" * 20, "0x" + "33" * 20, 9, digest("p"), digest("c"), 4]
     others = [8 << 24 | 5, "0x" + "12" * 20, 4, 2, "0x" + "23" * 20, "0x" + "34" * 20, 8, digest("q"), digest("d"), 5]
@@ -78,7 +83,7 @@ def test_head_covers_every_field(words, field):
 # -------------------------------------------------------------------------------------------------------- from events
 
 
-def replayed(events, patient):
+def replayed(events: list[Said], patient: Account) -> int:
     """The word that a patient's events lead to, by the independent implementation; each one's `previous` must fit."""
     word = 0
     for event in events:
@@ -103,14 +108,25 @@ def replayed(events, patient):
                     assert said["keyringVersion"] == generate_head.parts_of(word)[2]
                 else:
                     assert said["keyringVersion"] == 0
+            case _:
+                pass
     return word
 
 
-def _written(said):
+def _written(said: dict[str, Any]) -> tuple[str, str, int]:
     return said["author"], said["onBehalfOf"], said["time"]
 
 
-def test_events_lead_to_the_head(medrec, provider, alice, bob, hospital, clinic, nurse, carol):
+def test_events_lead_to_the_head(
+    medrec: Contract,
+    provider: ProviderAPI,
+    alice: Account,
+    bob: Account,
+    hospital: Account,
+    clinic: Account,
+    nurse: Account,
+    carol: Account,
+) -> None:
     """Every function that moves a history, refusals among them: its events alone give `historyOf`."""
     for patient in (alice, bob):
         medrec.grant(patient, clinic, terms(append=GENERAL | PSYCHIATRY), SEAL, 1, sender=patient)

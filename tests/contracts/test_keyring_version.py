@@ -12,6 +12,7 @@ It does not move with records, manifests, suspensions, or decisions about other 
 from typing import NamedTuple
 
 import pytest
+from ape.api import ProviderAPI, ReceiptAPI
 
 from tests.contracts.support import (
     ALL,
@@ -23,6 +24,9 @@ from tests.contracts.support import (
     RESEARCH,
     TREAT,
     YEAR_2100,
+    Account,
+    Clock,
+    Contract,
     Item,
     Terms,
     digest,
@@ -68,7 +72,7 @@ CASES = {
 }
 
 
-def decide(medrec, patient, grantee, given, version):
+def decide(medrec: Contract, patient: Account, grantee: Account, given: Terms | None, version: int) -> ReceiptAPI:
     """Grant the terms as that version, or revoke."""
     if given is None:
         return medrec.revoke(patient, grantee, sender=patient)
@@ -76,7 +80,9 @@ def decide(medrec, patient, grantee, given, version):
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_keyring_version_rises_exactly_where_a_reading_right_is_lost(medrec, alice, carol, case):
+def test_keyring_version_rises_exactly_where_a_reading_right_is_lost(
+    medrec: Contract, alice: Account, carol: Account, case: Case
+) -> None:
     """By one, and the event names the compartments and the new version; else it names neither."""
     version = 0
     if case.before is not None:
@@ -92,8 +98,15 @@ def test_keyring_version_rises_exactly_where_a_reading_right_is_lost(medrec, ali
 @pytest.mark.parametrize("after", [None, terms(read=PSYCHIATRY)], ids=["revoke", "grant"])
 @pytest.mark.parametrize(("second", "live"), [("not_before", 1), ("expiry", 0)])
 def test_keyring_version_counts_a_permission_while_it_is_live(
-    medrec, provider, clock, alice, carol, after, second, live
-):
+    medrec: Contract,
+    provider: ProviderAPI,
+    clock: Clock,
+    alice: Account,
+    carol: Account,
+    after: Terms | None,
+    second: str,
+    live: int,
+) -> None:
     """From the first second to the last; not the second before, nor the second after."""
     begin = clock.now + DAY
     given = terms(not_before=begin, expiry=begin + DAY)
@@ -109,7 +122,9 @@ def test_keyring_version_counts_a_permission_while_it_is_live(
 
 
 @pytest.mark.parametrize(("seconds", "lost"), [(0, 0), (1, GENERAL)])
-def test_keyring_version_counts_new_terms_from_their_first_second(medrec, clock, alice, hospital, seconds, lost):
+def test_keyring_version_counts_new_terms_from_their_first_second(
+    medrec: Contract, clock: Clock, alice: Account, hospital: Account, seconds: int, lost: int
+) -> None:
     """Terms that begin in the same second take nothing away; those that begin a second later do."""
     now = clock.now + DAY
     clock.set_next(now)
@@ -117,7 +132,9 @@ def test_keyring_version_counts_new_terms_from_their_first_second(medrec, clock,
     assert emitted(medrec, receipt)[0].arguments["lost"] == lost
 
 
-def test_keyring_version_rises_where_the_reader_was_suspended(medrec, registrar, alice, hospital):
+def test_keyring_version_rises_where_the_reader_was_suspended(
+    medrec: Contract, registrar: Account, alice: Account, hospital: Account
+) -> None:
     """It may have its keys still, and may be reinstated."""
     medrec.suspend(hospital, sender=registrar)
     receipt = medrec.revoke(alice, hospital, sender=alice)
@@ -125,7 +142,7 @@ def test_keyring_version_rises_where_the_reader_was_suspended(medrec, registrar,
     assert medrec.historyOf(alice).keyringVersion == 2
 
 
-def test_keyring_version_keeps_head_and_length(medrec, alice, hospital):
+def test_keyring_version_keeps_head_and_length(medrec: Contract, alice: Account, hospital: Account) -> None:
     """A lost reader is no entry: it is bound by the next entry's hash, which covers the version."""
     medrec.append(alice, hospital, 1, TREAT, entry(), sender=hospital)
     head, length, _ = plain(medrec.historyOf(alice))
@@ -135,7 +152,9 @@ def test_keyring_version_keeps_head_and_length(medrec, alice, hospital):
 
 @pytest.mark.parametrize("current", [LAST_VERSION - 1, LAST_VERSION])
 @pytest.mark.parametrize("after", [None, terms(read=0)], ids=["revoke", "grant"])
-def test_keyring_version_stays_at_the_last(medrec, provider, alice, hospital, current, after):
+def test_keyring_version_stays_at_the_last(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account, current: int, after: Terms | None
+) -> None:
     """Revoking and narrowing must always work; length and head are not touched."""
     set_slot(provider, medrec, slot_of("_histories", alice), 0xABCDEF << 56 | 7 << 24 | current)
     receipt = decide(medrec, alice, hospital, after, 2)
@@ -144,7 +163,9 @@ def test_keyring_version_stays_at_the_last(medrec, provider, alice, hospital, cu
     assert plain(medrec.historyOf(alice)) == ((0xABCDEF).to_bytes(25, "big"), 7, LAST_VERSION)
 
 
-def test_keyring_version_does_not_move_otherwise(medrec, registrar, alice, bob, hospital):
+def test_keyring_version_does_not_move_otherwise(
+    medrec: Contract, registrar: Account, alice: Account, bob: Account, hospital: Account
+) -> None:
     """Not with records, manifests or suspensions; nor with another patient's decisions."""
     medrec.grant(bob, hospital, terms(), SEAL, 1, sender=bob)
     medrec.append(alice, hospital, 1, TREAT, entry(), sender=hospital)

@@ -16,6 +16,7 @@ That the functions decide as `may` says, for random permissions, actors and time
 """
 
 import pytest
+from ape.api import ProviderAPI
 
 from tests.contracts.support import (
     ALL,
@@ -31,7 +32,10 @@ from tests.contracts.support import (
     TREAT,
     YEAR_2100,
     ZERO,
+    Account,
     Action,
+    Clock,
+    Contract,
     Denial,
     digest,
     set_slot,
@@ -43,12 +47,14 @@ SEAL = digest("seal")
 every_action = pytest.mark.parametrize("action", Action)
 
 
-def test_may_gives_the_first_reason_that_applies(medrec, clock, registrar, alice, carol, stranger):
+def test_may_gives_the_first_reason_that_applies(
+    medrec: Contract, clock: Clock, registrar: Account, alice: Account, carol: Account, stranger: Account
+) -> None:
     """Each reason in its order: as soon as one is mended, the next is given."""
     agent, principal, start = carol, stranger, clock.now
     seen = []
 
-    def expect(denial):
+    def expect(denial: Denial) -> None:
         assert medrec.may(alice, agent, principal, APPEND, GENERAL | PSYCHIATRY, RESEARCH) == denial
         seen.append(denial)
 
@@ -89,14 +95,14 @@ def test_may_gives_the_first_reason_that_applies(medrec, clock, registrar, alice
 
 
 @every_action
-def test_may_of_an_unknown_patient(medrec, stranger, action):
+def test_may_of_an_unknown_patient(medrec: Contract, stranger: Account, action: Action) -> None:
     """The patient id is not registered: neither the address itself nor nobody controls it."""
     for actor in (stranger, ZERO):
         assert medrec.may(stranger, actor, stranger, action, GENERAL, TREAT) == Denial.PatientUnknown
 
 
 @every_action
-def test_may_of_the_patients_wallet(medrec, alice, action):
+def test_may_of_the_patients_wallet(medrec: Contract, alice: Account, action: Action) -> None:
     """May everything, for any purpose, with the patient id as principal."""
     for compartments in (0, 1, ALL):
         for purpose in (0, 15):
@@ -104,7 +110,15 @@ def test_may_of_the_patients_wallet(medrec, alice, action):
 
 
 @every_action
-def test_may_of_another_wallet(medrec, provider, alice, bob, hospital, nurse, action):
+def test_may_of_another_wallet(
+    medrec: Contract,
+    provider: ProviderAPI,
+    alice: Account,
+    bob: Account,
+    hospital: Account,
+    nurse: Account,
+    action: Action,
+) -> None:
     """The actor is not the wallet that controls the patient id: nobody else is, and the id's own key may not be."""
     for actor in (bob, hospital, nurse, ZERO):
         assert medrec.may(alice, actor, alice, action, GENERAL, TREAT) == Denial.NotController
@@ -113,13 +127,17 @@ def test_may_of_another_wallet(medrec, provider, alice, bob, hospital, nurse, ac
     assert medrec.may(alice, bob, alice, action, GENERAL, TREAT) == Denial.None_
 
 
-def test_may_decide_is_nobody_elses(medrec, alice, hospital, nurse, stranger):
+def test_may_decide_is_nobody_elses(
+    medrec: Contract, alice: Account, hospital: Account, nurse: Account, stranger: Account
+) -> None:
     """Whatever was granted: agents and grantees decide nothing for the patient."""
     for actor, principal in ((hospital, hospital), (nurse, hospital), (stranger, stranger), (alice, hospital)):
         assert medrec.may(alice, actor, principal, DECIDE, 0, TREAT) == Denial.NotController
 
 
-def test_may_read_asks_for_any_compartment(medrec, alice, hospital, clinic):
+def test_may_read_asks_for_any_compartment(
+    medrec: Contract, alice: Account, hospital: Account, clinic: Account
+) -> None:
     """Empty `compartments` ask for any; the mask for appending is none."""
     assert medrec.may(alice, hospital, hospital, READ, 0, TREAT) == Denial.None_
     medrec.grant(alice, clinic, terms(read=0), SEAL, 1, sender=alice)
@@ -127,7 +145,7 @@ def test_may_read_asks_for_any_compartment(medrec, alice, hospital, clinic):
 
 
 @pytest.mark.parametrize("action", [READ, APPEND])
-def test_may_asks_for_all_compartments(medrec, alice, hospital, action):
+def test_may_asks_for_all_compartments(medrec: Contract, alice: Account, hospital: Account, action: Action) -> None:
     """All of them must be granted, in the mask of the action."""
     masks = {"read": GENERAL, "append": PSYCHIATRY}
     medrec.grant(alice, hospital, terms(**masks), SEAL, 2, sender=alice)
@@ -137,13 +155,15 @@ def test_may_asks_for_all_compartments(medrec, alice, hospital, action):
         assert medrec.may(alice, hospital, hospital, action, compartments, TREAT) == expected
 
 
-def test_may_read_without_accreditation(medrec, clock, registrar, alice, hospital, carol):
+def test_may_read_without_accreditation(
+    medrec: Contract, clock: Clock, registrar: Account, alice: Account, hospital: Account, carol: Account
+) -> None:
     """For Read no accreditation is needed, for Append it is; a suspended provider is refused either."""
     medrec.grant(alice, carol, terms(), SEAL, 1, sender=alice)
     medrec.accredit(hospital, ORGANISATION, False, clock.now + DAY, sender=registrar)
     clock.show(clock.now + DAY)
 
-    def both(principal):
+    def both(principal: Account) -> list[int]:
         return [medrec.may(alice, principal, principal, action, GENERAL, TREAT) for action in (READ, APPEND)]
 
     assert both(carol) == [Denial.None_, Denial.NotAccredited]
@@ -153,14 +173,16 @@ def test_may_read_without_accreditation(medrec, clock, registrar, alice, hospita
 
 
 @pytest.mark.parametrize("purpose", [16, 17, 31, 32, 255])
-def test_may_knows_sixteen_purposes(medrec, alice, hospital, purpose):
+def test_may_knows_sixteen_purposes(medrec: Contract, alice: Account, hospital: Account, purpose: int) -> None:
     """A number beyond 15 is no purpose: it was granted to nobody, and is not the lowest bits of another."""
     medrec.grant(alice, hospital, terms(purposes=2**16 - 1), SEAL, 2, sender=alice)
     for actor in (hospital, alice):
         assert medrec.may(alice, actor, actor, READ, GENERAL, purpose) == Denial.PurposeNotGranted
 
 
-def test_may_is_of_one_patient_and_one_principal(medrec, alice, bob, hospital, clinic, nurse):
+def test_may_is_of_one_patient_and_one_principal(
+    medrec: Contract, alice: Account, bob: Account, hospital: Account, clinic: Account, nurse: Account
+) -> None:
     """What alice granted the hospital says nothing of bob, nor of the clinic, nor of the agent itself."""
     assert medrec.may(alice, nurse, hospital, READ, GENERAL, TREAT) == Denial.None_
     assert medrec.may(bob, nurse, hospital, READ, GENERAL, TREAT) == Denial.NotGranted

@@ -15,6 +15,8 @@ from tests.contracts.support import (
     DECIDE,
     GENERAL,
     TREAT,
+    Account,
+    Contract,
     Denial,
     call_with_words,
     digest,
@@ -31,7 +33,7 @@ from tests.contracts.support import (
 SEAL = digest("seal")
 
 
-def test_multicall_carries_out_all(medrec, alice, clinic):
+def test_multicall_carries_out_all(medrec: Contract, alice: Account, clinic: Account) -> None:
     """A grant and the keyring that goes with it, in one transaction."""
     calls = [
         medrec.publishKeyring.encode_input(alice, 1, GENERAL, digest("keyring")),
@@ -43,7 +45,7 @@ def test_multicall_carries_out_all(medrec, alice, clinic):
     assert plain(medrec.permissionOf(alice, clinic)) == (terms(), 1)
 
 
-def test_multicall_is_in_order(medrec, alice, hospital):
+def test_multicall_is_in_order(medrec: Contract, alice: Account, hospital: Account) -> None:
     """A call sees what those before it did."""
     calls = [
         medrec.revoke.encode_input(alice, hospital),
@@ -55,7 +57,7 @@ def test_multicall_is_in_order(medrec, alice, hospital):
     assert plain(medrec.historyOf(alice))[1:] == (2, 2)
 
 
-def test_multicall_gives_back_what_each_returns(medrec, alice, hospital):
+def test_multicall_gives_back_what_each_returns(medrec: Contract, alice: Account, hospital: Account) -> None:
     """Numbers of entries, and nothing where nothing is returned."""
     one = medrec.append.encode_input(alice, hospital, 1, TREAT, entry())
     access = medrec.logAccess.encode_input(alice, hospital, TREAT, digest("access"))
@@ -64,7 +66,7 @@ def test_multicall_gives_back_what_each_returns(medrec, alice, hospital):
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_multicall_is_atomic(medrec, alice, hospital, place):
+def test_multicall_is_atomic(medrec: Contract, alice: Account, hospital: Account, place: int) -> None:
     """Where one fails its error is what the caller sees, and nothing of the others is carried out."""
     word = word_of(medrec, alice)
     calls = [medrec.append.encode_input(alice, hospital, 1, TREAT, entry(name)) for name in ("one", "two")]
@@ -74,7 +76,7 @@ def test_multicall_is_atomic(medrec, alice, hospital, place):
     assert word_of(medrec, alice) == word
 
 
-def test_multicall_opens_nothing(medrec, alice, hospital, stranger):
+def test_multicall_opens_nothing(medrec: Contract, alice: Account, hospital: Account, stranger: Account) -> None:
     """The sender is who is asked for, also in a multicall within a multicall."""
     grant = medrec.grant.encode_input(alice, stranger, terms(), SEAL, 1)
     append = medrec.append.encode_input(alice, hospital, 1, TREAT, entry())
@@ -86,7 +88,7 @@ def test_multicall_opens_nothing(medrec, alice, hospital, stranger):
         grant, append = (medrec.multicall.encode_input([call]) for call in (grant, append))
 
 
-def test_multicall_within_a_multicall(medrec, alice, hospital):
+def test_multicall_within_a_multicall(medrec: Contract, alice: Account, hospital: Account) -> None:
     """Is carried out like any other call."""
     inner = medrec.multicall.encode_input([medrec.append.encode_input(alice, hospital, 1, TREAT, entry())])
     [result] = medrec.multicall.call([inner], sender=hospital)
@@ -94,20 +96,20 @@ def test_multicall_within_a_multicall(medrec, alice, hospital):
     assert int.from_bytes(number, "big") == 2
 
 
-def test_multicall_of_none_does_nothing(medrec, stranger):
+def test_multicall_of_none_does_nothing(medrec: Contract, stranger: Account) -> None:
     """An empty list is done at once."""
     receipt = medrec.multicall([], sender=stranger)
     assert emitted(medrec, receipt) == []
 
 
-def test_multicall_refuses_what_is_no_call(medrec, stranger):
+def test_multicall_refuses_what_is_no_call(medrec: Contract, stranger: Account) -> None:
     """There is no function to fall back to."""
     for call in (b"", b"\x01", digest("no selector")):
         with refused("FailedCall"):
             medrec.multicall([call], sender=stranger)
 
 
-def test_multicall_refuses_a_length_that_is_a_lie(medrec, stranger):
+def test_multicall_refuses_a_length_that_is_a_lie(medrec: Contract, stranger: Account) -> None:
     """A list of calls that are not there."""
     with unencodable():
         call_with_words(medrec, stranger, "multicall", 32, 2**64)

@@ -9,12 +9,15 @@ publishKeyring
 """
 
 import pytest
+from ape.api import ProviderAPI
 
 from tests.contracts.support import (
     ALL,
     DECIDE,
     GENERAL,
     LAST_VERSION,
+    Account,
+    Contract,
     Denial,
     Kind,
     as_previous,
@@ -35,7 +38,7 @@ POINTER = digest("keyring")
 
 
 @pytest.mark.parametrize("compartments", [1, GENERAL, 1 << 63, ALL])
-def test_publish_keyring_binds_it(medrec, alice, compartments):
+def test_publish_keyring_binds_it(medrec: Contract, alice: Account, compartments: int) -> None:
     """KeyringPublished has all that the head binds; the version rises by one."""
     word = word_of(medrec, alice)
     receipt = medrec.publishKeyring(alice, 1, compartments, POINTER, sender=alice)
@@ -56,7 +59,7 @@ def test_publish_keyring_binds_it(medrec, alice, compartments):
     assert plain(medrec.historyOf(alice))[1:] == (2, 2)
 
 
-def test_publish_keyring_begins_with_version_zero(medrec, carol):
+def test_publish_keyring_begins_with_version_zero(medrec: Contract, carol: Account) -> None:
     """The first keyring names version 0, and is entry 1."""
     medrec.register(sender=carol)
     medrec.publishKeyring(carol, 0, GENERAL, POINTER, sender=carol)
@@ -64,13 +67,15 @@ def test_publish_keyring_begins_with_version_zero(medrec, carol):
 
 
 @pytest.mark.parametrize("given", [0, 2, LAST_VERSION])
-def test_publish_keyring_refuses_another_version(medrec, alice, given):
+def test_publish_keyring_refuses_another_version(medrec: Contract, alice: Account, given: int) -> None:
     """`keyringVersion` is the current one: of two devices, the one that comes second reads again."""
     with refused("StaleKeyring", alice, 1, given):
         medrec.publishKeyring(alice, given, GENERAL, POINTER, sender=alice)
 
 
-def test_publish_keyring_reaches_the_last_version_and_no_further(medrec, provider, alice):
+def test_publish_keyring_reaches_the_last_version_and_no_further(
+    medrec: Contract, provider: ProviderAPI, alice: Account
+) -> None:
     """`keyringVersion` is not the last."""
     set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | LAST_VERSION - 1)
     medrec.publishKeyring(alice, LAST_VERSION - 1, GENERAL, POINTER, sender=alice)
@@ -79,38 +84,40 @@ def test_publish_keyring_reaches_the_last_version_and_no_further(medrec, provide
         medrec.publishKeyring(alice, LAST_VERSION, GENERAL, POINTER, sender=alice)
 
 
-def test_publish_keyring_refuses_no_compartment(medrec, alice):
+def test_publish_keyring_refuses_no_compartment(medrec: Contract, alice: Account) -> None:
     """`compartments` are not empty."""
     with refused("CompartmentsEmpty"):
         medrec.publishKeyring(alice, 1, 0, POINTER, sender=alice)
 
 
-def test_publish_keyring_refuses_no_pointer(medrec, alice):
+def test_publish_keyring_refuses_no_pointer(medrec: Contract, alice: Account) -> None:
     """`pointer` is not empty."""
     with refused("PointerEmpty"):
         medrec.publishKeyring(alice, 1, GENERAL, bytes(32), sender=alice)
 
 
-def test_publish_keyring_moves_no_decision(medrec, alice):
+def test_publish_keyring_moves_no_decision(medrec: Contract, alice: Account) -> None:
     """It takes the keyring version, and no number of the patient's decisions."""
     medrec.publishKeyring(alice, 1, GENERAL, POINTER, sender=alice)
     assert medrec.patientOf(alice).decisions == 0
 
 
-def test_publish_keyring_refuses_others(medrec, alice, bob, hospital):
+def test_publish_keyring_refuses_others(medrec: Contract, alice: Account, bob: Account, hospital: Account) -> None:
     """The caller may decide for the patient."""
     for caller in (bob, hospital):
         with not_permitted(alice, caller, alice, DECIDE, Denial.NotController):
             medrec.publishKeyring(alice, 1, GENERAL, POINTER, sender=caller)
 
 
-def test_publish_keyring_refuses_for_an_unknown_patient(medrec, stranger):
+def test_publish_keyring_refuses_for_an_unknown_patient(medrec: Contract, stranger: Account) -> None:
     """Nobody decides for an id that is not registered."""
     with not_permitted(stranger, stranger, stranger, DECIDE, Denial.PatientUnknown):
         medrec.publishKeyring(stranger, 0, GENERAL, POINTER, sender=stranger)
 
 
-def test_publish_keyring_names_the_wallet_as_author(medrec, provider, alice, bob):
+def test_publish_keyring_names_the_wallet_as_author(
+    medrec: Contract, provider: ProviderAPI, alice: Account, bob: Account
+) -> None:
     """Where another wallet controls the id, it writes on behalf of the patient."""
     set_slot(provider, medrec, slot_of("_patients", alice), int(bob.address, 16))
     word = word_of(medrec, alice)

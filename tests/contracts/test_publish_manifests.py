@@ -10,11 +10,14 @@ publishMoved, publishErased
 """
 
 import pytest
+from ape.api import ProviderAPI
 
 from tests.contracts.support import (
     ALL,
     DECIDE,
     GENERAL,
+    Account,
+    Contract,
     Denial,
     Kind,
     as_previous,
@@ -39,7 +42,7 @@ both = pytest.mark.parametrize("function", FUNCTIONS)
 
 @both
 @pytest.mark.parametrize("compartments", [GENERAL, ALL])
-def test_publish_manifest_binds_it(medrec, alice, function, compartments):
+def test_publish_manifest_binds_it(medrec: Contract, alice: Account, function: str, compartments: int) -> None:
     """The event has all that the head binds; the decision counter rises, the keyring version does not."""
     kind, name = FUNCTIONS[function]
     word = word_of(medrec, alice)
@@ -62,7 +65,7 @@ def test_publish_manifest_binds_it(medrec, alice, function, compartments):
     assert medrec.patientOf(alice).decisions == 1
 
 
-def test_publish_manifest_counts_both_kinds_together(medrec, alice):
+def test_publish_manifest_counts_both_kinds_together(medrec: Contract, alice: Account) -> None:
     """The decision counter is the patient's."""
     medrec.publishMoved(alice, 1, GENERAL, POINTER, sender=alice)
     medrec.publishErased(alice, 2, GENERAL, POINTER, sender=alice)
@@ -73,7 +76,7 @@ def test_publish_manifest_counts_both_kinds_together(medrec, alice):
 
 @both
 @pytest.mark.parametrize("given", [0, 1, 3, LAST_DECISION])
-def test_publish_manifest_refuses_another_decision(medrec, alice, function, given):
+def test_publish_manifest_refuses_another_decision(medrec: Contract, alice: Account, function: str, given: int) -> None:
     """`decision` is the patient's decision counter plus one."""
     medrec.publishMoved(alice, 1, GENERAL, POINTER, sender=alice)
     with refused("DecisionMismatch", alice, 1, given):
@@ -81,7 +84,9 @@ def test_publish_manifest_refuses_another_decision(medrec, alice, function, give
 
 
 @both
-def test_publish_manifest_keeps_the_rest_of_the_slot(medrec, provider, alice, function):
+def test_publish_manifest_keeps_the_rest_of_the_slot(
+    medrec: Contract, provider: ProviderAPI, alice: Account, function: str
+) -> None:
     """Counting touches neither wallet nor flags, up to the last number."""
     slot = slot_of("_patients", alice)
     wallet, flags = int(alice.address, 16), 2**32 - 1
@@ -94,21 +99,23 @@ def test_publish_manifest_keeps_the_rest_of_the_slot(medrec, provider, alice, fu
 
 
 @both
-def test_publish_manifest_refuses_no_compartment(medrec, alice, function):
+def test_publish_manifest_refuses_no_compartment(medrec: Contract, alice: Account, function: str) -> None:
     """`compartments` are not empty."""
     with refused("CompartmentsEmpty"):
         getattr(medrec, function)(alice, 1, 0, POINTER, sender=alice)
 
 
 @both
-def test_publish_manifest_refuses_no_pointer(medrec, alice, function):
+def test_publish_manifest_refuses_no_pointer(medrec: Contract, alice: Account, function: str) -> None:
     """`pointer` is not empty."""
     with refused("PointerEmpty"):
         getattr(medrec, function)(alice, 1, GENERAL, bytes(32), sender=alice)
 
 
 @both
-def test_publish_manifest_refuses_others(medrec, alice, bob, hospital, function):
+def test_publish_manifest_refuses_others(
+    medrec: Contract, alice: Account, bob: Account, hospital: Account, function: str
+) -> None:
     """The caller may decide for the patient."""
     for caller in (bob, hospital):
         with not_permitted(alice, caller, alice, DECIDE, Denial.NotController):
@@ -116,14 +123,16 @@ def test_publish_manifest_refuses_others(medrec, alice, bob, hospital, function)
 
 
 @both
-def test_publish_manifest_refuses_for_an_unknown_patient(medrec, stranger, function):
+def test_publish_manifest_refuses_for_an_unknown_patient(medrec: Contract, stranger: Account, function: str) -> None:
     """Nobody decides for an id that is not registered."""
     with not_permitted(stranger, stranger, stranger, DECIDE, Denial.PatientUnknown):
         getattr(medrec, function)(stranger, 1, GENERAL, POINTER, sender=stranger)
 
 
 @both
-def test_publish_manifest_names_the_wallet_as_author(medrec, provider, alice, bob, function):
+def test_publish_manifest_names_the_wallet_as_author(
+    medrec: Contract, provider: ProviderAPI, alice: Account, bob: Account, function: str
+) -> None:
     """Where another wallet controls the id, it writes on behalf of the patient."""
     kind, _ = FUNCTIONS[function]
     set_slot(provider, medrec, slot_of("_patients", alice), int(bob.address, 16))

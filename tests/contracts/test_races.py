@@ -12,10 +12,17 @@ two transactions in one block
 └── revoke, then a grant from a drawer: the grant is dead
 """
 
+from typing import Any
+
+from ape.api import ProviderAPI
+from ape.managers.chain import ChainManager
+
 from tests.contracts.support import (
     APPEND,
     GENERAL,
     TREAT,
+    Account,
+    Contract,
     Denial,
     after_records,
     digest,
@@ -34,12 +41,14 @@ DONE, FAILED = 1, 0
 SEAL = digest("seal")
 
 
-def outcomes(receipts):
+def outcomes(receipts: list[Any]) -> list[int]:
     """Which transactions were carried out."""
     return [receipt["status"] for receipt in receipts]
 
 
-def test_append_before_a_revocation(medrec, provider, chain, alice, hospital):
+def test_append_before_a_revocation(
+    medrec: Contract, provider: ProviderAPI, chain: ChainManager, alice: Account, hospital: Account
+) -> None:
     """The record is taken: it was written while it was permitted."""
     word = word_of(medrec, alice)
     receipts = in_one_block(
@@ -52,7 +61,7 @@ def test_append_before_a_revocation(medrec, provider, chain, alice, hospital):
     assert word_of(medrec, alice) == reader_lost(after_records(word, alice, hospital, hospital, time, entry()))
 
 
-def test_append_after_a_revocation(medrec, provider, alice, hospital):
+def test_append_after_a_revocation(medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account) -> None:
     """The one that was revoked writes nothing more, from the next transaction on, even in the same block."""
     word = word_of(medrec, alice)
     receipts = in_one_block(
@@ -68,7 +77,9 @@ def test_append_after_a_revocation(medrec, provider, alice, hospital):
             medrec.append(alice, hospital, version, TREAT, entry(), sender=hospital)
 
 
-def test_append_by_another_author_after_a_revocation(medrec, provider, alice, hospital, clinic):
+def test_append_by_another_author_after_a_revocation(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account, clinic: Account
+) -> None:
     """What it sealed to the keys of the one revoked is refused; sealed anew, it is taken."""
     medrec.grant(alice, clinic, terms(), SEAL, 1, sender=alice)
     receipts = in_one_block(
@@ -83,7 +94,9 @@ def test_append_by_another_author_after_a_revocation(medrec, provider, alice, ho
         medrec.append(alice, clinic, 1, TREAT, entry(), sender=clinic)
 
 
-def test_append_before_a_rotation(medrec, provider, alice, hospital, clinic):
+def test_append_before_a_rotation(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account, clinic: Account
+) -> None:
     """An author cannot make a revocation or its keyring fail: they name no length."""
     medrec.grant(alice, clinic, terms(), SEAL, 1, sender=alice)
     receipts = in_one_block(
@@ -98,7 +111,7 @@ def test_append_before_a_rotation(medrec, provider, alice, hospital, clinic):
     assert plain(medrec.historyOf(alice))[1:] == (5, 3)
 
 
-def test_two_keyrings_of_two_devices(medrec, provider, alice):
+def test_two_keyrings_of_two_devices(medrec: Contract, provider: ProviderAPI, alice: Account) -> None:
     """The one that loses the compare-and-swap reads again."""
     receipts = in_one_block(
         provider,
@@ -110,7 +123,9 @@ def test_two_keyrings_of_two_devices(medrec, provider, alice):
         medrec.publishKeyring(alice, 1, GENERAL, digest("of the tablet"), sender=alice)
 
 
-def test_a_keyring_before_a_rotation(medrec, provider, alice, hospital):
+def test_a_keyring_before_a_rotation(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account
+) -> None:
     """The revocation waits for nothing."""
     receipts = in_one_block(
         provider,
@@ -122,7 +137,7 @@ def test_a_keyring_before_a_rotation(medrec, provider, alice, hospital):
     assert plain(medrec.historyOf(alice))[1:] == (2, 3)
 
 
-def test_two_grants_of_one_version(medrec, provider, alice, clinic):
+def test_two_grants_of_one_version(medrec: Contract, provider: ProviderAPI, alice: Account, clinic: Account) -> None:
     """A grant names the version that it creates: the second would overwrite what its author never saw."""
     receipts = in_one_block(
         provider,
@@ -133,7 +148,9 @@ def test_two_grants_of_one_version(medrec, provider, alice, clinic):
     assert plain(medrec.permissionOf(alice, clinic)) == (terms(append=0), 1)
 
 
-def test_a_revocation_before_a_grant_from_a_drawer(medrec, provider, alice, clinic):
+def test_a_revocation_before_a_grant_from_a_drawer(
+    medrec: Contract, provider: ProviderAPI, alice: Account, clinic: Account
+) -> None:
     """What was to come next is dead once the patient has revoked, though nothing had been granted."""
     receipts = in_one_block(
         provider,
@@ -144,7 +161,9 @@ def test_a_revocation_before_a_grant_from_a_drawer(medrec, provider, alice, clin
     assert plain(medrec.permissionOf(alice, clinic)) == (NONE, 1)
 
 
-def test_a_suspension_before_an_append(medrec, provider, registrar, alice, hospital, nurse):
+def test_a_suspension_before_an_append(
+    medrec: Contract, provider: ProviderAPI, registrar: Account, alice: Account, hospital: Account, nurse: Account
+) -> None:
     """Suspension by a registrar stops writing at once."""
     receipts = in_one_block(
         provider,
@@ -155,7 +174,9 @@ def test_a_suspension_before_an_append(medrec, provider, registrar, alice, hospi
     assert outcomes(receipts) == [DONE, DONE, FAILED]
 
 
-def test_a_dismissal_before_an_append(medrec, provider, alice, hospital, nurse):
+def test_a_dismissal_before_an_append(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account, nurse: Account
+) -> None:
     """A dismissed agent writes nothing more, from the next transaction."""
     receipts = in_one_block(
         provider,

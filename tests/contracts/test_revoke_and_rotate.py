@@ -11,12 +11,15 @@ revokeAndRotate
 """
 
 import pytest
+from ape.api import ProviderAPI
 
 from tests.contracts.support import (
     DECIDE,
     GENERAL,
     LAST_VERSION,
     PSYCHIATRY,
+    Account,
+    Contract,
     Denial,
     Kind,
     as_previous,
@@ -38,7 +41,7 @@ from tests.vectors.generate_head import reader_lost
 POINTER = digest("keyring")
 
 
-def test_revoke_and_rotate_does_both(medrec, alice, hospital):
+def test_revoke_and_rotate_does_both(medrec: Contract, alice: Account, hospital: Account) -> None:
     """The keyring is bound to the history as its maker read it; then the permission is gone."""
     word = word_of(medrec, alice)
     receipt = medrec.revokeAndRotate(alice, hospital, 1, GENERAL | PSYCHIATRY, POINTER, sender=alice)
@@ -62,7 +65,7 @@ def test_revoke_and_rotate_does_both(medrec, alice, hospital):
     assert plain(medrec.permissionOf(alice, hospital)) == (NONE, 2)
 
 
-def test_revoke_and_rotate_where_nothing_is_lost(medrec, alice, carol):
+def test_revoke_and_rotate_where_nothing_is_lost(medrec: Contract, alice: Account, carol: Account) -> None:
     """A tombstone and a keyring: the version rises for the keyring alone."""
     medrec.revokeAndRotate(alice, carol, 1, GENERAL, POINTER, sender=alice)
     assert medrec.historyOf(alice).keyringVersion == 2
@@ -70,7 +73,9 @@ def test_revoke_and_rotate_where_nothing_is_lost(medrec, alice, carol):
 
 
 @pytest.mark.parametrize("given", [0, 2, 3, LAST_VERSION])
-def test_revoke_and_rotate_revokes_where_the_version_has_passed(medrec, alice, hospital, given):
+def test_revoke_and_rotate_revokes_where_the_version_has_passed(
+    medrec: Contract, alice: Account, hospital: Account, given: int
+) -> None:
     """The revocation takes place all the same and KeyringSkipped is emitted; the new version will not do either."""
     word = reader_lost(word_of(medrec, alice))
     receipt = medrec.revokeAndRotate(alice, hospital, given, GENERAL, POINTER, sender=alice)
@@ -82,7 +87,9 @@ def test_revoke_and_rotate_revokes_where_the_version_has_passed(medrec, alice, h
     assert plain(medrec.permissionOf(alice, hospital)) == (NONE, 2)
 
 
-def test_revoke_and_rotate_revokes_where_no_version_is_left(medrec, provider, alice, hospital):
+def test_revoke_and_rotate_revokes_where_no_version_is_left(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account
+) -> None:
     """A patient can always revoke: where the keyring has no version to take, it is skipped."""
     set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | LAST_VERSION)
     receipt = medrec.revokeAndRotate(alice, hospital, LAST_VERSION, GENERAL, POINTER, sender=alice)
@@ -93,7 +100,9 @@ def test_revoke_and_rotate_revokes_where_no_version_is_left(medrec, provider, al
     assert plain(medrec.historyOf(alice)) == (bytes(25), 1, LAST_VERSION)
 
 
-def test_revoke_and_rotate_takes_the_last_version(medrec, provider, alice, hospital):
+def test_revoke_and_rotate_takes_the_last_version(
+    medrec: Contract, provider: ProviderAPI, alice: Account, hospital: Account
+) -> None:
     """Where one is left the keyring takes it; the loss after it finds none, and takes place all the same."""
     set_slot(provider, medrec, slot_of("_histories", alice), 1 << 24 | LAST_VERSION - 1)
     receipt = medrec.revokeAndRotate(alice, hospital, LAST_VERSION - 1, GENERAL, POINTER, sender=alice)
@@ -104,7 +113,9 @@ def test_revoke_and_rotate_takes_the_last_version(medrec, provider, alice, hospi
 @pytest.mark.parametrize(
     ("compartments", "pointer", "error"), [(0, POINTER, "CompartmentsEmpty"), (GENERAL, bytes(32), "PointerEmpty")]
 )
-def test_revoke_and_rotate_refuses_an_empty_keyring(medrec, alice, hospital, compartments, pointer, error):
+def test_revoke_and_rotate_refuses_an_empty_keyring(
+    medrec: Contract, alice: Account, hospital: Account, compartments: int, pointer: bytes, error: str
+) -> None:
     """`compartments` and `pointer` are not empty, unless the keyring is skipped."""
     with refused(error):
         medrec.revokeAndRotate(alice, hospital, 1, compartments, pointer, sender=alice)
@@ -113,20 +124,24 @@ def test_revoke_and_rotate_refuses_an_empty_keyring(medrec, alice, hospital, com
     assert plain(medrec.permissionOf(alice, hospital)) == (NONE, 2)
 
 
-def test_revoke_and_rotate_refuses_others(medrec, alice, bob, hospital):
+def test_revoke_and_rotate_refuses_others(medrec: Contract, alice: Account, bob: Account, hospital: Account) -> None:
     """The caller may decide for the patient."""
     for caller in (bob, hospital):
         with not_permitted(alice, caller, alice, DECIDE, Denial.NotController):
             medrec.revokeAndRotate(alice, hospital, 1, GENERAL, POINTER, sender=caller)
 
 
-def test_revoke_and_rotate_refuses_for_an_unknown_patient(medrec, stranger, hospital):
+def test_revoke_and_rotate_refuses_for_an_unknown_patient(
+    medrec: Contract, stranger: Account, hospital: Account
+) -> None:
     """Nobody decides for an id that is not registered."""
     with not_permitted(stranger, stranger, stranger, DECIDE, Denial.PatientUnknown):
         medrec.revokeAndRotate(stranger, hospital, 0, GENERAL, POINTER, sender=stranger)
 
 
-def test_revoke_and_rotate_is_the_wallets(medrec, provider, alice, bob, hospital):
+def test_revoke_and_rotate_is_the_wallets(
+    medrec: Contract, provider: ProviderAPI, alice: Account, bob: Account, hospital: Account
+) -> None:
     """Where another wallet controls the id, it is the author of the keyring, on behalf of the patient."""
     set_slot(provider, medrec, slot_of("_patients", alice), int(bob.address, 16))
     word = word_of(medrec, alice)

@@ -23,6 +23,9 @@ from tests.contracts.support import (
     READ,
     TREAT,
     YEAR_2100,
+    Account,
+    Clock,
+    Contract,
     Denial,
     digest,
     emitted,
@@ -38,7 +41,7 @@ both = pytest.mark.parametrize("function", EVENTS)
 
 
 @both
-def test_suspension_changes_nothing_else(medrec, registrar, carol, function):
+def test_suspension_changes_nothing_else(medrec: Contract, registrar: Account, carol: Account, function: str) -> None:
     """Kind, emergency mark, expiry and number stay."""
     medrec.accredit(carol, ORGANISATION, True, YEAR_2100, sender=registrar)
     medrec.suspend(carol, sender=registrar)
@@ -47,7 +50,7 @@ def test_suspension_changes_nothing_else(medrec, registrar, carol, function):
 
 
 @both
-def test_suspension_emits(medrec, registrar, hospital, function):
+def test_suspension_emits(medrec: Contract, registrar: Account, hospital: Account, function: str) -> None:
     """The event says who and by whom; repeating it is done, not an error."""
     for _ in range(2):
         receipt = getattr(medrec, function)(hospital, sender=registrar)
@@ -56,7 +59,9 @@ def test_suspension_emits(medrec, registrar, hospital, function):
 
 
 @both
-def test_suspension_refuses_others(medrec, authority, hospital, alice, function):
+def test_suspension_refuses_others(
+    medrec: Contract, authority: Account, hospital: Account, alice: Account, function: str
+) -> None:
     """The caller is a registrar: not the authority, nor the provider itself, nor its patient."""
     for caller in (authority, hospital, alice):
         with refused("NotRegistrar", caller):
@@ -64,14 +69,18 @@ def test_suspension_refuses_others(medrec, authority, hospital, alice, function)
 
 
 @both
-def test_suspension_refuses_an_unknown_provider(medrec, registrar, carol, function):
+def test_suspension_refuses_an_unknown_provider(
+    medrec: Contract, registrar: Account, carol: Account, function: str
+) -> None:
     """`provider` has been accredited at some time."""
     with refused("UnknownProvider", carol):
         getattr(medrec, function)(carol, sender=registrar)
 
 
 @both
-def test_suspension_takes_any_registrar(medrec, authority, hospital, carol, function):
+def test_suspension_takes_any_registrar(
+    medrec: Contract, authority: Account, hospital: Account, carol: Account, function: str
+) -> None:
     """Whoever accredited."""
     medrec.addRegistrar(carol, sender=authority)
     getattr(medrec, function)(hospital, sender=carol)
@@ -79,7 +88,9 @@ def test_suspension_takes_any_registrar(medrec, authority, hospital, carol, func
 
 
 @both
-def test_suspension_takes_a_provider_whose_accreditation_is_over(medrec, clock, registrar, carol, function):
+def test_suspension_takes_a_provider_whose_accreditation_is_over(
+    medrec: Contract, clock: Clock, registrar: Account, carol: Account, function: str
+) -> None:
     """It was accredited at some time: a later renewal finds it suspended."""
     medrec.accredit(carol, ORGANISATION, False, clock.now + DAY, sender=registrar)
     clock.set_next(clock.now + 2 * DAY)
@@ -87,7 +98,9 @@ def test_suspension_takes_a_provider_whose_accreditation_is_over(medrec, clock, 
     assert medrec.providerOf(carol).suspended == (function == "suspend")
 
 
-def test_suspend_stops_writing_at_once(medrec, registrar, alice, hospital, nurse):
+def test_suspend_stops_writing_at_once(
+    medrec: Contract, registrar: Account, alice: Account, hospital: Account, nurse: Account
+) -> None:
     """It can append nothing from the next transaction, nor can its agents on its behalf."""
     medrec.suspend(hospital, sender=registrar)
     for actor in (hospital, nurse):
@@ -95,7 +108,9 @@ def test_suspend_stops_writing_at_once(medrec, registrar, alice, hospital, nurse
             medrec.append(alice, hospital, 1, TREAT, entry(), sender=actor)
 
 
-def test_suspend_refuses_entries_of_accesses(medrec, registrar, alice, hospital, nurse):
+def test_suspend_refuses_entries_of_accesses(
+    medrec: Contract, registrar: Account, alice: Account, hospital: Account, nurse: Account
+) -> None:
     """Reading needs no accreditation, and yet no suspension."""
     medrec.suspend(hospital, sender=registrar)
     for actor in (hospital, nurse):
@@ -103,20 +118,26 @@ def test_suspend_refuses_entries_of_accesses(medrec, registrar, alice, hospital,
             medrec.logAccess(alice, hospital, TREAT, digest("access"), sender=actor)
 
 
-def test_suspend_takes_it_from_the_readers(medrec, clock, registrar, alice, hospital):
+def test_suspend_takes_it_from_the_readers(
+    medrec: Contract, clock: Clock, registrar: Account, alice: Account, hospital: Account
+) -> None:
     """It is given no key at the next rotation."""
     medrec.suspend(hospital, sender=registrar)
     assert medrec.readersAt(alice, [hospital], clock.now) == [0]
 
 
-def test_suspend_leaves_permissions_and_keyring_version(medrec, registrar, alice, hospital):
+def test_suspend_leaves_permissions_and_keyring_version(
+    medrec: Contract, registrar: Account, alice: Account, hospital: Account
+) -> None:
     """A registrar decides nothing for patients."""
     before = plain(medrec.permissionOf(alice, hospital)), plain(medrec.historyOf(alice))
     medrec.suspend(hospital, sender=registrar)
     assert (plain(medrec.permissionOf(alice, hospital)), plain(medrec.historyOf(alice))) == before
 
 
-def test_reinstate_gives_back_what_it_could_do(medrec, clock, registrar, alice, hospital):
+def test_reinstate_gives_back_what_it_could_do(
+    medrec: Contract, clock: Clock, registrar: Account, alice: Account, hospital: Account
+) -> None:
     """Ends a suspension."""
     medrec.suspend(hospital, sender=registrar)
     medrec.reinstate(hospital, sender=registrar)

@@ -3,6 +3,7 @@
 The tables below are compared with the ABI: a function without a row fails.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,6 +16,9 @@ from tests.contracts.support import (
     READ,
     TREAT,
     YEAR_2100,
+    Account,
+    Action,
+    Contract,
     Denial,
     Item,
     digest,
@@ -28,24 +32,29 @@ from tests.contracts.support import (
 SEAL, POINTER = digest("seal"), digest("pointer")
 
 
+People = dict[str, Account]
+# The error, of the people by name and of the name of the sender.
+Refusal = Callable[[People, str], tuple[Any, ...]]
+
+
 class Row(NamedTuple):
     """A call, who may make it, and with which error everybody else is refused."""
 
     function: str
-    arguments: Any  # of the people by name, and of the sender
+    arguments: Callable[[People, Account], tuple[Any, ...]]
     allowed: set[str]
-    refusal: Any  # of the people by name, and of the sender's name
+    refusal: Refusal
 
 
-def only(name):
+def only(name: str) -> Refusal:
     """Anybody else gets that error with its own address."""
     return lambda people, sender: (name, people[sender])
 
 
-def not_permitted(principal, action, denials):
+def not_permitted(principal: str, action: Action, denials: Any) -> Refusal:
     """Anybody else is refused by the predicate; `denials` is one reason, or one for each by name."""
 
-    def refusal(people, sender):
+    def refusal(people: People, sender: str) -> tuple[Any, ...]:
         on_behalf_of = people[sender if principal == "self" else principal]
         denial = denials if isinstance(denials, Denial) else denials.get(sender, denials[...])
         return ("NotPermitted", people["alice"], people[sender], on_behalf_of, action, denial)
@@ -53,19 +62,19 @@ def not_permitted(principal, action, denials):
     return refusal
 
 
-def on_behalf_of(principal):
+def on_behalf_of(principal: str) -> Callable[[People, Account], Account]:
     """The account that a row's call names as its principal."""
     return lambda people, sender: sender if principal == "self" else people[principal]
 
 
-def authority_rows():
+def authority_rows() -> Iterator[Row]:
     """What the authority may, and what the account that it was offered to."""
     for function, who in (("offerAuthority", "carol"), ("addRegistrar", "carol"), ("removeRegistrar", "registrar")):
         yield Row(function, lambda people, sender, who=who: (people[who],), {"authority"}, only("NotAuthority"))
     yield Row("acceptAuthority", lambda people, sender: (), {"bob"}, only("NotAuthority"))
 
 
-def registrar_rows():
+def registrar_rows() -> Iterator[Row]:
     """What registrars may."""
     kind = (ORGANISATION, True, YEAR_2100)
     yield Row("accredit", lambda people, sender: (sender, *kind), {"registrar"}, only("NotRegistrar"))
@@ -73,7 +82,7 @@ def registrar_rows():
         yield Row(function, lambda people, sender: (people["clinic"],), {"registrar"}, only("NotRegistrar"))
 
 
-def patient_rows():
+def patient_rows() -> Iterator[Row]:
     """What only the patient's wallet may."""
     calls = {
         "grant": lambda people, sender: (people["alice"], people["stranger"], terms(), SEAL, 1),
@@ -87,7 +96,7 @@ def patient_rows():
         yield Row(function, arguments, {"alice"}, not_permitted("alice", DECIDE, Denial.NotController))
 
 
-def principal_rows():
+def principal_rows() -> Iterator[Row]:
     """What is done on behalf of somebody: of the patient, of a provider with agents, of the sender itself."""
     calls = {
         "append": lambda alice, whom: (alice, whom, 1, TREAT, entry()),
@@ -126,7 +135,19 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=[f"{place}-{row.function}" f
 
 
 @pytest.fixture(scope="module")
-def people(medrec, authority, registrar, hospital, clinic, doctor, nurse, alice, bob, carol, stranger):
+def people(
+    medrec: Contract,
+    authority: Account,
+    registrar: Account,
+    hospital: Account,
+    clinic: Account,
+    doctor: Account,
+    nurse: Account,
+    alice: Account,
+    bob: Account,
+    carol: Account,
+    stranger: Account,
+) -> People:
     """The kinds of outsiders.
 
     Beside those of the world: carol is a grantee without accreditation, the clinic a suspended provider that is a
@@ -150,14 +171,14 @@ def people(medrec, authority, registrar, hospital, clinic, doctor, nurse, alice,
     }
 
 
-def test_every_function_has_a_row(medrec):
+def test_every_function_has_a_row(medrec: Contract) -> None:
     """Each that changes something; multicall is tested with all of them."""
     changing = {abi.name for abi in medrec.contract_type.mutable_methods}
     assert changing == {row.function for row in ROWS} | OWN.keys() | {"multicall"}
 
 
 @each_row
-def test_outsiders_are_refused(medrec, people, row):
+def test_outsiders_are_refused(medrec: Contract, people: People, row: Row) -> None:
     """By every kind of outsider, with the reason that it is refused for."""
     outsiders = people.keys() - row.allowed
     assert len(outsiders) >= 7
@@ -168,7 +189,7 @@ def test_outsiders_are_refused(medrec, people, row):
 
 
 @each_row
-def test_outsiders_are_refused_in_a_multicall(medrec, people, row):
+def test_outsiders_are_refused_in_a_multicall(medrec: Contract, people: People, row: Row) -> None:
     """A multicall asks who sent it, and not who called the function."""
     for name in sorted(people.keys() - row.allowed)[:2]:
         sender = people[name]
@@ -178,22 +199,23 @@ def test_outsiders_are_refused_in_a_multicall(medrec, people, row):
 
 
 @each_row
-def test_the_allowed_are_not_refused_and_leave_an_event(medrec, people, row):
+def test_the_allowed_are_not_refused_and_leave_an_event(medrec: Contract, people: People, row: Row) -> None:
     """Each function leaves an event, so whoever it concerns can see it."""
-    for name in sorted(row.allowed):
-        sender = people[name]
-        getattr(medrec, row.function).call(*row.arguments(people, sender), sender=sender)
-    receipt = getattr(medrec, row.function)(*row.arguments(people, sender), sender=sender)
+    function = getattr(medrec, row.function)
+    senders = [people[name] for name in sorted(row.allowed)]
+    for sender in senders:
+        function.call(*row.arguments(people, sender), sender=sender)
+    receipt = function(*row.arguments(people, senders[0]), sender=senders[0])
     assert emitted(medrec, receipt)
 
 
 @pytest.mark.parametrize("function", OWN)
-def test_what_anybody_may_call_changes_the_callers_own(medrec, people, function):
+def test_what_anybody_may_call_changes_the_callers_own(medrec: Contract, people: People, function: str) -> None:
     """Nothing of anybody else changes, and there is an event here too."""
     stranger = people["stranger"]
     others = [people[name] for name in ("alice", "hospital", "nurse")]
 
-    def state():
+    def state() -> list[Any]:
         mine = []
         for account in others:
             mine += [medrec.patientOf(account), medrec.historyOf(account), medrec.providerOf(account)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.contracts.storage_layout import slot_named
-from tests.invariants.evm import START, Address, Event, Evm
+from tests.invariants.evm import START, Address, Event, Evm, Outcome
 from tests.invariants.model import (
     LAST_VERSION,
     NO_BYTES,
@@ -331,17 +331,17 @@ class Walk(RuleBasedStateMachine):
         try:
             after, result = self.model.attempted(sender, function, *arguments)
         except Refused as refusal:
-            expected = self.evm.error(refusal.name, *refusal.values)
-            after = None
-        if after is None:
-            assert outcome.error == expected
-            assert self.read_storage() == self.observed
+            self.check_refusal(outcome, refusal)
             return
         assert outcome.error is None
         self.check_result(function, arguments, outcome.output, result)
         assert outcome.events == [(name, plain(values)) for name, values in after.events]
         self.model = after
         self.check_steps(sender, wallets, outcome.events)
+
+    def check_refusal(self, outcome: Outcome, refusal: Refused) -> None:
+        assert outcome.error == self.evm.error(refusal.name, *refusal.values)
+        assert self.read_storage() == self.observed
 
     def check_result(self, function: str, arguments: tuple[Any, ...], output: bytes, result: Any) -> None:
         if function == "multicall":

@@ -38,7 +38,6 @@ app = typer.Typer(help="Records: append, list, get, verify.", no_args_is_help=Tr
 group(app)
 
 _OF_ONE_RECORD = (FormatError, IntegrityError, KeyUnavailable, NotFound, NotPermitted, StorageError)
-_NOT_FOR_US = (KeyUnavailable, NotPermitted)
 _STDIN = "-"
 
 
@@ -256,7 +255,7 @@ def _verified(output: Output, view: View, number: int) -> tuple[int, Record | No
 
 
 def _is_for_others(view: View, error: MedRecError) -> bool:
-    return not view.is_own and isinstance(error, _NOT_FOR_US)
+    return not view.is_own and isinstance(error, charts.NOT_FOR_US)
 
 
 def _verification(number: int, record: Record | None, error: MedRecError | None) -> Document:

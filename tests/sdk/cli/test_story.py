@@ -118,7 +118,7 @@ def test_the_other_compartment_stays_closed(granted: Shell, echo: Path) -> None:
     code, error = granted.fail(ADD.replace("general", "psychiatry"))
     assert code == 2  # its name is not even known there
     (line,) = granted.ask("--profile doctor record list --patient {default}")["records"]
-    assert (line["title"], line["problem"]["type"]) == (None, "KeysMissing")
+    assert (line["title"], line["problem"]["type"]) == (None, "CompartmentNotGranted")
 
 
 def test_a_flipped_byte_in_the_store_is_told_apart_by_its_code(granted: Shell, echo: Path) -> None:

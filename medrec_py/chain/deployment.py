@@ -29,7 +29,7 @@ from medrec_py.chain.nonces import Signed
 from medrec_py.chain.transactions import RECEIPT_SECONDS, Call, Pending, Receipt, says_funds_lack, send
 from medrec_py.chain.types import ZERO_ADDRESS, address_of, to_address
 from medrec_py.crypto.typed_data import keccak
-from medrec_py.errors import ChainError, ChainUnavailable, FormatError, NotDeployed, TransactionFailed
+from medrec_py.errors import ChainError, ChainUnavailable, FormatError, InvalidInput, NotDeployed, TransactionFailed
 from medrec_py.wallet import Signer
 
 DEPLOYER = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
@@ -168,12 +168,15 @@ def deploy(
         timeout: Seconds that each receipt is waited for.
 
     Raises:
+        InvalidInput: the authority is no address, or zero.
         DeploymentDiffers: the folder names a deployment on this chain with another authority or other code.
         TransactionFailed: the deployment failed; `InsufficientFunds` where the signer cannot pay.
         TransactionTimeout: there is no receipt yet.
         ChainUnavailable: the node does not answer.
     """
     chosen = signer.address if authority is None else to_address(authority)
+    if chosen == ZERO_ADDRESS:
+        raise InvalidInput("nobody could ever name a registrar: the zero address cannot be the authority")
     known = _known(chain, chosen, folder)
     if known is not None:
         return Outcome(known, is_new=False)

@@ -89,7 +89,7 @@ def report(output: Output, error: BaseException) -> int:
     if isinstance(error, MedRecError):
         output.error(error)
         return exit_code(error)
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | EOFError):
         output.failure("Interrupted", "interrupted", _INTERRUPTED)
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError):

@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+import ape_ethereum.provider
 import pytest
-from ape.api import AccountAPI, ProviderAPI, ReceiptAPI
+from ape.api import AccountAPI, ProviderAPI
 from ape.contracts import ContractInstance
 from hypothesis import HealthCheck, settings
 
@@ -50,10 +51,10 @@ def compiled(project: Any) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_console() -> Iterator[None]:
+def quick() -> Iterator[None]:
     """No contract here writes to a console, so ape need not carry out each transaction once more to look for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ReceiptAPI, "show_debug_logs", lambda receipt: None)
+        patch.setattr(ape_ethereum.provider, "_post_send_transaction", lambda transaction, receipt: None)
         yield
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from web3 import Web3
 
 from medrec_py.chain import deployment
 from medrec_py.chain.artifacts import load_artifact
@@ -25,7 +26,7 @@ from medrec_py.chain.deployment import (
 )
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Call, InsufficientFunds, send
-from medrec_py.errors import FormatError, InvalidInput, NotDeployed, TransactionFailed
+from medrec_py.errors import ContractError, FormatError, InvalidInput, NotDeployed, TransactionFailed
 from medrec_py.wallet import Wallet
 
 from .nodes import Node, Refusal, refusing
@@ -87,7 +88,9 @@ def test_the_address_follows_from_the_authority() -> None:
         chain, payer = LocalChain(), Wallet.from_key(key * 32)
         chain.fund(payer.address)
         found.append(deploy(chain, payer, authority=AUTHORITY).address)
-    assert found == [create2_address(AUTHORITY)] * 2
+    code = bytes.fromhex(load_artifact()["bytecode"][2:]) + bytes(12) + bytes.fromhex(AUTHORITY[2:])
+    by_eip_1014 = Web3.keccak(b"\xff" + bytes.fromhex(DEPLOYER[2:]) + bytes(32) + Web3.keccak(code))[12:]
+    assert found == [create2_address(AUTHORITY)] * 2 == [Web3.to_checksum_address(by_eip_1014)] * 2
     assert create2_address(payer.address) != create2_address(AUTHORITY)
 
 
@@ -204,11 +207,12 @@ def test_who_cannot_pay_deploys_nothing(chain: LocalChain, tmp_path: Path) -> No
 
 
 def test_no_authority_is_no_authority(chain: LocalChain, payer: Wallet) -> None:
-    """The zero address as authority would lock everybody out: the constructor refuses, through the deployer too."""
-    with pytest.raises((TransactionFailed, Exception)):
-        deploy(chain, payer, authority="0x" + "00" * 20)
-    with pytest.raises(InvalidInput):
-        deploy(chain, payer, authority="nobody")
+    """The zero address as authority would lock everybody out, and what is no address is none."""
+    for wrong in ("0x" + "00" * 20, "nobody"):
+        with pytest.raises(InvalidInput):
+            deploy(chain, payer, authority=wrong)
+    with pytest.raises(ContractError):  # nor does the constructor take it
+        send(chain, payer, Call(None, creation_code("0x" + "00" * 20)))
 
 
 def test_a_deployment_is_not_taken_on_trust(chain: LocalChain, payer: Wallet) -> None:

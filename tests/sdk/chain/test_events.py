@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -81,17 +82,7 @@ def test_decoding_agrees_with_web3(data: st.DataObject) -> None:
     values = {parameter.name: data.draw(parameter_of(parameter)) for parameter in item.inputs}
     topics, octets = raw(item, values)
     decoded = decode_event(topics, octets)
-    log = {
-        "topics": topics,
-        "data": octets,
-        "address": ALICE,
-        "blockHash": bytes(32),
-        "blockNumber": 1,
-        "logIndex": 0,
-        "transactionHash": bytes(32),
-        "transactionIndex": 0,
-    }
-    theirs = WEB3.events[item.name]().process_log(log)["args"]
+    theirs = WEB3.events[item.name]().process_log(as_log(topics, octets))["args"]
     assert type(decoded).__name__ == item.name
     assert as_web3(decoded) == {snake_case(name): plain(value) for name, value in theirs.items()}
 
@@ -160,6 +151,8 @@ def test_malformed_logs_are_refused() -> None:
     topics, data = raw(item, {"provider": ALICE, "registrar": BOB, "kind": 1, "emergency": True, "expiry": 7})
     for broken in (
         data[:-1],
+        data + b"\0",
+        data + bytes(32),
         b"",
         (9).to_bytes(32) + data[32:],
         data[:-32] + b"\xff" * 32,
@@ -177,14 +170,35 @@ def test_whatever_a_node_sends_is_an_event_or_refused(event: type[Event], topics
 
 
 def test_decoding_is_fast() -> None:
-    """A history of many thousand entries is decoded in a moment: 20,000 logs in well under two seconds."""
+    """A long history is decoded in a moment: at least five times as fast as by web3, usually sixty times."""
     entry = (1, 0, b"\x11" * 32, b"\x22" * 32)
     values = {"patient": ALICE, "author": BOB, "onBehalfOf": BOB, "time": 1, "previous": bytes(32), "entry": entry}
     topics, data = raw(ITEMS["RecordAppended"], values)
+    log = as_log(topics, data)
+    web3s = WEB3.events.RecordAppended()
+    assert 5 * rate(lambda: web3s.process_log(log), 200) < rate(lambda: decode_event(topics, data), 2000)
+
+
+def rate(action: Callable[[], object], times: int) -> float:
+    """How often something can be done in a second of this processor."""
     begin = time.process_time()
-    for _ in range(20_000):
-        decode_event(topics, data)
-    assert time.process_time() - begin < 2
+    for _ in range(times):
+        action()
+    return times / (time.process_time() - begin)
+
+
+def as_log(topics: list[bytes], data: bytes) -> Any:
+    """A log as web3 takes it."""
+    return {
+        "topics": topics,
+        "data": data,
+        "address": ALICE,
+        "blockHash": bytes(32),
+        "blockNumber": 1,
+        "logIndex": 0,
+        "transactionHash": bytes(32),
+        "transactionIndex": 0,
+    }
 
 
 def test_filters_find_what_they_name(world: World) -> None:

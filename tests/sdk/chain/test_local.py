@@ -51,6 +51,16 @@ def test_travelling_sets_the_clock_ahead(chain: LocalChain) -> None:
     assert 0 < chain.mine() - (start + 90_000) < 10
 
 
+def test_the_clock_goes_on_from_where_it_was_set(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exact time is that of one block: the next follows this machine's clock again, ahead by as much."""
+    exact = chain.now() + 1000
+    chain.next_block_at(exact)
+    assert chain.mine() == exact
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 500)
+    assert 495 <= chain.mine() - exact <= 505
+
+
 def test_the_clock_cannot_be_set_back(chain: LocalChain) -> None:
     """Time goes one way."""
     for wrong in ({"seconds": 0}, {"seconds": -5}, {"to": chain.now()}, {}):

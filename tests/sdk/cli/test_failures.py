@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from medrec_py.cli import opening
 from tests.sdk.cli.conftest import GRANT, NOBODY, PASSPHRASE, Shell, flip_a_byte
 
 NEEDS_A_NODE = (
@@ -58,6 +59,7 @@ def test_a_missing_node_is_told_before_the_passphrase_is_asked_for(
 ) -> None:
     """Exit code 7, and what to do. Nobody types a passphrase for nothing."""
     monkeypatch.delenv("MEDREC_PASSPHRASE")
+    monkeypatch.setattr(opening, "RETRIES", 0)
     for line in NEEDS_A_NODE:
         code, error = world.fail(line, "--chain", NOBODY)
         assert (code, error["type"]) == (7, "ChainUnavailable"), line

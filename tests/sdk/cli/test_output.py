@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -67,6 +68,35 @@ def test_a_pipe_gets_whole_lines_without_padding(capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().out.splitlines()
     assert "x" * 500 in lines[2]
     assert not [line for line in lines if line != line.rstrip()]
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what it is shown."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("as_json", "total", "stream", "is_shown"),
+    [
+        (False, 64 << 20, Screen(), True),
+        (True, 64 << 20, Screen(), False),
+        (False, 64 << 10, Screen(), False),
+        (False, 64 << 20, io.StringIO(), False),
+    ],
+    ids=["long", "in JSON", "short", "not a terminal"],
+)
+def test_progress_is_shown_on_a_terminal_where_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch, as_json: bool, total: int, stream: io.StringIO, is_shown: bool
+) -> None:
+    """On standard error alone, and not in a pipe, in JSON, or for what is done at once."""
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    with Output(as_json).progress("fetching\x1b[2J", total) as progress:
+        progress(total // 2)
+    assert ("fetching" in stream.getvalue()) == is_shown
+    assert "\x1b[2J" not in stream.getvalue()
 
 
 def test_sizes_are_for_people() -> None:

@@ -92,6 +92,18 @@ def test_a_reader_that_goes_away_is_no_error(variables: dict[str, str]) -> None:
     process.stderr.close()
 
 
+def test_a_terminal_that_lacks_a_character_is_no_error(variables: dict[str, str]) -> None:
+    """What its encoding does not have is written out."""
+    done = subprocess.run(
+        [*PROGRAM, "config", "set", "contract", "Ü"],
+        env=variables | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "\\xdc" in done.stdout
+
+
 @pytest.mark.slow
 def test_help_comes_quickly() -> None:
     """The goal: within 0.6 s of processor time, of which half is Python and Typer themselves."""

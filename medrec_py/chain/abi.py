@@ -47,8 +47,8 @@ Decode = Callable[[bytes], tuple[Any, ...]]
 def decoder(types: Sequence[str]) -> Decode:
     """What decodes data of these types, as ``codec.decode`` does.
 
-    Types of fixed size, and tuples of them, are read word by word, which takes a sixth of eth_abi's time, and refuses data
-    that are too long as well. Everything else is left to eth_abi.
+    Types of fixed size, and tuples of them, are read word by word, which takes a sixth of eth_abi's time, and refuses
+    data that are too long as well. Everything else is left to eth_abi.
     """
     return _static_decoder(types) or (lambda data: codec.decode(types, data))
 

@@ -10,6 +10,7 @@ waiting learns the hash.
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,8 @@ GAS_MARGIN = 1.2
 """The gas limit is the node's estimate times this: another transaction may come first and change what it costs."""
 
 _LARGEST_TRANSACTION = 1 << 24  # gas; EIP-7825
-_ATTEMPTS = 12
+_ATTEMPTS = 20
+_PAUSE_FIRST, _PAUSE_LONGEST = 0.005, 1.0
 _POLL_FIRST, _POLL_LONGEST = 0.005, 1.0
 _RENEW_SECONDS = 2.0
 _REPLACED_VERDICTS = 3
@@ -211,32 +213,27 @@ def _hand_over(
     lowest = 0
     refusal: NodeError | RateLimited | None = None
     for attempt in range(_ATTEMPTS):
-        nonce = _next_nonce(chain, signer.address, account, lowest)
+        if refusal is not None:
+            # By chance, or two processes on one account would keep step, and one of them lose each time.
+            time.sleep(random.uniform(0, min(_PAUSE_LONGEST, _PAUSE_FIRST * 2**attempt)))
         block = chain.block()
-        fields = {
-            "chainId": chain.chain_id,
-            "nonce": nonce,
-            "gas": min(gas, block.gas_limit),
-            "value": call.value,
-            "data": call.data,
-            **({"to": call.to} if call.to is not None else {}),
-            **_fees(chain, block, signer.address, max_fee_per_gas),
-        }
-        signed = _sign(signer, fields)
+        fees = _fees(chain, block, signer.address, max_fee_per_gas)
+        nonce = _next_nonce(chain, signer.address, account, lowest)  # last, so that nobody takes it meanwhile
+        fields = {"chainId": chain.chain_id, "nonce": nonce, "gas": min(gas, block.gas_limit), "value": call.value}
+        destination = {} if call.to is None else {"to": call.to}
+        signed = _sign(signer, {**fields, "data": call.data, **destination, **fees})
         try:
             _send_raw(chain, signed)
         except RateLimited as error:
             refusal = error
-            time.sleep(min(_POLL_LONGEST, 0.05 * 2**attempt))
             continue
         except NodeError as error:
             refusal = error
             if _says(_NONCE_TAKEN, error):
                 lowest = nonce + 1
-                continue
-            if _says(_FEE_TOO_LOW, error):
-                continue  # the base fee rose between asking and sending
-            raise _as_failure(chain, signer.address, error) from error
+            elif not _says(_FEE_TOO_LOW, error):  # the base fee may have risen between asking and sending
+                raise _as_failure(chain, signer.address, error) from error
+            continue
         except ChainUnavailable:  # it may have arrived all the same: the receipt, or sending it again, will tell
             pass
         account.sent(nonce, signed)

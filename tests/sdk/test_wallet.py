@@ -117,6 +117,7 @@ def test_what_is_no_phrase_is_refused(phrase: str) -> None:
     assert caught.value.__context__ is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_a_phrase_or_refused(text: str) -> None:
     """No text raises anything else."""
@@ -303,7 +304,7 @@ def test_a_keystore_of_another_account_is_found_out() -> None:
 STRUCT = TypedStruct("Thing", (("patient", "address"), ("id", "bytes16"), ("time", "uint64")))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(min_size=20, max_size=20), st.binary(min_size=16, max_size=16), st.integers(0, 2**64 - 1))
 def test_typed_data_are_signed_as_the_contract_checks_them(patient: bytes, thing: bytes, time: int) -> None:
     """65 bytes r ‖ s ‖ v over the digest that crypto computes, low s, v 27 or 28, the same each time."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 from eth_tester import EthereumTester
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3 import EthereumTesterProvider, HTTPProvider, Web3
 
@@ -372,6 +372,7 @@ def test_a_block_that_is_not_there(chain: LocalChain) -> None:
 # --- errors of nodes ------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(), st.one_of(st.none(), st.text(), st.dictionaries(st.text(), st.text()), st.integers()))
 def test_any_error_of_a_node_is_one_of_medrecs(message: str, code: int, data: Any) -> None:
     """Whatever a node puts into the error of a call, a MedRecError comes out."""

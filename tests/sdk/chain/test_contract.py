@@ -54,6 +54,7 @@ def test_no_function_of_the_abi_is_missing() -> None:
         assert parameters == expected, name
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_calls_encode_as_web3_does(data: st.DataObject) -> None:
     """Every state-changing function with any arguments encodes to the bytes that web3 gives."""

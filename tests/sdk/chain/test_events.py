@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from eth_abi import encode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from web3 import Web3
 
@@ -75,6 +75,7 @@ def raw(item: abi.Item, values: dict[str, Any]) -> tuple[list[bytes], bytes]:
     return topics, encode([p.type for p in plain], [values[p.name] for p in plain])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_decoding_agrees_with_web3(data: st.DataObject) -> None:
     """A log of any event with any values decodes to what web3 makes of it."""
@@ -162,6 +163,7 @@ def test_malformed_logs_are_refused() -> None:
             decode_event(topics, broken)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(EVENTS), st.lists(st.binary(max_size=40), max_size=4), st.binary(max_size=400))
 def test_whatever_a_node_sends_is_an_event_or_refused(event: type[Event], topics: list[bytes], data: bytes) -> None:
     """No log raises anything but IntegrityError."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from eth_abi import encode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medrec_py.chain import abi, reverts
@@ -57,6 +57,7 @@ def test_every_error_says_what_to_do() -> None:
         assert re.match(r"[A-Z].*\.$", error.remedy)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_errors_carry_the_values_of_the_contract(data: st.DataObject) -> None:
     """Any error with any arguments becomes its class, with the arguments by their names, and a message without gaps."""
@@ -120,6 +121,7 @@ def test_texts_panics_and_silence() -> None:
         assert unknown.values == {"data": data}
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200),

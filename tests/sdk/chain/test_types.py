@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import pytest
 from eth_utils import to_checksum_address
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medrec_py.chain.types import (
@@ -57,6 +57,7 @@ def test_word_has_32_bytes() -> None:
         HistoryState.from_word(bytes(31))
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=20, max_size=20))
 def test_addresses_are_written_as_in_eip_55(octets: bytes) -> None:
     """The capitals are those that another implementation gives, from each usual writing."""

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -39,6 +40,16 @@ SET_UP = (
     "--profile hospital provider agent add {doctor}",
     "patient register --compartment general --compartment psychiatry",
 )
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Have children hear Ctrl-C, which they would inherit deafness to from a runner that was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 GRANT = "permission grant {hospital} --read general --append general --until 90d"
 
 

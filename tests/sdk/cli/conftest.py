@@ -44,7 +44,7 @@ SET_UP = (
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Have children hear Ctrl-C, which they would inherit deafness to from a runner that was started in the background."""
+    """Have children hear Ctrl-C: they inherit deafness to it from a runner that was started in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

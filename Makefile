@@ -38,7 +38,8 @@ demo: setup-demo ## A patient's story from registration to revocation; ARGS="--c
 ##@ To develop
 
 .PHONY: check
-check: lint-python types test-sdk test-contracts ## The fast loop: lint, types, SDK tests, contracts in process
+check: lint-python types ## The fast loop: lint, types, the quick SDK tests, contracts in process
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-sdk test-contracts
 
 .PHONY: test
 test: test-contracts test-contracts-anvil test-python check-artifacts check-gas ## All tests, on real Anvil, Ganache and Kubo

@@ -50,6 +50,12 @@ class InsufficientFunds(TransactionFailed):
     remedy = "Send ether to the account named in the message: it pays for the gas of its transactions."
 
 
+class TransactionReplaced(TransactionFailed):
+    """Another transaction of the same account, from another process or wallet, took the nonce. This one is void."""
+
+    remedy = "Nothing of it was carried out: send it again. Processes that send much need an account each."
+
+
 class FeeTooHigh(TransactionFailed):
     """The chain asks for more than the caller allowed."""
 
@@ -389,7 +395,8 @@ class Pending:
 
         Raises:
             ContractError: it was mined and the contract refused it, since something else came first.
-            TransactionFailed: it was mined and failed otherwise, or another transaction took its nonce.
+            TransactionReplaced: another transaction took its nonce, so it will never be mined.
+            TransactionFailed: it was mined and failed otherwise.
             TransactionTimeout: there is no receipt yet. It may still be mined.
         """
         mined = False
@@ -416,7 +423,7 @@ class Pending:
             except ChainUnavailable as error:
                 trouble = error
             if replaced >= _REPLACED_VERDICTS:
-                raise TransactionFailed(
+                raise TransactionReplaced(
                     f"{self.transaction} will never be mined: another transaction of {self.sender} took its nonce"
                 )
             remaining = deadline - time.monotonic()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from ape import project
@@ -177,12 +178,16 @@ def _event(abi: EventABI, topics: Sequence[bytes], data: bytes) -> Said:
     return said(abi.name, **{parameter.name: values[parameter.name] for parameter in abi.inputs})
 
 
+@cache
+def _event_abis() -> dict[bytes, EventABI]:
+    return {keccak(text=abi.selector): abi for abi in project.MedRec.contract_type.events}
+
+
 def decoded(medrec: Contract, log: Any) -> Said:
     """A log as a receipt, or a node, gives it."""
-    events = {keccak(text=abi.selector): abi for abi in medrec.contract_type.events}
     assert to_checksum_address(log["address"]) == medrec.address
     first, *topics = (bytes(topic) for topic in log["topics"])
-    return _event(events[first], topics, bytes(log["data"]))
+    return _event(_event_abis()[first], topics, bytes(log["data"]))
 
 
 def emitted(medrec: Contract, receipt: ReceiptAPI) -> list[Said]:
@@ -190,6 +195,7 @@ def emitted(medrec: Contract, receipt: ReceiptAPI) -> list[Said]:
     return [decoded(medrec, log) for log in receipt.logs]
 
 
+@cache
 def _error_abis() -> dict[bytes, ErrorABI]:
     return {keccak(text=abi.selector)[:4]: abi for abi in project.MedRec.contract_type.errors}
 

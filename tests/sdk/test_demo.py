@@ -33,6 +33,8 @@ from medrec_py.patient import Patient
 from medrec_py.storage import Cid, FolderStore, Unverified
 from medrec_py.wallet import Wallet
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(story.__file__).parent / "data"
 ESCAPE = "\x1b"
 

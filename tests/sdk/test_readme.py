@@ -19,6 +19,8 @@ from medrec_py.chain.local import LocalChain
 from medrec_py.cli import main
 from tests.support.documents import ROOT, code_blocks
 
+pytestmark = pytest.mark.slow
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCAN = bytes(range(256)) * 5_000  # 1.2 MiB: more than one block
 

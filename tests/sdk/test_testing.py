@@ -15,6 +15,8 @@ from medrec_py.chain.local import LocalChain
 from medrec_py.errors import ConfigurationError, InvalidInput
 from medrec_py.testing import time_travel
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]

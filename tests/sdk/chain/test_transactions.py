@@ -23,6 +23,7 @@ from medrec_py.chain.transactions import (
     InsufficientFunds,
     Pending,
     Receipt,
+    TransactionReplaced,
     find_receipt,
     send,
     submit,
@@ -521,7 +522,7 @@ def test_a_nonce_that_went_to_another_transaction(chain: LocalChain, payer: Wall
     node = Node(chain, {"eth_sendRawTransaction": in_turn("0x" + "00" * 32, forward(chain))})
     pending = submit(node.chain(), payer, PAY)
     send(chain, payer, Call(TO, b"", value=5))
-    with pytest.raises(TransactionFailed, match="never be mined"):
+    with pytest.raises(TransactionReplaced, match="never be mined"):
         pending.wait()
     assert chain.balance(TO) == 5
 

@@ -10,6 +10,8 @@ import pytest
 from medrec_py.cli import opening
 from tests.sdk.cli.conftest import GRANT, NOBODY, PASSPHRASE, Shell, flip_a_byte
 
+pytestmark = pytest.mark.slow
+
 NEEDS_A_NODE = (
     "deploy",
     "patient register",

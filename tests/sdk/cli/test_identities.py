@@ -21,6 +21,8 @@ from medrec_py.errors import FormatError, WalletError, WrongPassphrase
 from medrec_py.wallet import STANDARD_COST, Wallet
 from tests.sdk.cli.conftest import PASSPHRASE, Shell
 
+pytestmark = pytest.mark.slow
+
 ANVIL = "test test test test test test test test test test test junk"
 """The phrase of Anvil's own accounts, and the address of the first of them."""
 ANVIL_ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

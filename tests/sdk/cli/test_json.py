@@ -16,6 +16,8 @@ from medrec_py.demo import story
 from tests.sdk.cli.conftest import GRANT, Shell
 from tests.support.documents import ROOT
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
 # In an order in which each finds what it needs.

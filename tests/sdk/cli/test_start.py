@@ -13,6 +13,8 @@ import pytest
 
 from tests.sdk.cli.conftest import PASSPHRASE
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = [sys.executable, "-m", "medrec_py.cli"]
 SLOW = ("web3", "eth_account", "eth_abi", "cryptography", "requests", "ipfshttpclient")
 

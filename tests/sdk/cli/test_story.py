@@ -10,6 +10,8 @@ import pytest
 
 from tests.sdk.cli.conftest import GRANT, Shell, flip_a_byte
 
+pytestmark = pytest.mark.slow
+
 SCAN = bytes(range(256)) * 5_000  # 1.2 MiB: more than one block
 
 

@@ -20,6 +20,8 @@ from medrec_py.cli.identities import Identities
 from medrec_py.cli.settings import Settings
 from medrec_py.wallet import Wallet
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "tr0ub4dor"
 ALTERNATE_SCREEN, MAIN_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 

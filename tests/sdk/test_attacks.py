@@ -39,6 +39,8 @@ from medrec_py.times import MAX_TIME
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_keys_follow_consent import open_with_keys_alone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[medrec.Network]:

@@ -201,6 +201,7 @@ def changed(document: dict[str, Any], *path: str, value: Any) -> dict[str, Any]:
     return twin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [PBKDF2, SCRYPT], ids=["pbkdf2", "scrypt"])
 def test_keystores_of_the_standard_open(document: dict[str, Any]) -> None:
     """The vectors of the Web3 Secret Storage definition give their key, as text and as read."""
@@ -208,6 +209,7 @@ def test_keystores_of_the_standard_open(document: dict[str, Any]) -> None:
     assert Wallet.from_keystore(json.dumps({**document, "Crypto": document["crypto"]}), "testpassword").address
 
 
+@pytest.mark.slow
 def test_a_keystore_gives_the_wallet_back() -> None:
     """What `to_keystore` writes has scrypt at its full cost and a new salt; it opens here and with eth-account."""
     wallet = Wallet.from_key(KEY)

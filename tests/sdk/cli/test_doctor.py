@@ -17,6 +17,8 @@ from medrec_py.errors import StoreUnavailable
 from medrec_py.storage import FolderStore
 from tests.sdk.cli.conftest import NOBODY, Result, Shell
 
+pytestmark = pytest.mark.slow
+
 
 def examined(shell: Shell, line: str = "doctor") -> tuple[int, dict[str, tuple[str, str]]]:
     """Exit code, and for each name the worst state and its message."""

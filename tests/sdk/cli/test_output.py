@@ -14,6 +14,8 @@ from medrec_py.errors import StoreFull
 from medrec_py.storage import FolderStore
 from tests.sdk.cli.conftest import PASSPHRASE, Shell
 
+pytestmark = pytest.mark.slow
+
 EVIL = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\u202e[red]"
 """Sets a title, clears the screen, returns the carriage, colours by a C1 control, turns the direction; is markup."""
 

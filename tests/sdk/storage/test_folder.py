@@ -468,6 +468,7 @@ def _status(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.slow
 def test_death_at_any_step_leaves_a_consistent_folder(path: Path) -> None:
     """Killed at each single call of the system, from opening to the end: whole blocks, whole pins, no leftovers."""
     kept = FolderStore(path).put(pieces(MIB + 1))
@@ -488,6 +489,7 @@ def test_death_at_any_step_leaves_a_consistent_folder(path: Path) -> None:
     assert step > 40
 
 
+@pytest.mark.slow
 def test_death_while_a_folder_is_made_leaves_one_that_can_be_opened(path: Path) -> None:
     """Killed at every 20th step of making the folder: the next process finishes the work."""
     for step in itertools.count(1, 20):
@@ -516,6 +518,7 @@ for number in range(1000000):
 """
 
 
+@pytest.mark.slow
 def test_kill_9_of_a_writer_keeps_all_it_acknowledged(path: Path) -> None:
     """A process killed from outside at random moments: every file whose CID it printed is there whole and pinned."""
     FolderStore(path)

@@ -310,7 +310,10 @@ def _check_fee(price: int, max_fee_per_gas: int | None) -> None:
 
 # --- what the node says ---------------------------------------------------------------------------
 
-_KNOWN = re.compile(r"already known|known transaction|already imported|already exists|already in", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"already ?known|\bknown transaction|already imported|transaction already exists|already in (the )?(mem)?pool",
+    re.IGNORECASE,
+)
 _NONCE_TAKEN = re.compile(
     r"nonce (is )?too low|correct nonce|invalid (transaction )?nonce|oldnonce"
     r"|replacement transaction|too low to replace|can't be replaced"

@@ -205,6 +205,13 @@ def forward(chain: Chain) -> Callable[..., Any]:
     return lambda raw: chain.request("eth_sendRawTransaction", raw)
 
 
+@pytest.mark.parametrize("words", ["unknown transaction type", "that nonce is already in use elsewhere"])
+def test_words_that_only_look_familiar(chain: LocalChain, payer: Wallet, words: str) -> None:
+    """A refusal that contains the words of another is still a refusal."""
+    with pytest.raises(TransactionFailed, match=words):
+        send(Node(chain, {"eth_sendRawTransaction": refusing(words)}).chain(), payer, PAY)
+
+
 def test_a_node_without_the_method_is_not_a_failed_transaction(chain: LocalChain, payer: Wallet) -> None:
     """A node that does not know the method says nothing about the transaction."""
     node = Node(chain, {"eth_sendRawTransaction": refusing("the method does not exist", -32601)})
@@ -417,12 +424,16 @@ def test_a_chain_that_went_back(chain: LocalChain, payer: Wallet) -> None:
     assert chain.transaction(receipt.transaction)["nonce"] == 0  # type: ignore[index]
 
 
-def test_a_transaction_that_is_known_already_is_waited_for(chain: LocalChain, payer: Wallet) -> None:
-    """Handed over twice, the node has it once: `already known` is no failure."""
+@pytest.mark.parametrize(
+    "words",
+    ["already known", "Known transaction", "AlreadyKnown", "Transaction with the same hash was already imported."],
+)
+def test_a_transaction_that_is_known_already_is_waited_for(chain: LocalChain, payer: Wallet, words: str) -> None:
+    """Handed over twice, the node has it once: that it knows it is no failure."""
 
     def twice(raw: str) -> Any:
         chain.request("eth_sendRawTransaction", raw)
-        raise Refusal("already known")
+        raise Refusal(words)
 
     receipt = send(Node(chain, {"eth_sendRawTransaction": twice}).chain(), payer, PAY)
     assert chain.receipt(receipt.transaction)

@@ -432,11 +432,19 @@ class Pending:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise TransactionTimeout(
-                    f"no receipt for {self.transaction} after {timeout:g} seconds; it may still be mined",
+                    f"no receipt for {self.transaction} after {timeout:g} seconds: {self._whereabouts()}; "
+                    "it may still be mined",
                     self.transaction,
                 ) from trouble
             time.sleep(min(delay, remaining))
             delay = min(delay * 1.5, _POLL_LONGEST)
+
+    def _whereabouts(self) -> str:
+        try:
+            known = self.chain.transaction(self.transaction) is not None
+        except ChainUnavailable:
+            return "the node does not answer"
+        return f"the node {'has it waiting' if known else 'does not have it'}, with nonce {self.nonce}"
 
 
 def find_receipt(chain: Chain, transaction: str) -> Receipt | None:

@@ -546,6 +546,13 @@ def test_no_receipt_in_time(chain: LocalChain, payer: Wallet) -> None:
     found = find_receipt(chain, caught.value.transaction)
     assert found is not None
     assert found.transaction in str(caught.value)
+    assert "has it waiting" in str(caught.value)
+    node.answers["eth_getTransactionByHash"] = in_turn(None)
+    with pytest.raises(TransactionTimeout, match="does not have it"):
+        send(node.chain(), payer, PAY, timeout=0)
+    node.answers["eth_getTransactionByHash"] = in_turn(requests.ConnectionError())
+    with pytest.raises(TransactionTimeout, match="does not answer"):
+        send(node.chain(), payer, PAY, timeout=0)
 
 
 def test_after_giving_up_the_account_goes_on(chain: LocalChain, payer: Wallet) -> None:

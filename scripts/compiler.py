@@ -75,9 +75,9 @@ def compile_sources(root: Path = ROOT, *, tests: bool = False) -> dict[str, Any]
 
 
 def compile_contracts(root: Path = ROOT, *, tests: bool = False) -> dict[str, dict[str, Any]]:
-    """The compiled contracts of this repository by name, those of libraries under ``node_modules`` left out."""
+    """The compiled contracts of this repository by name, those of libraries left out."""
     contracts: dict[str, dict[str, Any]] = {}
     for source, by_name in compile_sources(root, tests=tests)["contracts"].items():
-        if source.startswith("contracts/"):
+        if source.startswith("contracts/") and ".cache" not in source.split("/"):
             contracts.update(by_name)
     return contracts

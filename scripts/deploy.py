@@ -19,8 +19,9 @@ MedRec as a dependency of another ape project (tests/integration/test_ape.py doe
 
 Then ``import {IMedRec} from "@medrec/contracts/interfaces/IMedRec.sol";`` works with any compiler from 0.8.20: that is
 what a contract needs to call MedRec. To build on the contracts themselves, ``@medrec/contracts/MedRec.sol``, take the
-whole ``solidity:`` section of this repository's ``ape-config.yaml`` beside it, and have @openzeppelin/contracts 5.3.0
-from npm in the project's own ``node_modules``. In Python, ``pip install medrec-py`` brings ABI and bytecode
+whole ``solidity:`` section of this repository's ``ape-config.yaml`` beside it, and @openzeppelin/contracts 5.3.0 from
+npm as a dependency too (``npm: "@openzeppelin/contracts"``, ``config_override: {contracts_folder: .}``, and the
+remapping ``@openzeppelin/contracts=openzeppelin``). In Python, ``pip install medrec-py`` brings ABI and bytecode
 (`medrec_py.chain.artifacts`) without a compiler.
 """
 

@@ -32,6 +32,7 @@ from scripts.toolchain import ROOT, MissingComponent
 VENV = ROOT / ".venv"
 UV_DIR = ROOT / ".tools" / f"uv-{toolchain.UV_VERSION}"
 NPM_STAMP = ROOT / "node_modules" / ".medrec-lock"
+SOLIDITY_LIBRARIES = ROOT / "contracts" / ".cache" / "@openzeppelin"
 NATIVE_SOLC_SECONDS = 120
 PROGRESS_SECONDS = 20
 LINKED = ("anvil", "cast", "forge", "ipfs", "node")
@@ -185,7 +186,18 @@ def node() -> None:
         run("node", [*toolchain.npm(), "ci", "--no-progress"], remedy, PATH=path)
         foundry_for_other_machines(path)
         NPM_STAMP.write_text(digest, encoding="utf-8")
+    link_libraries()
     say("node", f"{program}; Anvil {toolchain.anvil()}")
+
+
+def link_libraries() -> None:
+    """Show ape and the compiler OpenZeppelin where the remapping of ape-config.yaml looks for it."""
+    target = Path("..", "..", "node_modules", "@openzeppelin")
+    if SOLIDITY_LIBRARIES.is_symlink() and SOLIDITY_LIBRARIES.readlink() == target:
+        return
+    SOLIDITY_LIBRARIES.parent.mkdir(exist_ok=True)
+    SOLIDITY_LIBRARIES.unlink(missing_ok=True)
+    SOLIDITY_LIBRARIES.symlink_to(target)
 
 
 def foundry_for_other_machines(path: str) -> None:

@@ -67,7 +67,7 @@ def main() -> int:
             str(export_compilation(Path(folder))),
             # Else foundry.toml makes it a Foundry project.
             "--compile-force-framework=Standard",
-            "--filter-paths=node_modules",
+            "--filter-paths=contracts/.cache|node_modules",
             f"--exclude={','.join(EXCLUDED)}",
             "--fail-pedantic",
         ]

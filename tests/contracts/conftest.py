@@ -8,7 +8,6 @@
 - *Carol* is a relative: no provider, no patient. The *stranger* is nobody.
 """
 
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,16 +37,13 @@ ACTORS = ("authority", "registrar", "hospital", "clinic", "doctor", "nurse", "al
 def compiled(project: Any) -> None:
     """Compile anew where any source is newer than ape's build.
 
-    ape itself would compile the changed files alone, and miss that MedRec changes with each of its modules. It also
-    compiles in a copy that has no node_modules, unless it takes the project's folder for a temporary one.
+    ape itself would compile the changed files alone, and miss that MedRec changes with each of its modules.
     """
     build = project.manifest_path
     sources = [*contract_sources(tests=True), ROOT / "ape-config.yaml"]
     if build.is_file() and all(source.stat().st_mtime < build.stat().st_mtime for source in sources):
         return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", str(ROOT))
-        project.load_contracts(use_cache=False)
+    project.load_contracts(use_cache=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -75,6 +75,11 @@ name: clinic
 dependencies:
   - name: medrec
     local: ../medrec
+  - name: openzeppelin
+    npm: "@openzeppelin/contracts"
+    version: 5.3.0
+    config_override:
+      contracts_folder: .
 solidity:
   version: 0.8.37
   evm_version: london
@@ -83,7 +88,7 @@ solidity:
   optimization_runs: 200
   import_remapping:
     - "@medrec=medrec"
-    - "@openzeppelin/contracts=node_modules/@openzeppelin/contracts"
+    - "@openzeppelin/contracts=openzeppelin"
 """
 
 CLINIC = """
@@ -137,6 +142,8 @@ def test_the_contracts_are_a_dependency(tmp_path: Path) -> None:
         path = clinic / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.lstrip(), encoding="utf-8")
-    done = ape("test", folder=clinic, APE_DATA_FOLDER=str(tmp_path / "ape"))
+    temporary = tmp_path / "tmp"  # elsewhere: a project below the folder for temporary files is compiled in its place
+    temporary.mkdir()
+    done = ape("test", folder=clinic, APE_DATA_FOLDER=str(tmp_path / "ape"), TMPDIR=str(temporary))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout

@@ -20,6 +20,7 @@ from medrec_py.cli.commands import (
     doctor,
     history,
     init,
+    keys,
     patient,
     permission,
     provider,
@@ -72,6 +73,7 @@ for _name, _group in (
     ("authority", authority.app),
     ("record", record.app),
     ("permission", permission.app),
+    ("keys", keys.app),
 ):
     app.add_typer(_group, name=_name)
 history.add_to(app)

@@ -1,0 +1,10 @@
+"""``medrec keys``: what happens to keys, a module a task."""
+
+from __future__ import annotations
+
+import typer
+
+from medrec_py.cli.command import group
+
+app = typer.Typer(help="Keys: give old records new ones, erase, renew, share with guardians.", no_args_is_help=True)
+group(app)

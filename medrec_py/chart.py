@@ -23,7 +23,7 @@ from medrec_py.crypto.attestation import Attestation, attest
 from medrec_py.crypto.content import ContentSealer, sealed_size
 from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, UnverifiedEnvelope, VerifiedRecord
 from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
-from medrec_py.crypto.manifest import record_number
+from medrec_py.crypto.paged_rows import record_number
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (

@@ -31,7 +31,8 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── WalletError
     │   ├── WrongPassphrase
     │   ├── InvalidPhrase
-    │   └── RootSecretMissing
+    │   ├── RootSecretMissing
+    │   └── RootSecretReplaced
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
@@ -227,6 +228,12 @@ class RootSecretMissing(WalletError):
     """This wallet has no root secret, and the operation needs one."""
 
     remedy = "Give `root=`, or use a wallet made from a phrase (Wallet.create, Wallet.from_phrase)."
+
+
+class RootSecretReplaced(WalletError):
+    """The patient has another root secret by now, from a newer phrase."""
+
+    remedy = "Use the latest phrase; on this machine `medrec init --restore` takes it into a new profile."
 
 
 class NotFound(MedRecError):

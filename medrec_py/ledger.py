@@ -33,6 +33,7 @@ from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.wallet import Signer
+from medrec_py.whereabouts import Whereabouts
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
@@ -58,6 +59,7 @@ class Ledger:
         self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
         self._decisions: dict[str, tuple[list[Logged[Event]], Block]] = {}  # events up to a block
         self._histories: dict[str, History] = {}
+        self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
 
     # --- chain ------------------------------------------------------------------------------------------------------
@@ -127,6 +129,13 @@ class Ledger:
             except HistoryMismatch:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._extended(patient, None)
+
+    def whereabouts(self, history: History, place: Place) -> Whereabouts:
+        """Where the records of a history are now. That of the latest history of a patient is kept."""
+        kept = self._whereabouts.get(place.patient)
+        if kept is None or kept[0] != history.word:
+            kept = self._whereabouts[place.patient] = history.word, Whereabouts(history, place, self.fetch)
+        return kept[1]
 
     # --- profiles ---------------------------------------------------------------------------------------------------
 

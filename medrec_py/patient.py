@@ -13,14 +13,13 @@ from medrec_py import compartments as names_of
 from medrec_py.chain.events import KeyringSkipped
 from medrec_py.chain.reverts import DecisionMismatch, StaleKeyring, VersionMismatch
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes
+from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes, to_address
 from medrec_py.chain.types import address_of as checksum
 from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent, Grant
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto import grant_seal, new_keyring
 from medrec_py.crypto.grant_seal import GrantedKeys
-from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout
 from medrec_py.inbox import InboxMover
@@ -28,9 +27,9 @@ from medrec_py.ledger import Ledger
 from medrec_py.party import Account, Party, address_of
 from medrec_py.purposes import Purpose, purposes_in, purposes_mask
 from medrec_py.records import Progress, Record, Source
+from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, Rotation
 from medrec_py.times import Moment, unix_time
-from medrec_py.unsealing import RootKeys
 from medrec_py.wallet import Signer
 
 ATTEMPTS = 5
@@ -38,8 +37,6 @@ ATTEMPTS = 5
 
 PATIENCE = 60.0
 """Seconds that a revocation waits for the profiles of those who stay, before it goes without new keys."""
-
-INBOX_NUMBER = 1
 
 _Result = TypeVar("_Result")
 
@@ -122,17 +119,24 @@ class Patient(Party):
         ledger: Chain and store.
         wallet: Decides for the patient.
         root: Opens everything of the patient's. Whoever has it can read the record: keep the phrase it comes from.
+        patient: The patient id, if it is not the wallet's address.
     """
 
-    def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret) -> None:
+    def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret, patient: str | None = None) -> None:
         super().__init__(ledger, wallet)
+        self._id = wallet.address if patient is None else to_address(patient)
         self._keys = RootKeys(root)
-        self._place = ledger.place(self.id)
+        self._place = ledger.place(self._id)
 
     @property
     def id(self) -> str:
         """The patient id, EIP-55: the address that was first registered."""
-        return self.address
+        return self._id
+
+    @property
+    def address(self) -> str:
+        """The patient id: what others name the patient by, whichever wallet decides for it now."""
+        return self._id
 
     # --- registering ------------------------------------------------------------------------------------------------
 
@@ -512,7 +516,7 @@ class Patient(Party):
             readers=[reader for reader in planned.readers if reader.address in staying],
             root_public_key=self._keys.public_key(self._place),
             names=names,
-            inbox=Inbox(INBOX_NUMBER, self._keys.inbox_public_key(self._place, INBOX_NUMBER)),
+            inbox=self._keys.inbox(consent),
         )
         for page in built.pages:
             self._ledger.put_block(page)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from medrec_py.crypto import paged_rows
 from medrec_py.crypto.blocks import POINTER_SIZE, Fetch
-from medrec_py.crypto.keys import Place, check_size
+from medrec_py.crypto.keys import Place
 from medrec_py.crypto.paged_rows import PagedRows, RowFormat, RowsBuilder, record_number
 
 _MOVED = RowFormat("the manifest", "pages", POINTER_SIZE)
@@ -44,8 +44,7 @@ class ManifestBuilder(RowsBuilder):
     """
 
     def __init__(self, place: Place, rows: Iterable[Row]) -> None:
-        plain = ((record_number(row.entry, row.leaf), check_size(row.pointer, POINTER_SIZE, "a pointer")) for row in rows)
-        super().__init__(_MOVED, place, plain)
+        super().__init__(_MOVED, place, ((record_number(row.entry, row.leaf), row.pointer) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,35 @@ class RowsBuilder:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page that was checked.
+
+    Attributes:
+        octets: Its rows.
+        first: The record number of its first row.
+        behind: A record number that lies behind all of its rows.
+        row_size: Bytes of a row.
+    """
+
+    octets: bytes = field(repr=False)
+    first: int
+    behind: int
+    row_size: int
+
+    def covers(self, number: int) -> bool:
+        """Whether a record's row would be on this page."""
+        return self.first <= number < self.behind
+
+    def payload_of(self, number: int) -> bytes | None:
+        """The payload of a record's row, or ``None`` if it has none here."""
+        size = self.row_size
+        rows = range(len(self.octets) // size)
+        row = bisect_left(rows, number, key=lambda row: _number(self.octets, row * size)) * size
+        found = self.octets[row : row + RECORD_SIZE] == number.to_bytes(RECORD_SIZE)
+        return self.octets[row + RECORD_SIZE : row + size] if found else None
+
+
+@dataclass(frozen=True, slots=True)
 class PagedRows:
     """Rows whose root block fits its entry; each kind is a subclass.
 
@@ -137,7 +166,12 @@ class PagedRows:
     pages: tuple[tuple[int, bytes], ...] = field(repr=False)
 
     def _payload_of(self, number: int, fetch: Fetch) -> bytes | None:
-        """The payload of a record's row, or ``None`` if it has none. Fetches one page at most.
+        """The payload of a record's row, or ``None`` if it has none, from one page. Raises as ``page_of``."""
+        page = self.page_of(number, fetch)
+        return None if page is None else page.payload_of(number)
+
+    def page_of(self, number: int, fetch: Fetch) -> Page | None:
+        """The page where a record's row is, if it has one; ``None`` if no page can have it.
 
         Raises:
             FormatError: the page has the wrong form.
@@ -146,9 +180,7 @@ class PagedRows:
         index = bisect_right(self.pages, number, key=lambda page: page[0]) - 1
         if index < 0:
             return None
-        page, size = self._page(index, fetch), self.form.row_size
-        row = bisect_left(range(len(page) // size), number, key=lambda row: _number(page, row * size)) * size
-        return page[row + RECORD_SIZE : row + size] if page[row : row + RECORD_SIZE] == number.to_bytes(8) else None
+        return Page(self._page(index, fetch), self.pages[index][0], self._behind(index), self.form.row_size)
 
     def _all(self, fetch: Fetch) -> Iterator[tuple[int, bytes]]:
         """All rows, record number and payload, ascending, page by page.
@@ -172,10 +204,13 @@ class PagedRows:
         if not page or len(page) % size:
             raise FormatError(f"a page of {self.form.what} is cut off")
         numbers = [_number(page, position) for position in range(0, len(page), size)]
-        behind = self.pages[index + 1][0] if index + 1 < len(self.pages) else 1 << 64
-        if numbers[0] != first or not all(a < b for a, b in pairwise([*numbers, behind])):
+        if numbers[0] != first or not all(a < b for a, b in pairwise([*numbers, self._behind(index)])):
             raise FormatError(f"the rows of {self.form.what} are not in their order")
         return page
+
+    def _behind(self, index: int) -> int:
+        """The first record number behind a page."""
+        return self.pages[index + 1][0] if index + 1 < len(self.pages) else 1 << 64
 
 
 _Rows = TypeVar("_Rows", bound=PagedRows)

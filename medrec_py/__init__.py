@@ -28,8 +28,9 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.keyring_maker import KeysNotSealed
     from medrec_py.network import Network, connect, local
-    from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
+    from medrec_py.patient import Granted, KeysNotRotated, Patient, PermissionLine, Revoked
     from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
     from medrec_py.purposes import Purpose
     from medrec_py.records import Draft, Record
@@ -99,8 +100,9 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
-    "medrec_py.patient": ("Granted", "KeysNotRotated", "KeysNotSealed", "Patient", "PermissionLine", "Revoked"),
+    "medrec_py.patient": ("Granted", "KeysNotRotated", "Patient", "PermissionLine", "Revoked"),
     "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),
     "medrec_py.purposes": ("Purpose",),
     "medrec_py.records": ("Draft", "Record"),

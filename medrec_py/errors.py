@@ -36,6 +36,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
+    │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
     │   └── NotDeployed
     └── ChainError
@@ -252,6 +253,12 @@ class RecordErased(NotFound):
     """The record was erased by the patient."""
 
     remedy = "It cannot be brought back."
+
+
+class SurvivorUnreadable(NotFound):
+    """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
+
+    remedy = "Restore its blocks from another store, or, if nothing can open it, erase it too."
 
 
 class ProfileNotFound(NotFound):

@@ -27,7 +27,7 @@ from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import HistoryMismatch, ProfileNotFound
+from medrec_py.errors import HistoryMismatch, ProfileNotFound, StorageError
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
@@ -130,6 +130,15 @@ class Ledger:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._extended(patient, None)
 
+    def decisions(self, patient: str) -> Sequence[Logged[Event]]:
+        """The events of a patient's keyrings and permissions, in order, held against the contract's keyring version.
+
+        Raises:
+            HistoryMismatch: the node left out or invented one.
+        """
+        self.consent(patient)
+        return self._decisions[to_address(patient)][0]
+
     def whereabouts(self, history: History, place: Place) -> Whereabouts:
         """Where the records of a history are now. That of the latest history of a patient is kept."""
         kept = self._whereabouts.get(place.patient)
@@ -170,6 +179,18 @@ class Ledger:
         cid = self.store.put_block(block)
         self.store.verify(cid)
         return cid.digest
+
+    def put_blocks(self, blocks: Sequence[bytes]) -> list[bytes]:
+        """Store several blocks, read them back, and return their pointers. Raises as ``put_block``."""
+        return [self.put_block(block) for block in blocks]
+
+    def unpin(self, cid: Cid) -> bool:
+        """Let the store drop a block or file. Where it cannot, that is no reason to fail: returns whether it could."""
+        try:
+            self.store.unpin(cid)
+        except StorageError:
+            return False
+        return True
 
     # --- private ----------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,14 @@ class RootKeys:
             )
         return self._opened[public_key]
 
+    def reaches(self, consent: Consent, epoch: EpochId) -> bool:
+        """Whether the keys of an epoch can be had. Raises as ``epoch_keys``, but for ``KeysMissing``."""
+        try:
+            self.epoch_keys(consent, epoch)
+        except (KeysMissing, KeyringMismatch):  # a record may name an epoch that nobody published
+            return False
+        return True
+
     def names(self, consent: Consent) -> Mapping[int, str]:
         """The names of all compartments.
 

@@ -52,6 +52,12 @@ class Whereabouts:
                 return pointer
         return record.pointer
 
+    def superseded(self, record: Entry) -> list[bytes]:
+        """Where the record's envelope was and is no longer: pointers, 32 bytes each. Raises as ``pointer``."""
+        moved = [self._row(Manifest, entry, record) for entry in self._behind(self._moved, record)]
+        pointers = [*(pointer for pointer in moved if pointer is not None), record.pointer]
+        return pointers if self.is_erased(record) else pointers[1:]
+
     def is_erased(self, record: Entry) -> bool:
         """Whether the patient erased it. Raises as ``pointer``."""
         return any(self._row(Erasure, erased, record) is not None for erased in self._behind(self._erased, record))

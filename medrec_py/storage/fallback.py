@@ -119,6 +119,12 @@ class FallbackStore(BlockStore):
             if store.writable:
                 store.unpin(cid)
 
+    def collect(self) -> None:
+        """Removes what no pin holds, in every store that can be written."""
+        for store in self.stores:
+            if store.writable:
+                store.collect()
+
     def close(self) -> None:
         """Closes every store."""
         for store in self.stores:

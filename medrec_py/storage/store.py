@@ -178,6 +178,13 @@ class BlockStore(ABC):
         """Lets the store drop a block or file. What another pin holds stays. Twice is as once."""
 
     @abstractmethod
+    def collect(self) -> object:
+        """Removes every block that no pin holds, now. A store that can only be read removes nothing.
+
+        Warning: whoever shares the store loses what it did not pin.
+        """
+
+    @abstractmethod
     def _fetch(self, cid: Cid) -> Unverified:
         """Fetches a block without checking it, never buffering more than ``BLOCK_LIMIT`` of it."""
 

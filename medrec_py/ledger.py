@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -180,9 +180,9 @@ class Ledger:
         self.store.verify(cid)
         return cid.digest
 
-    def put_blocks(self, blocks: Sequence[bytes]) -> list[bytes]:
-        """Store several blocks, read them back, and return their pointers. Raises as ``put_block``."""
-        return [self.put_block(block) for block in blocks]
+    def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""
+        return (cid.digest for cid in self.store.put_many(blocks))
 
     def unpin(self, cid: Cid) -> bool:
         """Let the store drop a block or file. Where it cannot, that is no reason to fail: returns whether it could."""

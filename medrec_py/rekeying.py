@@ -13,11 +13,11 @@ the keyring. One transaction makes all of it true at once; whatever happens befo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property, reduce
-from itertools import islice
 from operator import or_
 
 from medrec_py import audiences
@@ -44,9 +44,6 @@ from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, room_for_epochs
 from medrec_py.storage.cid import Cid
 from medrec_py.wallet import Signer
-
-BATCH = 256
-"""So many envelopes are stored at once."""
 
 
 class Treatment(Enum):
@@ -262,14 +259,20 @@ class _Publication:
 
     def _rows(self) -> Iterator[Row]:
         """Seal new envelopes, store them, and say where they are; in the order of the history."""
-        sealed = ((task, block) for task, block in in_order(self._envelope, self._stays) if block is not None)
-        while batch := list(islice(sealed, BATCH)):
-            pointers = self._ledger.put_blocks([block for _, block in batch])
-            self._pointers += pointers
-            for (task, _), pointer in zip(batch, pointers, strict=True):
-                self._moved.append(task.entry.number)
-                self._work.progress(1)
-                yield Row(task.entry.number, 0, pointer)
+        under_way: deque[int] = deque()
+
+        def sealed() -> Iterator[bytes]:
+            for task, block in in_order(self._envelope, self._stays):
+                if block is not None:
+                    under_way.append(task.entry.number)
+                    yield block
+
+        for pointer in self._ledger.put_blocks(sealed()):
+            number = under_way.popleft()
+            self._pointers.append(pointer)
+            self._moved.append(number)
+            self._work.progress(1)
+            yield Row(number, 0, pointer)
 
     def _envelope(self, task: Task) -> tuple[Task, bytes | None]:
         record = self._work.record(self._history, self._consent, task.entry)

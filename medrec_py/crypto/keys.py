@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -131,9 +131,21 @@ class Secret:
 
 
 class KemSeed(Secret):
-    """A private key of a suite's KEM, as the 32-byte seed that it is expanded from."""
+    """A private key of a suite's KEM, as the 32-byte seed that it is expanded from.
 
-    __slots__ = ()
+    Expanding takes longer than opening with what comes out, and an epoch's seed opens many records. So a suite
+    leaves what it expanded in ``expanded``, under its number: there it lives as long as the seed, and no longer.
+    """
+
+    __slots__ = ("expanded",)
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__(octets)
+        self.expanded: dict[int, Any] = {}
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
+        """A copy, in this process or another, is of the 32 bytes alone."""
+        return type(self), (self._octets,)
 
 
 class HistoryKey(Secret):

@@ -70,9 +70,6 @@ class GatewayStore(BlockStore):
         """Always raises ``StoreReadOnly``."""
         raise StoreReadOnly(f"{self.name} can only be read, so {cid} can't be unpinned there")
 
-    def collect(self) -> None:
-        """Nothing: what a gateway keeps is not ours to remove."""
-
     def close(self) -> None:
         """Closes the connections."""
         _http.close(self._pool)

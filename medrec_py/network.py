@@ -153,6 +153,19 @@ class Network:
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
 
+    def patient_id(self, wallet: Account) -> str:
+        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+
+        Raises:
+            InvalidInput: it decides for several.
+        """
+        return self._ledger.patient_controlled_by(address_of(wallet))
+
+    def controls(self, wallet: Account) -> bool:
+        """Whether a wallet decides for a patient who is registered."""
+        address = address_of(wallet)
+        return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
+
     # --- what is known of others ------------------------------------------------------------------------------------
 
     def profile(self, account: Account) -> ProfileContent:

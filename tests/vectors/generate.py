@@ -191,7 +191,15 @@ def envelopes() -> dict[str, Any]:
     ):
         seed, public_key = X_WING[key]
         block = envelope.build(
-            PLACE, to, public_key, record_id=RECORD_ID, data_key=DATA_KEY, body=body, attestation=made, suite=SUITE
+            PLACE,
+            to,
+            public_key,
+            record_id=RECORD_ID,
+            data_key=DATA_KEY,
+            body=body,
+            attestation=made,
+            suite=SUITE,
+            content_suite=SUITE,
         )
         case = {"to": [int(to.kind), to.compartment, to.number], "seed": seed.expose(), "block": block}
         facts = {"pointer": hashlib.sha256(block).digest(), "claim": made.claim(PLACE, RECORD_ID)}

@@ -146,5 +146,6 @@ def seal_record(
         body=body,
         attestation=attestation,
         suite=suite,
+        content_suite=suite,
     )
     return Sealed(place, keys.seed, data_key, block, chunks, attestation, content=content)

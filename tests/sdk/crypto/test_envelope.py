@@ -122,16 +122,19 @@ def test_two_envelopes_for_one_record_share_nothing_readable() -> None:
         data_key=RECORD.data_key,
         body=RECORD.envelope.body,
         attestation=RECORD.attestation,
+        suite=CURRENT,
+        content_suite=CURRENT,
     )
     first, second = cbor2.loads(RECORD.block), cbor2.loads(again)
-    assert {key for key in first if first[key] == second[key]} == {"v", "suite", "id", "to", "commitment", "body"}
+    same = {"v", "suite", "contentSuite", "id", "to", "commitment", "body"}
+    assert {key for key in first if first[key] == second[key]} == same
 
 
 def test_a_record_is_sealed_anew_without_touching_what_was_signed() -> None:
     """Content, statement, signature and salts stay, so the claim on chain stays true; only the pointer moves."""
     later = EpochKeys.generate()
     to = Destination(Kind.EPOCH, GENERAL, 9)
-    block = envelope.rewrap(read(RECORD), to, CURRENT.public_key(later.seed))
+    block = envelope.rewrap(read(RECORD), to, CURRENT.public_key(later.seed), CURRENT)
     moved = replace(RECORD, block=block, seed=later.seed)
     record = read(moved, entry=replace(RECORD.entry, pointer=moved.envelope.pointer))
     assert record.attestation == RECORD.attestation
@@ -145,7 +148,7 @@ def test_a_record_is_sealed_anew_without_touching_what_was_signed() -> None:
 def test_a_record_never_changes_its_compartment() -> None:
     """Rewrapping for another compartment is refused."""
     with pytest.raises(InvalidInput):
-        envelope.rewrap(read(RECORD), Destination(Kind.EPOCH, PSYCHIATRY, 1), EPOCH_PUBLIC_KEY)
+        envelope.rewrap(read(RECORD), Destination(Kind.EPOCH, PSYCHIATRY, 1), EPOCH_PUBLIC_KEY, CURRENT)
 
 
 def test_nothing_secret_is_shown() -> None:
@@ -223,7 +226,8 @@ def flip(octets: bytes, place: int) -> bytes:
         ("meta", lambda old: flip(old, -1), ContentTampered),
         ("meta", lambda old: old[:-1], ContentTampered),
         ("meta", lambda _: b"", ContentTampered),
-        ("suite", lambda _: 2, UnknownSuite),
+        ("suite", lambda _: 9, UnknownSuite),
+        ("contentSuite", lambda _: 9, UnknownSuite),
         ("v", lambda _: 2, FormatError),
     ],
 )
@@ -300,6 +304,8 @@ def forge(**changes: Any) -> Sealed:
         data_key=RECORD.data_key,
         body=RECORD.envelope.body,
         attestation=attestation,
+        suite=CURRENT,
+        content_suite=CURRENT,
     )
     return replace(RECORD, block=block, attestation=attestation)
 
@@ -336,6 +342,8 @@ def test_a_statement_cannot_be_transplanted_to_another_record() -> None:
         data_key=data_key,
         body=RECORD.envelope.body,
         attestation=RECORD.attestation,
+        suite=CURRENT,
+        content_suite=CURRENT,
     )
     parsed = envelope.parse(block)
     entry = replace(RECORD.entry, pointer=parsed.pointer, claim=RECORD.attestation.claim(PLACE, other_id))
@@ -361,6 +369,8 @@ def test_content_that_was_not_signed_is_found_at_its_end() -> None:
         data_key=RECORD.data_key,
         body=swapped.chunks[0],
         attestation=RECORD.attestation,
+        suite=CURRENT,
+        content_suite=CURRENT,
     )
     record = read(RECORD, forged)
     with pytest.raises(StatementMismatch):
@@ -436,7 +446,7 @@ def test_one_text_for_two_keys_is_refused() -> None:
 
     record = seal_record(texts[0], data_key=one)
     assert record.chunks == [sealed]
-    info = envelope._info(CURRENT, PLACE, TO_EPOCH, RECORD_ID)
+    info = envelope._info(envelope._Suites(CURRENT, CURRENT), PLACE, TO_EPOCH, RECORD_ID)
     to_victim = CURRENT.seal(EPOCH_PUBLIC_KEY, info, two.expose())
     block = record.altered(lambda fields: fields.update(enc=to_victim.enc, key=to_victim.ciphertext))
     with pytest.raises(ContentTampered, match="commits"):
@@ -469,7 +479,10 @@ def test_one_text_for_two_keys_is_refused() -> None:
         lambda fields: fields.update(body=[CID, 40_000, 1]),
         lambda fields: fields.update(body=None),
         lambda fields: fields.update(meta="text"),
+        lambda fields: fields.pop("contentSuite"),
         lambda fields: fields.update(suite=0),
+        lambda fields: fields.update(contentSuite=0),
+        lambda fields: fields.update(contentSuite=True),
         lambda fields: fields.update(v=0),
     ],
 )
@@ -507,6 +520,8 @@ def test_no_envelope_is_made_around_the_wrong_body(body: Any, error: type[MedRec
             data_key=RECORD.data_key,
             body=body,
             attestation=RECORD.attestation,
+            suite=CURRENT,
+            content_suite=CURRENT,
         )
 
 
@@ -521,6 +536,8 @@ def test_no_envelope_is_made_with_a_false_cid() -> None:
             data_key=LARGE.data_key,
             body=ContentFile(some("no cid", 36), sealed_size(40_000)),
             attestation=LARGE.attestation,
+            suite=CURRENT,
+            content_suite=CURRENT,
         )
 
 

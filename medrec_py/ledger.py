@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -15,6 +16,7 @@ from medrec_py.chain.events import (
     Logged,
     PermissionGranted,
     PermissionRevoked,
+    ProfilePublished,
     RecordAppended,
     RecordsAppended,
     RecordsErased,
@@ -22,7 +24,7 @@ from medrec_py.chain.events import (
 )
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
+from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
@@ -36,6 +38,10 @@ from medrec_py.wallet import Signer
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
+
+
+ACCOUNTS_AT_ONCE = 200
+"""Nodes take a filter of so many addresses; geth's limit is 1,000."""
 
 
 class Ledger:
@@ -138,13 +144,45 @@ class Ledger:
             IntegrityError: the block is not what the account signed.
             StorageError: it cannot be had.
         """
-        digest = self.contract.profile_of(account)
+        return self.profile_named(account, self.contract.profile_of(account))
+
+    def profile_named(self, account: str, digest: bytes) -> ProfileContent:
+        """The verified profile of an account that a digest names, be it its present one or an earlier one.
+
+        Raises as ``profile``; ``ProfileNotFound`` for the digest of 32 zero bytes.
+        """
         if digest == ZERO_BYTES32:
             raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
         if (account, digest) not in self._profiles:
             unverified = profiles.parse(self.fetch(digest))
             self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
         return self._profiles[account, digest]
+
+    def profile_digests(self, accounts: Sequence[str], block: BlockId = "latest") -> list[bytes]:
+        """The digests of accounts' profiles (EIP-55), 32 bytes each, zero where there is none."""
+        return [
+            digest
+            for start in range(0, len(accounts), ACCOUNTS_AT_ONCE)
+            for digest in self.contract.profiles_of(accounts[start : start + ACCOUNTS_AT_ONCE], block)
+        ]
+
+    def profiles_published(
+        self, accounts: Sequence[str], last: int, first: int | None = None
+    ) -> list[Logged[ProfilePublished]]:
+        """When these accounts published or withdrew profiles, in order.
+
+        Args:
+            accounts: EIP-55.
+            last: Number of the last block to look at.
+            first: Of the first one; that of the deployment unless given.
+        """
+        found: list[Logged[ProfilePublished]] = []
+        for start in range(0, len(accounts), ACCOUNTS_AT_ONCE):
+            some = accounts[start : start + ACCOUNTS_AT_ONCE]
+            begin = self._first_block if first is None else first
+            logs = fetch_logs(self.contract, [ProfilePublished], from_block=begin, to_block=last, account=some)
+            found += cast("Iterator[Logged[ProfilePublished]]", logs)
+        return sorted(found, key=lambda log: (log.block, log.index))
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout
+from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, Party, address_of
@@ -298,6 +299,27 @@ class Patient(Party):
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys)
         return _again_when_stale(lambda: mover.move(progress))
 
+    def stale_permissions(self) -> list[StalePermission]:
+        """Live permissions whose holders have published another key, or were not given the present keys."""
+        return self._healer().stale()
+
+    def heal_permissions(self, *grantees: Account, progress: Callable[[int], None] | None = None) -> Healed:
+        """Seal stale permissions anew to their holders' present keys, on the same terms, and change the keys.
+
+        It may end at any point, and goes on from there when it is called again. Nobody loses access in between, and
+        what was revoked or is over stays so.
+
+        Args:
+            grantees: Only theirs, and whether it shows that they are stale or not; all that are stale unless given.
+            progress: Called with 1 for each permission that was sealed anew.
+
+        Raises:
+            InvalidInput: a grantee has no permission.
+            StorageError: the store did not take the keys: what was sealed before stays.
+            ContractError: the contract refused.
+        """
+        return self._healer().heal(list(map(address_of, grantees)), progress)
+
     # --- reading and writing ----------------------------------------------------------------------------------------
 
     def chart(self) -> Chart:
@@ -337,6 +359,9 @@ class Patient(Party):
         return [_line(grant, known) for grant in consent.permissions.values()]
 
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _healer(self) -> PermissionHealer:
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._rotate)
 
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
@@ -466,19 +491,20 @@ class Patient(Party):
         """
         readers = [grant for grant in consent.readers_at(now) if grant.grantee != without]
         masks = self._ledger.readers_at(self.id, [grant.grantee for grant in readers], now)
+        profiles = self._ledger.profile_digests([checksum(grant.grantee) for grant in readers])
         began = time.monotonic()
         holders: list[Holder] = []
-        for grant, mask in zip(readers, masks, strict=True):
+        for grant, mask, profile in zip(readers, masks, profiles, strict=True):
             if patience is not None and time.monotonic() - began > patience:
                 raise StoreTimeout("the profiles of those who may read take too long to fetch")
-            if mask and (holder := self._holder(grant, mask & grant.terms.read)) is not None:
+            if mask and (holder := self._holder(grant, mask & grant.terms.read, profile)) is not None:
                 holders.append(holder)
         return holders
 
-    def _holder(self, grant: Grant, mask: int) -> Holder | None:
+    def _holder(self, grant: Grant, mask: int, profile: bytes) -> Holder | None:
         address = checksum(grant.grantee)
         try:
-            public_key = self._ledger.profile(address).public_key
+            public_key = self._ledger.profile_named(address, profile).public_key
         except ChainError:
             raise
         except MedRecError as error:

@@ -113,7 +113,7 @@ class Consent:
         """
         row = [now]
         for grant in reversed([grant for grant in self.grants if grant.grantee == now.grantee]):
-            if grant is now:
+            if grant.version >= now.version:
                 continue
             if not grant.terms.read >> compartment & 1 or grant.version + 1 != row[-1].version:
                 break

@@ -19,6 +19,8 @@ from medrec_py.unsealing import ReaderKeys
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_keys_follow_consent import open_with_keys_alone
 
+PATIENTS = 12
+
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[medrec.Network]:
@@ -135,6 +137,23 @@ def test_a_reader_with_a_new_root_secret_opens_nothing_until_the_patient_has_hea
     assert set(chart.compartments().values()) == {"general"}
     with pytest.raises(KeysMissing):
         open_with_keys_alone(people, renewed, never)
+
+
+def test_healing_again_and_again_keeps_what_the_first_grant_opened(people: People) -> None:
+    """Each healing is a renewal: the right of a reader without HISTORY reaches back to its first grant."""
+    never = write(people, "before the grant")
+    people.grant()
+    numbers = [write(people, "0")]
+    reader: medrec.Provider = people.hospital
+    for turn in range(1, 4):
+        reader = moved_to_a_new_root(people, reader)
+        people.alice.heal_permissions()
+        numbers.append(write(people, str(turn)))
+        assert [reader.chart(people.alice).read(number).read() for number in numbers] == [
+            str(n).encode() for n in range(turn + 1)
+        ]
+    with pytest.raises(KeysMissing):
+        open_with_keys_alone(people, reader, never)
 
 
 def test_with_history_healing_gives_the_whole_past(people: People) -> None:
@@ -358,6 +377,26 @@ def test_a_node_that_hides_a_new_key_is_found_out(people: People, monkeypatch: p
     monkeypatch.setattr(ledger, "profiles_published", lambda *a, **k: original(*a, **k)[:-1])
     with pytest.raises(EntryMissing, match=people.hospital.address):
         people.alice.heal_permissions()
+
+
+@pytest.mark.slow
+def test_an_organisation_with_many_patients_renews_once(people: People) -> None:
+    """Each patient heals for itself, in its own time; the others' permissions wait, and are read by the old key."""
+    patients = [people.net.patient(medrec.Wallet.create()).register() for _ in range(PATIENTS)]
+    for patient in patients:
+        patient.grant(people.hospital, read=["general"], append=["general"], expires=MONTH)
+    numbers = [patient.append(b"before", compartment="general", title="before").number for patient in patients]
+    renewed = people.net.reader(people.hospital._wallet, RootSecret.generate(), publish=False)
+    renewed.renew_key()
+    for patient in patients[::2]:
+        assert patient.heal_permissions().sealed == (people.hospital.address,)
+    for place, (patient, number) in enumerate(zip(patients, numbers, strict=True)):
+        assert people.hospital.chart(patient).read(number).read() == b"before"
+        if place % 2:
+            with pytest.raises(KeysMissing):
+                renewed.chart(patient).read(number)
+        else:
+            assert renewed.chart(patient).read(number).read() == b"before"
 
 
 # --- killed in between ----------------------------------------------------------------------------------------------

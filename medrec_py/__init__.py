@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.network import Network, connect, local
     from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
     from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
@@ -48,6 +49,7 @@ __all__ = [
     "CompartmentNotGranted",
     "Draft",
     "Granted",
+    "GuardianShare",
     "IntegrityError",
     "KeyUnavailable",
     "KeysNotRotated",
@@ -70,6 +72,7 @@ __all__ = [
     "Receipt",
     "Record",
     "RecordUnreadable",
+    "Recovery",
     "Registrar",
     "Revoked",
     "RootSecret",
@@ -80,7 +83,9 @@ __all__ = [
     "Wallet",
     "__version__",
     "connect",
+    "hand_over_share",
     "local",
+    "open_share",
     "open_store",
 ]
 
@@ -99,6 +104,7 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.network": ("Network", "connect", "local"),
     "medrec_py.patient": ("Granted", "KeysNotRotated", "KeysNotSealed", "Patient", "PermissionLine", "Revoked"),
     "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),

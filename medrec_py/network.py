@@ -13,9 +13,10 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
-from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.keys import KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import InvalidInput
+from medrec_py.errors import InvalidInput, NotFound
+from medrec_py.guardianship import Recovery
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, address_of
 from medrec_py.patient import Patient
@@ -68,17 +69,18 @@ class Network:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
-    def patient(self, wallet: Signer, root: RootSecret | None = None) -> Patient:
+    def patient(self, wallet: Signer, root: RootSecret | None = None, *, id: str | None = None) -> Patient:  # noqa: A002
         """A patient, registered or about to be.
 
         Args:
             wallet: Decides for the patient.
             root: Opens everything of the patient's; the wallet's own if it was made from a phrase.
+            id: The patient id; the wallet's address unless given.
 
         Raises:
             RootSecretMissing: neither is there.
         """
-        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root))
+        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root), id)
 
     def organisation(
         self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
@@ -148,6 +150,21 @@ class Network:
             keys: Open data keys for the principal.
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
+
+    def recovery(self, patient: Account, seed: KemSeed | None = None) -> Recovery:
+        """Restore a patient's root secret on this device by the guardians' shares.
+
+        Args:
+            patient: Patient id.
+            seed: Of a recovery that had begun; a new one begins unless given.
+
+        Raises:
+            NotFound: nobody is registered under that id.
+        """
+        address = address_of(patient)
+        if not self.contract.patient_of(address).is_registered:
+            raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
+        return Recovery(self._ledger, address, KemSeed.generate() if seed is None else seed)
 
     # --- what is known of others ------------------------------------------------------------------------------------
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from medrec_py import author_rule, rotation
+from medrec_py import author_rule, guardianship, rotation
 from medrec_py import compartments as names_of
 from medrec_py.chain.events import KeyringSkipped
 from medrec_py.chain.reverts import DecisionMismatch, StaleKeyring, VersionMismatch
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes
+from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes, to_address
 from medrec_py.chain.types import address_of as checksum
 from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent, Grant
@@ -23,6 +23,7 @@ from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout
+from medrec_py.guardianship import GuardianShare
 from medrec_py.inbox import InboxMover
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, Party, address_of
@@ -31,7 +32,7 @@ from medrec_py.records import Progress, Record, Source
 from medrec_py.rotation import Holder, Rotation
 from medrec_py.times import Moment, unix_time
 from medrec_py.unsealing import RootKeys
-from medrec_py.wallet import Signer
+from medrec_py.wallet import Locked, Signer
 
 ATTEMPTS = 5
 """How often a decision is prepared anew when another device of the patient's decides at the same time."""
@@ -122,17 +123,20 @@ class Patient(Party):
         ledger: Chain and store.
         wallet: Decides for the patient.
         root: Opens everything of the patient's. Whoever has it can read the record: keep the phrase it comes from.
+        id: The patient id; the wallet's own address unless given. With another wallet than the one that decides for the
+            id, the whole record can be read, and nothing be decided.
     """
 
-    def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret) -> None:
+    def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret, id: str | None = None) -> None:  # noqa: A002
         super().__init__(ledger, wallet)
         self._keys = RootKeys(root)
+        self._id = self.address if id is None else to_address(id)
         self._place = ledger.place(self.id)
 
     @property
     def id(self) -> str:
         """The patient id, EIP-55: the address that was first registered."""
-        return self.address
+        return self._id
 
     # --- registering ------------------------------------------------------------------------------------------------
 
@@ -302,7 +306,7 @@ class Patient(Party):
 
     def chart(self) -> Chart:
         """The patient's own record."""
-        return Chart(self._ledger, self.id, self._wallet, self.id, self._keys, Purpose.PATRQT)
+        return Chart(self._ledger, self.id, self._reader(), self.id, self._keys, Purpose.PATRQT)
 
     def history(self) -> Iterator[TimelineEntry]:
         """The whole history, proved complete against the contract."""
@@ -336,7 +340,34 @@ class Patient(Party):
         known = self._keys.names(consent)
         return [_line(grant, known) for grant in consent.permissions.values()]
 
+    # --- guardians --------------------------------------------------------------------------------------------------
+
+    def make_shares(self, threshold: int, guardians: Iterable[Account]) -> list[GuardianShare]:
+        """Deal out the root secret to guardians, of whom ``threshold`` can restore it on a new device.
+
+        Nothing is published. Hand each guardian its share, as a file or by a store.
+
+        Warning: that many guardians together can read the whole record. They decide nothing.
+
+        Args:
+            threshold: How many, from 2.
+            guardians: At most 16, each with a published profile.
+
+        Raises:
+            ProfileNotFound: a guardian has published no key.
+            RootMismatch: the root secret was changed, from another device.
+            InvalidInput: somebody is there twice, or the numbers cannot be used.
+        """
+        return guardianship.make_shares(self._ledger, self.id, self._keys.root, threshold, guardians)
+
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _reader(self) -> Signer:
+        """Who reads: the wallet that decides for the id, which may be elsewhere. The root secret opens the record."""
+        if self.id == self.address:
+            return self._wallet
+        decides = self._ledger.contract.patient_of(self.id).wallet
+        return self._wallet if decides == self.address else Locked(decides)
 
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)

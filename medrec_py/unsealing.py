@@ -56,6 +56,11 @@ class RootKeys:
     def __init__(self, root: RootSecret) -> None:
         self._root = root
 
+    @property
+    def root(self) -> RootSecret:
+        """The root secret, for who deals it out."""
+        return self._root
+
     def public_key(self, place: Place) -> bytes:
         """The root public key of a patient, that keyrings are sealed to."""
         return CURRENT.public_key(self._root.root_key(CURRENT.number, place))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from medrec_py.cli.arguments import checked
 from medrec_py.cli.output import Output
-from medrec_py.cli.session import Locked, Session
+from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput, KeyUnavailable, NotPermitted, RecordNotFound
 from medrec_py.purposes import Purpose
 
@@ -81,11 +81,11 @@ def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None
         InvalidInput: a value cannot be used, or several providers come into question.
         KeysElsewhere: the provider's keys are not on this machine.
     """
-    who = session.identity.address
-    whose = who if patient is None else checked(patient)
+    who, own = session.identity.address, session.identity.patient
+    whose = own if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
-    if whose == who and on_behalf_of is None:
-        return View(session.patient(locked=True).chart(), True, who)
+    if whose == own and on_behalf_of is None:
+        return View(session.patient(locked=True).chart(), True, own)
     principal = _principal(session, whose, why) if on_behalf_of is None else checked(on_behalf_of)
     if principal != who:
         session.output.note(f"on behalf of {principal}")
@@ -96,20 +96,21 @@ def open_without_keys(session: Session, patient: str | None) -> View:
     """A chart of which nothing can be opened, and no passphrase is needed."""
     from medrec_py.chain.types import address_bytes  # noqa: PLC0415
     from medrec_py.unsealing import NoKeys  # noqa: PLC0415
+    from medrec_py.wallet import Locked  # noqa: PLC0415
 
-    whose = session.identity.address if patient is None else checked(patient)
+    whose = session.identity.patient if patient is None else checked(patient)
     mandate = session.network.mandate(Locked(whose), whose, NoKeys(address_bytes(whose)))
     return View(mandate.chart(whose), False, whose)
 
 
 def open_to_append(session: Session, patient: str | None, on_behalf_of: str | None, purpose: str | None) -> View:
     """A chart to append to: as the profile itself unless it is said on whose behalf. Raises as `open_to_read`."""
-    who = session.identity.address
-    whose = who if patient is None else checked(patient)
+    who, own = session.identity.address, session.identity.patient
+    whose = own if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
     principal = who if on_behalf_of is None else checked(on_behalf_of)
-    if whose == principal == who:
-        return View(session.patient().chart(), True, who)
+    if whose == own and principal in {who, own}:
+        return View(session.patient().chart(), True, own)
     return View(session.mandate(principal).chart(whose, why), False, principal)
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import typer
 
 from medrec_py.cli.command import group
+from medrec_py.cli.commands.keys import guard, recover, share
 
 app = typer.Typer(help="Keys: give old records new ones, erase, renew, share with guardians.", no_args_is_help=True)
 group(app)
+
+share.add_to(app)
+guard.add_to(app)
+recover.add_to(app)

@@ -63,6 +63,7 @@ def main(source: Path) -> None:
     write("wycheproof_x25519_low_order.json", x25519(source))
     write("wycheproof_ecdsa_secp256k1.json", ecdsa(source))
     write("rfc9180_base_mode.json", hpke(source))
+    write("slip39.json", json.loads((source / "ilap__slip39-js/test/vectors.json").read_text()))
     shutil.copyfile(source / "RustCrypto__KEMs/x-wing/tests/test-vectors.json", HERE / "x_wing.json")
     shutil.copyfile(source / "ethereum__eth-account/fixtures/valid_eip712_example.json", HERE / "eip712_example.json")
 

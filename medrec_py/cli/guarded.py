@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,12 +24,10 @@ class Kept:
     Attributes:
         name: Whose it is, in the guardian's own words; may be empty.
         block: The sealed share.
-        path: Where it is.
     """
 
     name: str
     block: bytes
-    path: Path
 
 
 class Guarded:
@@ -54,17 +51,17 @@ class Guarded:
         write_private(path, json.dumps({"name": name, "block": block.hex()}, indent=2) + "\n")
         return is_new
 
-    def all(self) -> Iterator[Kept]:
-        """All of them.
-
-        Raises:
-            FormatError: a file was damaged.
-        """
-        for path in sorted(self._folder.glob("*.json")):
-            yield _read(path)
+    def files(self) -> list[Path]:
+        """Where they are, each to be read by itself: one that was damaged keeps nobody from the others."""
+        return sorted(self._folder.glob("*.json"))
 
 
-def _read(path: Path) -> Kept:
+def read(path: Path) -> Kept:
+    """A share that is kept, still sealed.
+
+    Raises:
+        FormatError: its file was damaged.
+    """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         name, block = document["name"], bytes.fromhex(document["block"])
@@ -72,4 +69,4 @@ def _read(path: Path) -> Kept:
         raise FormatError(f"{path} cannot be read") from error
     if not isinstance(name, str) or hashlib.sha256(block).hexdigest() != path.stem:
         raise FormatError(f"{path} was changed")
-    return Kept(name, block, path)
+    return Kept(name, block)

@@ -185,6 +185,34 @@ def test_nothing_is_handed_over_without_the_fingerprint(circle: Circle) -> None:
     assert not Path("out").exists()
 
 
+def test_a_damaged_file_keeps_nobody_from_the_other_shares(circle: Circle) -> None:
+    """It is listed with its problem, and what a guardian keeps of others is handed over as ever."""
+    shell = circle.shell
+    folder = shell.home / "profiles" / "doctor" / "guarded"
+    kept = json.loads(next(folder.iterdir()).read_text())
+    (folder / f"{'0' * 64}.json").write_text(json.dumps(kept))
+    (folder / f"{'1' * 64}.json").write_text("nonsense")
+    shares = shell.ask("--profile doctor keys guarded")["shares"]
+    assert [share["problem"] is None for share in shares].count(True) == 1
+    assert {share["patient"] for share in shares} == {None, shell.address()}
+    assert "cannot be read" in shell.type("--profile doctor keys guarded").out
+    circle.hand_over("doctor", circle.recover())
+
+
+def test_a_guardians_wrong_passphrase_is_told_as_such(circle: Circle) -> None:
+    """And not as a share that is not kept."""
+    fingerprint = circle.recover()
+    Path("wrong").write_text("something else\n")
+    for line in (
+        "keys guarded",
+        f"keys guard {circle.file('doctor')}",
+        f"keys hand-over request --output out --fingerprint {fingerprint.replace(' ', '')}",
+    ):
+        code, error = circle.shell.fail(f"--profile doctor {line} --passphrase-file wrong")
+        assert (code, error["type"]) == (8, "WrongPassphrase"), line
+    assert not Path("out").exists()
+
+
 def test_who_keeps_no_share_of_that_patient_is_told_so(circle: Circle) -> None:
     """Exit code 9."""
     fingerprint = circle.recover()

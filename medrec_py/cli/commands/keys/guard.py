@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,7 +13,7 @@ from medrec_py.cli.blocks import naming, read_block, require_free
 from medrec_py.cli.command import command
 from medrec_py.cli.errors import ShareNotKept
 from medrec_py.cli.files import write_private
-from medrec_py.cli.guarded import Guarded, Kept
+from medrec_py.cli.guarded import Guarded, read
 from medrec_py.cli.moments import iso, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
@@ -19,15 +21,18 @@ from medrec_py.cli.terminal import ask_fingerprint
 from medrec_py.errors import MedRecError
 
 if TYPE_CHECKING:
+    from medrec_py.crypto.keys import RootSecret
     from medrec_py.crypto.recovery import Request
     from medrec_py.crypto.shares import Share
+
+_FIELDS: Final = ("patient", "name", "set", "share", "threshold", "count", "made")
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """A share that is kept, opened."""
 
-    kept: Kept
+    name: str
     share: Share
 
 
@@ -46,9 +51,9 @@ def guard(
     ] = "",
 ) -> None:
     """Keep a share of somebody's root secret, after it was opened once with this profile's keys. Asks no node."""
-    block = read_block(file)
+    block, root = read_block(file), session.root
     with naming(file):
-        share = _open(session, block)
+        share = _opened_by(session, block, root)
     is_new = _guarded(session).keep(block, name)
     session.output.result(
         {**_document(share, name), "is_new": is_new},
@@ -62,15 +67,14 @@ def guarded(session: Session) -> None:
     """List the shares that this profile keeps for others. Asks no node."""
     rows: list[tuple[str | Cell, ...]] = []
     documents: list[Document] = []
-    for kept in _guarded(session).all():
-        try:
-            share = _open(session, kept.block)
-        except MedRecError as error:
-            documents.append({"name": kept.name, "file": str(kept.path), "problem": str(error)})
-            rows.append((kept.name, Cell(str(error), "red"), "", "", ""))
+    for path, found in _each(session):
+        if isinstance(found, MedRecError):
+            documents.append({**dict.fromkeys(_FIELDS), "file": str(path), "problem": str(found)})
+            rows.append(("", Cell(f"{path.name}: {found}", "red"), "", "", ""))
             continue
-        documents.append({**_document(share, kept.name), "file": str(kept.path), "problem": None})
-        rows.append((kept.name, _hex(share.place.patient), share.set_name, _part(share), readable(share.time)))
+        share = found.share
+        documents.append({**_document(share, found.name), "file": str(path), "problem": None})
+        rows.append((found.name, _hex(share.place.patient), share.set_name, _part(share), readable(share.time)))
     session.output.result(
         {"shares": documents},
         Table(("name", "patient", "set", "share", "made"), rows, "This profile keeps no share of anybody's."),
@@ -104,9 +108,9 @@ def hand_over(
     heard = _heard(session, opened, fingerprint)
     write_private(target, hand_over_share(opened.share, block, heard))
     session.output.result(
-        {**_document(opened.share, opened.kept.name), "output": str(target)},
+        {**_document(opened.share, opened.name), "output": str(target)},
         Cell("Handed over.", "green"),
-        _fields(opened.share, opened.kept.name),
+        _fields(opened.share, opened.name),
         f"Send {target} to them: nobody else can open it.",
     )
 
@@ -115,20 +119,26 @@ def _guarded(session: Session) -> Guarded:
     return Guarded(session.settings.profile_folder(session.settings.profile))
 
 
-def _open(session: Session, block: bytes) -> Share:
+def _opened_by(session: Session, block: bytes, root: RootSecret) -> Share:
     from medrec_py.guardianship import open_share  # noqa: PLC0415
 
-    return open_share(block, session.identity.address, session.root)
+    return open_share(block, session.identity.address, root)
+
+
+def _each(session: Session) -> Iterator[tuple[Path, _Opened | MedRecError]]:
+    """All shares that are kept; in place of one that does not open, why."""
+    root = session.root  # a wrong passphrase is no fault of theirs
+    for path in _guarded(session).files():
+        try:
+            kept = read(path)
+            yield path, _Opened(kept.name, _opened_by(session, kept.block, root))
+        except MedRecError as error:
+            yield path, error
 
 
 def _find(session: Session, asked: Request, set_id: str | None) -> _Opened:
     """The share that a request asks for: of the patient, of the latest set or of the one that is named."""
-    found = []
-    for kept in _guarded(session).all():
-        try:
-            found.append(_Opened(kept, _open(session, kept.block)))
-        except MedRecError:
-            continue  # `medrec keys guarded` shows it
+    found = (opened for _, opened in _each(session) if isinstance(opened, _Opened))  # `guarded` shows the others
     theirs = [opened for opened in found if opened.share.place == asked.place]
     if set_id is not None:
         theirs = [opened for opened in theirs if opened.share.set_id.hex().startswith(set_id.lower())]
@@ -147,7 +157,7 @@ def _heard(session: Session, opened: _Opened, fingerprint: str | None) -> str:
     if fingerprint is not None:
         return fingerprint
     share = opened.share
-    session.output.note(f"A share of {opened.kept.name or 'somebody'} ({_hex(share.place.patient)}) is asked for.")
+    session.output.note(f"A share of {opened.name or 'somebody'} ({_hex(share.place.patient)}) is asked for.")
     session.output.note("Call them, make sure that it is they, and have them read the digits on their new device.")
     return ask_fingerprint()
 

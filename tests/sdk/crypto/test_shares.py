@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 from typing import Any
+from unittest.mock import Mock
 
 import cbor2
 import pytest
@@ -166,8 +167,9 @@ def test_shares_of_several_sets_are_told_apart() -> None:
     assert GUARDIANS[0].hex() in second
     assert GUARDIANS[1].hex() in second
     relabelled = replace(SET[2], words=with_words(SET[2], identifier=SET[2].identifier ^ 1))
-    with pytest.raises(SharesOfSeveralSets):
-        shares.combine(PLACE, [*SET[:2], relabelled])
+    for other in (relabelled, replace(SET[2], set_id=later[0].set_id)):
+        with pytest.raises(SharesOfSeveralSets):
+            shares.combine(PLACE, [*SET[:2], other])
 
 
 def test_a_share_is_counted_once() -> None:
@@ -241,6 +243,14 @@ def test_damaged_words_are_refused(words: str) -> None:
         replace(SET[0], words=words)
     assert caught.value.__context__ is None  # the library's own error shows words
     assert not [word for word in WORDS[5:] if word in str(caught.value).split()]
+
+
+def test_a_book_of_words_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever seals a megabyte of words with a checksum that fits keeps nobody busy: only short texts are parsed."""
+    parse = Mock(side_effect=AssertionError("the words were parsed"))
+    monkeypatch.setattr(shamir_mnemonic.Share, "from_mnemonic", parse)
+    with pytest.raises(ShareDamaged):
+        Share(PLACE, GUARDIANS[0], SET[0].set_id, 5, NOW, "academic " * 60)
 
 
 def test_what_is_sealed_is_read_back() -> None:

@@ -154,6 +154,9 @@ class Recovery:
         check_root(self._ledger.consent(self.patient).keyrings, root)
         return root
 
+    def __repr__(self) -> str:
+        return f"<Recovery of {self.patient}>"
+
 
 def check_root(keyrings: Keyrings, root: RootSecret) -> None:
     """Make sure that a root secret is the one that the patient's latest keyring is sealed to.

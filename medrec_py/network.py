@@ -69,18 +69,18 @@ class Network:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
-    def patient(self, wallet: Signer, root: RootSecret | None = None, *, id: str | None = None) -> Patient:  # noqa: A002
+    def patient(self, wallet: Signer, root: RootSecret | None = None, *, patient: str | None = None) -> Patient:
         """A patient, registered or about to be.
 
         Args:
             wallet: Decides for the patient.
             root: Opens everything of the patient's; the wallet's own if it was made from a phrase.
-            id: The patient id; the wallet's address unless given.
+            patient: The patient id; the wallet's address unless given.
 
         Raises:
             RootSecretMissing: neither is there.
         """
-        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root), id)
+        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root), patient)
 
     def organisation(
         self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True

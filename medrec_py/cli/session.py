@@ -118,7 +118,7 @@ class Session:
 
         network = self.network
         signer = Locked(self.identity.address) if locked else self.wallet
-        return network.patient(signer, self.root, id=self.identity.patient)
+        return network.patient(signer, self.root, patient=self.identity.patient)
 
     def provider(self) -> Provider:
         """The profile as a provider that acts for itself."""

@@ -157,9 +157,12 @@ class XWingAes256(Suite):
 
     def _expand(self, seed: KemSeed) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         """The two private keys of a seed (draft-connolly-cfrg-xwing-kem, expandDecapsulationKey)."""
-        expanded = hashlib.shake_256(seed.expose()).digest(self._MLKEM_SEED_SIZE + 32)
-        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[: self._MLKEM_SEED_SIZE])
-        return mlkem, X25519PrivateKey.from_private_bytes(expanded[self._MLKEM_SEED_SIZE :])
+        if self.number not in seed.expanded:
+            octets = hashlib.shake_256(seed.expose()).digest(self._MLKEM_SEED_SIZE + 32)
+            mlkem = MLKEM768PrivateKey.from_seed_bytes(octets[: self._MLKEM_SEED_SIZE])
+            seed.expanded[self.number] = mlkem, X25519PrivateKey.from_private_bytes(octets[self._MLKEM_SEED_SIZE :])
+        keys: tuple[MLKEM768PrivateKey, X25519PrivateKey] = seed.expanded[self.number]
+        return keys
 
     def _parse(self, public_key: bytes) -> tuple[MLKEM768PublicKey, X25519PublicKey]:
         """The two public keys; OpenSSL makes the modulus check of FIPS 203 §7.2."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -54,6 +56,19 @@ def test_a_seed_gives_the_public_key_of_x_wing(vector: dict[str, str]) -> None:
     seed, public_key = unhex(vector, "sk", "pk")
     assert CURRENT.public_key(KemSeed(seed)) == public_key
     CURRENT.check_public_key(public_key)
+
+
+def test_a_seed_that_was_used_is_the_same_seed() -> None:
+    """What a suite leaves with a seed shows nowhere: equal, copied and sent to another process as its bytes are."""
+    used, fresh = KemSeed(some("seed")), KemSeed(some("seed"))
+    assert CURRENT.public_key(used) == PUBLIC_KEY
+    assert used.expanded
+    assert used == fresh
+    assert repr(used) == repr(fresh)
+    for again in (copy.copy(used), copy.deepcopy(used), pickle.loads(pickle.dumps(used))):  # noqa: S301 - our own
+        assert again == used
+        assert not again.expanded
+        assert CURRENT.public_key(again) == PUBLIC_KEY
 
 
 @pytest.mark.parametrize("vector", X_WING, ids=range(len(X_WING)))

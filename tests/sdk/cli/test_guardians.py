@@ -121,6 +121,7 @@ def test_one_guardian_restores_nothing_and_nothing_is_written(circle: Circle) ->
 def test_a_share_of_another_set_is_named(circle: Circle) -> None:
     """Alice deals out anew; a guardian who hands over from the old set is told apart from the others."""
     shell = circle.shell
+    shell.there().chain.travel(seconds=60)
     again = shell.ask("keys share {hospital} {doctor} --threshold 2 --output again")
     assert "needed" in again["warnings"][0]
     shell.ask(f"--profile hospital keys guard again/{shell.address('hospital')}.share")

@@ -29,6 +29,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.keyring_maker import KeysNotSealed
     from medrec_py.network import Network, connect, local
     from medrec_py.patient import (
@@ -62,6 +63,7 @@ __all__ = [
     "Draft",
     "Erased",
     "Granted",
+    "GuardianShare",
     "HadAccess",
     "IntegrityError",
     "KeyUnavailable",
@@ -85,6 +87,7 @@ __all__ = [
     "Receipt",
     "Record",
     "RecordUnreadable",
+    "Recovery",
     "Registrar",
     "Resealed",
     "Revoked",
@@ -97,7 +100,9 @@ __all__ = [
     "Wallet",
     "__version__",
     "connect",
+    "hand_over_share",
     "local",
+    "open_share",
     "open_store",
 ]
 
@@ -117,6 +122,7 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
     "medrec_py.patient": (

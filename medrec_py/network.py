@@ -13,10 +13,11 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
-from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.keys import KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.crypto.suites import FIRST_SUITE, by_number
-from medrec_py.errors import InvalidInput
+from medrec_py.errors import InvalidInput, NotFound
+from medrec_py.guardianship import Recovery
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, address_of
 from medrec_py.patient import Patient
@@ -171,6 +172,21 @@ class Network:
         """Whether a wallet decides for a patient who is registered."""
         address = address_of(wallet)
         return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
+
+    def recovery(self, patient: Account, seed: KemSeed | None = None) -> Recovery:
+        """Restore a patient's root secret on this device by the guardians' shares.
+
+        Args:
+            patient: Patient id.
+            seed: Of a recovery that had begun; a new one begins unless given.
+
+        Raises:
+            NotFound: nobody is registered under that id.
+        """
+        address = address_of(patient)
+        if not self.contract.patient_of(address).is_registered:
+            raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
+        return Recovery(self._ledger, address, KemSeed.generate() if seed is None else seed)
 
     # --- what is known of others ------------------------------------------------------------------------------------
 

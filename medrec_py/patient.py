@@ -600,7 +600,7 @@ class Patient(Party):
         return done
 
     def _healer(self) -> PermissionHealer:
-        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._rotate)
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._maker.consent, self._rotate)
 
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)

@@ -28,7 +28,9 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.healing import Healed, Staleness, StalePermission
     from medrec_py.network import Network, connect, local
+    from medrec_py.party import KeyRenewed
     from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
     from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
     from medrec_py.purposes import Purpose
@@ -48,7 +50,9 @@ __all__ = [
     "CompartmentNotGranted",
     "Draft",
     "Granted",
+    "Healed",
     "IntegrityError",
+    "KeyRenewed",
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
@@ -75,6 +79,8 @@ __all__ = [
     "RootSecret",
     "Signer",
     "StaleKeyring",
+    "StalePermission",
+    "Staleness",
     "TimelineEntry",
     "Unsealer",
     "Wallet",
@@ -99,7 +105,9 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
     "medrec_py.network": ("Network", "connect", "local"),
+    "medrec_py.party": ("KeyRenewed",),
     "medrec_py.patient": ("Granted", "KeysNotRotated", "KeysNotSealed", "Patient", "PermissionLine", "Revoked"),
     "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),
     "medrec_py.purposes": ("Purpose",),

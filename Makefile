@@ -57,6 +57,11 @@ format: setup-contracts ## Format Python and Solidity
 bench: setup-contracts ## Measure, and write the figures that are committed
 	$(RUN) $(BIN)/python -m bench.gas
 
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of untrusted bytes with atheris, on Linux; ARGS="SECONDS [PARSER]"
+	@$(SETUP) fuzz
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 .PHONY: artifacts
 artifacts: setup-contracts ## Compile the contracts into the artifacts that the SDK ships
 	$(RUN) $(BIN)/python -m scripts.export_artifacts

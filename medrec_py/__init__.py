@@ -30,8 +30,10 @@ if typing.TYPE_CHECKING:
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
+    from medrec_py.healing import Healed, Staleness, StalePermission
     from medrec_py.keyring_maker import KeysNotSealed
     from medrec_py.network import Network, connect, local
+    from medrec_py.party import KeyRenewed
     from medrec_py.patient import (
         BlocksNotRemoved,
         Erased,
@@ -65,7 +67,9 @@ __all__ = [
     "Granted",
     "GuardianShare",
     "HadAccess",
+    "Healed",
     "IntegrityError",
+    "KeyRenewed",
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
@@ -95,6 +99,8 @@ __all__ = [
     "RootSecret",
     "Signer",
     "StaleKeyring",
+    "StalePermission",
+    "Staleness",
     "TimelineEntry",
     "Unsealer",
     "Wallet",
@@ -123,8 +129,10 @@ _MODULES = {
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
+    "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
     "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
+    "medrec_py.party": ("KeyRenewed",),
     "medrec_py.patient": (
         "BlocksNotRemoved",
         "Erased",

@@ -154,6 +154,11 @@ def dev() -> None:
     sync("dev")
 
 
+def fuzz() -> None:
+    """The development packages, and atheris, which is built for Linux alone and used by hand."""
+    sync("fuzz", "--group", "fuzz")
+
+
 def lock() -> None:
     """Check that uv.lock is what pyproject.toml asks for."""
     run("lock", [uv(), "lock", "--check", "--quiet"], "Run `.tools/uv-*/bin/uv lock`, and commit uv.lock.")
@@ -329,7 +334,7 @@ def links() -> None:
             link.symlink_to(target)
 
 
-STEPS = {step.__name__: step for step in (demo, dev, lock, node, solc, kubo, links)}
+STEPS = {step.__name__: step for step in (demo, dev, fuzz, lock, node, solc, kubo, links)}
 GROUPS = {"contracts": ("dev", "node", "solc", "links"), "all": ("dev", "node", "solc", "kubo", "links")}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from medrec_py.crypto import envelope, grant_seal, keyring, manifest, padding, profile
-from medrec_py.crypto.content import ContentReader
+from medrec_py.crypto.content import ContentReader, ContentSealer
 from medrec_py.crypto.envelope import Entry
 from medrec_py.crypto.epochs import Epoch, walk_back
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, HistoryKey, KemSeed, Place
@@ -125,6 +125,42 @@ def test_the_keyring_opens() -> None:
 
 def _published(epoch: EpochId, keys: EpochKeys) -> Epoch:
     return Epoch(epoch, CURRENT, 0, CURRENT.public_key(keys.seed), {})
+
+
+def test_the_way_back_leads_to_all_epochs() -> None:
+    """§6: the nearest first, one link leading past others."""
+    v = load("back_links.json")
+    (start, keys), *earlier = map(keys_of, v["keys"])
+    published = {
+        EpochId(compartment, number): Epoch(
+            EpochId(compartment, number),
+            CURRENT,
+            0,
+            bytes.fromhex(public_key),
+            {to: bytes.fromhex(link) for to, link in back},
+        )
+        for compartment, number, public_key, back in v["epochs"]
+    }
+    assert list(walk_back(place_of(v), published, start, keys)) == earlier
+
+
+def test_ranges_are_read_from_their_chunks() -> None:
+    """§3."""
+    v = load("content.json")
+    data_key, record_id = DataKey(bytes.fromhex(v["dataKey"])), bytes.fromhex(v["recordId"])
+    size = v["ranges"][0]["size"]
+    chunks = list(ContentSealer(generate.some("content", size), data_key, record_id, bytes.fromhex(v["leafSalt"])))
+    reader = ContentReader(data_key, record_id, size)
+    for case in v["ranges"]:
+        asked: list[int] = []
+
+        def fetch(index: int, asked: list[int] = asked) -> bytes:
+            asked.append(index)
+            return chunks[index]
+
+        octets = b"".join(reader.read_range(case["start"], case["stop"], fetch))
+        assert hashlib.sha256(octets).hexdigest() == case["sha256"]
+        assert asked == case["chunks"]
 
 
 def test_the_grants_seal_opens() -> None:

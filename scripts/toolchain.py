@@ -214,6 +214,11 @@ def solhint() -> list[str]:
     return _npm_program("solhint", "solhint.js")
 
 
+def typescript() -> list[str]:
+    """The command that starts the TypeScript compiler."""
+    return _npm_program("typescript", "bin/tsc")
+
+
 def ipfs() -> Path:
     """Kubo, of the pinned minor version."""
     wanted = parse_version(kubo_version())
@@ -246,4 +251,5 @@ COMPONENTS: dict[str, Callable[[], object]] = {
     "ganache": ganache,
     "kubo": ipfs,
     "solc": solc,
+    "typescript": typescript,
 }

@@ -25,7 +25,7 @@ from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, Unveri
 from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
 from medrec_py.crypto.manifest import record_number
 from medrec_py.crypto.metadata import Metadata
-from medrec_py.crypto.suites import CURRENT, Suite
+from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
@@ -391,7 +391,7 @@ class Chart:
         title, media_type = draft.named()
         record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
         with draft.open() as source:
-            sealer = ContentSealer(source, data_key, record_id, leaf_salt, CURRENT)
+            sealer = ContentSealer(source, data_key, record_id, leaf_salt, self._ledger.suite)
             body = self._store_content(_counted(sealer, progress))
         try:
             attestation = attest(
@@ -411,7 +411,7 @@ class Chart:
         except BaseException:
             self._drop([body])
             raise
-        return _Sealed(compartment, record_id, data_key, CURRENT, body, attestation)
+        return _Sealed(compartment, record_id, data_key, self._ledger.suite, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
         """The sealed content itself if it is short, else where it is now stored and was read back from."""

@@ -27,7 +27,8 @@ from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import HistoryMismatch, ProfileNotFound
+from medrec_py.crypto.suites import by_number
+from medrec_py.errors import HistoryMismatch, ProfileNotFound, ProfileOutdated
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
@@ -46,12 +47,19 @@ class Ledger:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment: no event comes before it.
+        suite: Number of the deployment's cipher suite: what is sealed anew is sealed by it.
+
+    Raises:
+        UnknownSuite: this version does not have the suite.
     """
 
-    def __init__(self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0) -> None:
+    def __init__(
+        self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0, *, suite: int
+    ) -> None:
         self.chain = chain
         self.contract = contract
         self.store = store
+        self.suite = by_number(suite)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Cache = {}
@@ -145,6 +153,21 @@ class Ledger:
             unverified = profiles.parse(self.fetch(digest))
             self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
         return self._profiles[account, digest]
+
+    def key_of(self, account: str) -> bytes:
+        """The public key that may be sealed to: that of the account's verified profile, of the deployment's suite.
+
+        Raises:
+            ProfileOutdated: it is of another suite. Nothing is sealed to it, lest the weaker one decide.
+            ProfileNotFound, IntegrityError, StorageError: as ``profile``.
+        """
+        profile = self.profile(account)
+        if profile.suite.number != self.suite.number:
+            raise ProfileOutdated(
+                f"the profile of {account} has a key of suite {profile.suite.number}, "
+                f"and this deployment seals by suite {self.suite.number}"
+            )
+        return profile.public_key
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.profile import ProfileContent
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.errors import InvalidInput
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, address_of
@@ -44,9 +45,13 @@ class Network:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment, where reading events begins.
+        suite: Number of the deployment's cipher suite.
         fund: Gives an account some ether before its first transaction; ``None`` where accounts pay for themselves.
         authority: The wallet of the authority, where this network has one of its own.
         registrar: The wallet of a registrar, where this network has one of its own.
+
+    Raises:
+        UnknownSuite: this version does not have the suite.
     """
 
     def __init__(
@@ -56,11 +61,12 @@ class Network:
         store: BlockStore,
         *,
         first_block: int = 0,
+        suite: int = FIRST_SUITE,
         fund: Callable[[str], None] | None = None,
         authority: Signer | None = None,
         registrar: Signer | None = None,
     ) -> None:
-        self._ledger = Ledger(chain, contract, store, first_block)
+        self._ledger = Ledger(chain, contract, store, first_block, suite=suite)
         self._fund = fund
         self._authority = authority
         self._registrar = registrar
@@ -184,6 +190,11 @@ class Network:
         return self._ledger.contract.address
 
     @property
+    def suite(self) -> int:
+        """Number of the cipher suite by which everything new is sealed: the deployment's."""
+        return self._ledger.suite.number
+
+    @property
     def chain_id(self) -> int:
         """EIP-155 chain id."""
         return self._ledger.chain.chain_id
@@ -225,7 +236,7 @@ class Network:
         return provider
 
 
-def local(store: Address | Sequence[Address] | None = None) -> Network:
+def local(store: Address | Sequence[Address] | None = None, *, suite: int = FIRST_SUITE) -> Network:
     """MedRec on a chain inside this process, with blocks in a folder: for trying it out and for tests.
 
     Nothing stays behind. Accounts are given ether as they are used. The network has an authority and a registrar
@@ -233,35 +244,42 @@ def local(store: Address | Sequence[Address] | None = None) -> Network:
 
     Args:
         store: Where blocks go; a temporary folder unless given.
+        suite: Number of the deployment's cipher suite.
 
     Raises:
+        UnknownSuite: this version does not have the suite.
         ConfigurationError: the extra ``local`` is not installed (``pip install medrec-py[local]``).
     """
+    by_number(suite)  # before anything is opened
     resources = ExitStack()
     if store is None:
         store = resources.enter_context(tempfile.TemporaryDirectory(prefix="medrec-"))
     chain = LocalChain()
-    network = on_development_chain(chain, open_store(store), chain.fund)
+    network = on_development_chain(chain, open_store(store), chain.fund, suite=suite)
     network.keep(resources)
     return network
 
 
-def on_development_chain(chain: Chain, store: BlockStore, fund: Callable[[str], None]) -> Network:
+def on_development_chain(
+    chain: Chain, store: BlockStore, fund: Callable[[str], None], *, suite: int = FIRST_SUITE
+) -> Network:
     """A fresh deployment on a development chain, with an authority and a registrar made for it.
 
     Args:
         chain: The connection.
         store: Where blocks are.
         fund: Gives an account ether.
+        suite: Number of the deployment's cipher suite.
     """
     authority, registrar = Wallet.create(), Wallet.create()
     fund(authority.address)
-    deployed = deploy(chain, authority).deployed
+    deployed = deploy(chain, authority, suite=suite).deployed
     network = Network(
         chain,
         MedRecContract(chain, deployed.address, check=False),
         store,
         first_block=deployed.block,
+        suite=deployed.suite,
         fund=fund,
         authority=authority,
         registrar=registrar,
@@ -275,6 +293,7 @@ def connect(
     *,
     contract: str | Deployed,
     store: Address | Sequence[Address],
+    suite: int | None = None,
     w3: Web3 | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
@@ -286,8 +305,9 @@ def connect(
     Args:
         url: Of the node's JSON-RPC interface.
         contract: Address of the contract; or a ``Deployed`` from its deployment file, which also says where its
-            events begin.
+            events begin, and its suite.
         store: Where blocks are: a folder, a Kubo node's RPC address, a gateway, or several in order (``open_store``).
+        suite: Number of the deployment's cipher suite, where ``contract`` is an address alone; 1 unless given.
         w3: The caller's own connection, in place of a URL.
         headers: Sent with each request to the node, ``Authorization`` for instance.
         timeout: Seconds until a request to the node or the store is given up.
@@ -295,11 +315,14 @@ def connect(
         store_token: Bearer token for the store.
 
     Raises:
-        InvalidInput: not exactly one of ``url`` and ``w3`` is given, or a value cannot be used.
+        InvalidInput: not exactly one of ``url`` and ``w3`` is given, a suite beside a ``Deployed``, or a value cannot
+            be used.
+        UnknownSuite: this version does not have the suite.
         ChainUnavailable: the node does not answer.
         WrongChain: it serves another chain.
         NotDeployed: there is no MedRec at the address.
     """
+    chosen = _suite_of(contract, suite)
     if (url is None) == (w3 is None):
         raise InvalidInput("give the node's URL, or your own Web3 as w3=")
     if w3 is not None:
@@ -309,4 +332,13 @@ def connect(
         chain = Chain.connect(url, headers=headers, timeout=timeout, chain_id=chain_id)
     address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
     blocks = open_store(store, token=store_token, timeout=timeout)
-    return Network(chain, MedRecContract(chain, address), blocks, first_block=first_block)
+    return Network(chain, MedRecContract(chain, address), blocks, first_block=first_block, suite=chosen)
+
+
+def _suite_of(contract: str | Deployed, suite: int | None) -> int:
+    """The deployment says its suite; the caller may only where nothing else does."""
+    if isinstance(contract, str):
+        return by_number(FIRST_SUITE if suite is None else suite).number
+    if suite is not None:
+        raise InvalidInput(f"the deployment itself says its suite, {contract.suite}: give suite= with an address alone")
+    return by_number(contract.suite).number

@@ -8,7 +8,6 @@ from medrec_py.chain.transactions import Receipt
 from medrec_py.chain.types import address_bytes, to_address
 from medrec_py.crypto import profile
 from medrec_py.crypto.keys import RootSecret
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.ledger import Ledger
 from medrec_py.unsealing import ReaderKeys
 from medrec_py.wallet import Signer
@@ -75,21 +74,24 @@ class KeyedParty(Party):
     def publish_profile(self, name: str = "", endpoints: tuple[str, ...] = ()) -> Receipt:
         """Publish the key that grants are sealed to, with a name if you want one. The profile is public.
 
+        The key is of the deployment's suite: publish again when the deployment has moved to another.
+
         Raises:
             StorageError: the store did not take it: nothing was published.
             ChainError: the chain did not.
         """
-        account = address_bytes(self.address)
-        seed = self._root.profile_key(CURRENT.number, self._ledger.deployment, account, PROFILE_KEY_NUMBER)
+        account, suite = address_bytes(self.address), self._ledger.suite
+        seed = self._root.profile_key(suite.number, self._ledger.deployment, account, PROFILE_KEY_NUMBER)
         block = profile.build(
             self._wallet.sign_typed_data,
             self._ledger.deployment,
             account,
             PROFILE_KEY_NUMBER,
-            CURRENT.public_key(seed),
+            suite.public_key(seed),
             name=name,
             endpoints=endpoints,
             time=self._ledger.now(),
+            suite=suite,
         )
         pointer = self._ledger.put_block(block)
         return self._ledger.send(self._wallet, self._ledger.contract.publish_profile(pointer))

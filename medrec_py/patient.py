@@ -22,7 +22,8 @@ from medrec_py.crypto import grant_seal, new_keyring
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
-from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout
+from medrec_py.crypto.suites import Suite
+from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout, SuiteDowngrade
 from medrec_py.inbox import InboxMover
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, Party, address_of
@@ -45,9 +46,9 @@ _Result = TypeVar("_Result")
 
 
 class KeysNotSealed(UserWarning):
-    """A reader keeps its permission, and was not given new keys, since its profile cannot be read.
+    """A reader keeps its permission, and was not given new keys.
 
-    Renew the permission later.
+    Its profile cannot be read, or its key is of another suite than the deployment's. Renew the permission later.
     """
 
 
@@ -153,7 +154,7 @@ class Patient(Party):
         numbers = names_of.assign_numbers(compartments)
         if not numbers:
             raise InvalidInput("a record needs at least one compartment")
-        consent = self._ledger.consent(self.id)
+        consent = self._decisions()
         planned = self._plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
         self._ledger.send(self._wallet, contract.register(), self._keyring_call(consent, planned, [], numbers))
@@ -172,7 +173,7 @@ class Patient(Party):
         """
 
         def attempt() -> Receipt:
-            consent = self._ledger.consent(self.id)
+            consent = self._decisions()
             there = self._keys.names(consent)
             if taken := set(map(names_of.check_name, names)) & set(there.values()):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
@@ -216,6 +217,7 @@ class Patient(Party):
 
         Raises:
             ProfileNotFound: the grantee has published no key.
+            ProfileOutdated: the grantee's published key is of another suite than the deployment's.
             InvalidInput: a compartment, purpose or moment cannot be used.
             StorageError: the store did not take the keys: nothing was granted.
             ContractError: the contract refused.
@@ -229,7 +231,7 @@ class Patient(Party):
         purposes = purposes_mask(purpose)
 
         def attempt() -> Granted:
-            consent = self._ledger.consent(self.id)
+            consent = self._decisions()
             now = self._ledger.now()
             known = self._keys.names(consent)
             terms = Terms(
@@ -338,13 +340,23 @@ class Patient(Party):
 
     # --- private ----------------------------------------------------------------------------------------------------
 
+    def _decisions(self) -> Consent:
+        """What was decided so far, for who is to decide anew.
+
+        Raises:
+            SuiteDowngrade: the latest keyring is of a later suite than the deployment as it is known here.
+        """
+        consent = self._ledger.consent(self.id)
+        _check_no_downgrade(consent, self._ledger.suite)
+        return consent
+
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
         before = consent.permissions.get(grantee)
         could_read = before.read_at(now) if before else 0
         (reads,) = self._ledger.readers_at(self.id, [grantee], now)  # nothing while it is suspended
-        profile = self._ledger.profile(address)
-        new = Holder(grantee, profile.public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
+        public_key = self._ledger.key_of(address)
+        new = Holder(grantee, public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
         afresh = 0 if new.history else terms.read & ~reads
         if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
             self._rotate(afresh)
@@ -359,7 +371,7 @@ class Patient(Party):
             now=now,
         )
         version = consent.versions.get(grantee, 0) + 1
-        seal = self._seal_grant(consent, planned, new, known, terms, version, now, profile.public_key)
+        seal = self._seal_grant(consent, planned, new, known, terms, version, now, public_key)
         calls: list[Call] = []
         if planned.epochs:
             calls.append(self._keyring_call(consent, planned, holders, known))
@@ -389,7 +401,8 @@ class Patient(Party):
         names = {number: known[number] for number in names_of.numbers_in(terms.read | terms.append)}
         if not given and not names:
             return ZERO_BYTES32
-        block = grant_seal.build(self._place, new.address, version, public_key, GrantedKeys(given, names))
+        granted, suite = GrantedKeys(given, names), self._ledger.suite
+        block = grant_seal.build(self._place, new.address, version, public_key, granted, suite=suite)
         return self._ledger.put_block(block)
 
     def _in_inbox_mode(self, consent: Consent, now: int, mask: int) -> bool:
@@ -402,7 +415,7 @@ class Patient(Party):
 
     def _rotating_revocation(self, address: str, lost: int) -> Call:
         """The revocation of a reader together with the keyring that the others hold, stored and read back."""
-        consent = self._ledger.consent(self.id)
+        consent = self._decisions()
         now = self._ledger.now()
         holders = self._holders(consent, now, without=address_bytes(address), patience=PATIENCE)
         planned = self._plan(consent, holders, rotate=lost, schedule=0, now=now)
@@ -426,7 +439,7 @@ class Patient(Party):
         return names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
 
     def _rotate(self, mask: int) -> Receipt:
-        consent = self._ledger.consent(self.id)
+        consent = self._decisions()
         now = self._ledger.now()
         holders = self._holders(consent, now)
         planned = self._plan(consent, holders, rotate=mask, schedule=0, now=now)
@@ -459,7 +472,7 @@ class Patient(Party):
     def _holders(
         self, consent: Consent, now: int, without: bytes | None = None, patience: float | None = None
     ) -> list[Holder]:
-        """Those who may read now, with their keys. One whose profile cannot be read is left out, with a warning.
+        """Those who may read now, with their keys. One whose profile cannot be used is left out, with a warning.
 
         Raises:
             StoreTimeout: reading their profiles takes longer than ``patience``, in seconds.
@@ -478,7 +491,7 @@ class Patient(Party):
     def _holder(self, grant: Grant, mask: int) -> Holder | None:
         address = checksum(grant.grantee)
         try:
-            public_key = self._ledger.profile(address).public_key
+            public_key = self._ledger.key_of(address)
         except ChainError:
             raise
         except MedRecError as error:
@@ -504,20 +517,32 @@ class Patient(Party):
 
         A new grantee is not among them: it has its keys from the grant's seal.
         """
+        suite = self._ledger.suite
         staying = {holder.address for holder in holders}
         built = new_keyring.build(
             self._place,
             consent.keyring_version,
             epochs=planned.epochs,
             readers=[reader for reader in planned.readers if reader.address in staying],
-            root_public_key=self._keys.public_key(self._place),
+            root_public_key=self._keys.public_key(suite, self._place),
             names=names,
-            inbox=Inbox(INBOX_NUMBER, self._keys.inbox_public_key(self._place, INBOX_NUMBER)),
+            inbox=Inbox(INBOX_NUMBER, self._keys.inbox_public_key(suite, self._place, INBOX_NUMBER)),
+            suite=suite,
         )
         for page in built.pages:
             self._ledger.put_block(page)
         self._ledger.put_block(built.block)
         return built
+
+
+def _check_no_downgrade(consent: Consent, suite: Suite) -> None:
+    """A deployment file that is out of date, or was edited, must not bring weaker keys back."""
+    for entry in consent.keyrings.entries[-1:]:
+        latest = consent.keyrings.read(entry).suite.number
+        if latest > suite.number:
+            raise SuiteDowngrade(
+                f"the patient's keys are of suite {latest}, and the deployment is said to seal by suite {suite.number}"
+            )
 
 
 def _starts_by(planned: Rotation, wanted: EpochId, now: int) -> bool:

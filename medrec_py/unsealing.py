@@ -17,7 +17,7 @@ from medrec_py.crypto.blocks import fetch_block
 from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.epochs import check_keys, walk_back
 from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys, KemSeed, Place, RootSecret
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import InInbox, KeysMissing, KeyUnavailable, WrongKey
 
 
@@ -56,13 +56,13 @@ class RootKeys:
     def __init__(self, root: RootSecret) -> None:
         self._root = root
 
-    def public_key(self, place: Place) -> bytes:
-        """The root public key of a patient, that keyrings are sealed to."""
-        return CURRENT.public_key(self._root.root_key(CURRENT.number, place))
+    def public_key(self, suite: Suite, place: Place) -> bytes:
+        """The root public key of a patient, that keyrings of a suite are sealed to."""
+        return suite.public_key(self._root.root_key(suite.number, place))
 
-    def inbox_public_key(self, place: Place, number: int) -> bytes:
-        """The public key of the inbox ``number``."""
-        return CURRENT.public_key(self._root.inbox_key(CURRENT.number, place, number))
+    def inbox_public_key(self, suite: Suite, place: Place, number: int) -> bytes:
+        """The public key of the inbox ``number`` in keyrings of a suite."""
+        return suite.public_key(self._root.inbox_key(suite.number, place, number))
 
     def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
         """As ``Unsealer``; the inbox opens too."""
@@ -192,7 +192,7 @@ class ReaderKeys:
 
     def _open_grant(self, consent: Consent, version: int, seal: bytes) -> grant_seal.GrantedKeys:
         block = fetch_block(consent.keyrings.fetch, seal)
-        for seed in self._seeds(CURRENT.number):
+        for seed in self._seeds(grant_seal.suite_of(block).number):
             try:
                 return grant_seal.open_seal(block, consent.place, self._account, version, seed)
             except WrongKey:

@@ -15,7 +15,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from medrec_py.crypto import cbor
 from medrec_py.crypto.attestation import Attestation
@@ -231,10 +231,9 @@ def build(
         raise InvalidInput(
             f"sealed content stands in the envelope if and only if it has at most {MAX_INLINE_SIZE} bytes"
         )
-    suites = _Suites(suite, content_suite)
-    sealed_key = suite.seal(public_key, _info(suites, place, to, record_id), data_key.expose())
+    sealed_key = suite.seal(public_key, _info(suite, content_suite, place, to, record_id), data_key.expose())
     commitment = data_key.commitment(content_suite.number, record_id)
-    header = _header(suites, record_id, to, sealed_key=sealed_key, commitment=commitment, body=body)
+    header = _header(suite, content_suite, record_id, to, sealed_key=sealed_key, commitment=commitment, body=body)
     meta = suite.encrypt(
         data_key.metadata_key(suite.number, record_id, sealed_key.enc),
         bytes(suite.nonce_size),
@@ -281,7 +280,7 @@ def open_data_key(envelope: UnverifiedEnvelope, place: Place, seed: KemSeed) -> 
             changed.
         ContentTampered: the envelope commits to another data key than it holds.
     """
-    info = _info(_suites(envelope), place, envelope.to, envelope.record_id)
+    info = _info(envelope.suite, envelope.content_suite, place, envelope.to, envelope.record_id)
     data_key = DataKey(envelope.suite.open(seed, info, envelope.sealed_key))
     _check_commitment(envelope, data_key)
     return data_key
@@ -356,33 +355,26 @@ def rewrap(record: VerifiedRecord, to: Destination, public_key: bytes, suite: Su
     )
 
 
-class _Suites(NamedTuple):
-    """Of an envelope: of what stands in it, and of its content."""
-
-    own: Suite
-    content: Suite
-
-    @property
-    def numbers(self) -> tuple[int, int]:
-        return self.own.number, self.content.number
-
-
-def _suites(envelope: UnverifiedEnvelope) -> _Suites:
-    return _Suites(envelope.suite, envelope.content_suite)
-
-
-def _info(suites: _Suites, place: Place, to: Destination, record_id: bytes) -> bytes:
-    return context(_RECORD, *suites.numbers, *place, int(to.kind), to.compartment, to.number, record_id)
+def _info(suite: Suite, content: Suite, place: Place, to: Destination, record_id: bytes) -> bytes:
+    numbers = suite.number, content.number
+    return context(_RECORD, *numbers, *place, int(to.kind), to.compartment, to.number, record_id)
 
 
 def _header(
-    suites: _Suites, record_id: bytes, to: Destination, *, sealed_key: Sealed, commitment: bytes, body: Body
+    suite: Suite,
+    content: Suite,
+    record_id: bytes,
+    to: Destination,
+    *,
+    sealed_key: Sealed,
+    commitment: bytes,
+    body: Body,
 ) -> dict[str, cbor.Value]:
     """The envelope's map without ``meta``: what the sealed metadata are bound to."""
     return {
         "v": VERSION,
-        "suite": suites.own.number,
-        "contentSuite": suites.content.number,
+        "suite": suite.number,
+        "contentSuite": content.number,
         "id": record_id,
         "to": [int(to.kind), to.compartment, to.number],
         "enc": sealed_key.enc,
@@ -425,7 +417,8 @@ def _check_commitment(envelope: UnverifiedEnvelope, data_key: DataKey) -> None:
 def _open_metadata(envelope: UnverifiedEnvelope, data_key: DataKey) -> Attestation:
     by = envelope.suite
     header = _header(
-        _suites(envelope),
+        by,
+        envelope.content_suite,
         envelope.record_id,
         envelope.to,
         sealed_key=envelope.sealed_key,

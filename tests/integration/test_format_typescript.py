@@ -66,7 +66,7 @@ def sealed_record(
 ) -> tuple[bytes, list[bytes], Entry, DataKey, bytes]:
     """A record by Python: its envelope, its chunks, its entry, its data key and its id."""
     data_key, record_id, salt = DataKey.generate(), secrets.token_bytes(16), secrets.token_bytes(32)
-    sealer = ContentSealer(content, data_key, record_id, salt)
+    sealer = ContentSealer(content, data_key, record_id, salt, SUITE)
     chunks = list(sealer)
     size = sum(map(len, chunks))
     body: Body = chunks[0] if size <= envelope.MAX_INLINE_SIZE else ContentFile(CID, size)
@@ -121,7 +121,7 @@ def test_typescript_opens_a_record_of_pythons(interop: Interop, size: int) -> No
     assert opened["title"] == "\ufeffBefund: 体温 37,2 °C"
     start = secrets.randbelow(size + 1)
     stop = start + secrets.randbelow(size - start + 1)
-    span = ContentReader(data_key, record_id, size).chunks_for(start, stop)
+    span = ContentReader(data_key, record_id, size, SUITE).chunks_for(start, stop)
     terms = {
         "dataKey": data_key.expose().hex(),
         "recordId": record_id.hex(),
@@ -227,6 +227,7 @@ class Compartments:
             root_public_key=SUITE.public_key(self.root),
             names=self.names,
             inbox=Inbox(3, SUITE.public_key(self.inbox)),
+            suite=SUITE,
         )
 
     def build_by(self, interop: Interop) -> new_keyring.NewKeyring:
@@ -315,7 +316,7 @@ def test_grants_open_both_ways(interop: Interop) -> None:
     terms: dict[str, Any] = {"place": PLACE_JSON, "grantee": CLINIC.address.hex(), "version": version}
     for keys in (there.published, there.held_by(1), {}):
         granted = GrantedKeys(keys, there.names)
-        block = grant_seal.build(PLACE, CLINIC.address, version, SUITE.public_key(seed), granted)
+        block = grant_seal.build(PLACE, CLINIC.address, version, SUITE.public_key(seed), granted, suite=SUITE)
         opened = interop.ask("openGrant", seed=seed.expose().hex(), block=block.hex(), **terms)
         assert opened == {"epochs": rows(keys), "names": {str(number): name for number, name in there.names.items()}}
         public_key = SUITE.public_key(seed).hex()
@@ -327,7 +328,9 @@ def test_profiles_are_verified_both_ways(interop: Interop) -> None:
     """Signed by a wallet that both sides ask."""
     public_key = SUITE.public_key(KemSeed.generate())
     said: dict[str, Any] = {"name": "Klinik Ü", "endpoints": ["https://a.example/", ""], "number": 9}
-    block = profile.build(CLINIC.sign_typed_data, PLACE, CLINIC.address, public_key=public_key, time=7, **said)
+    block = profile.build(
+        CLINIC.sign_typed_data, PLACE, CLINIC.address, public_key=public_key, time=7, suite=SUITE, **said
+    )
     terms = {"place": PLACE_JSON, "account": CLINIC.address.hex()}
     facts = said | {"publicKey": public_key.hex(), "time": "7"}
     assert interop.ask("openProfile", block=block.hex(), **terms) == facts
@@ -347,8 +350,10 @@ def documents() -> dict[str, dict[str, Any]]:
     made = there.build()
     reader, reader_seed = there.readers[1]
     granted = GrantedKeys(there.published, there.names)
-    grant = grant_seal.build(PLACE, CLINIC.address, 3, SUITE.public_key(seed), granted)
-    public = profile.build(CLINIC.sign_typed_data, PLACE, CLINIC.address, 0, SUITE.public_key(seed), time=1)
+    grant = grant_seal.build(PLACE, CLINIC.address, 3, SUITE.public_key(seed), granted, suite=SUITE)
+    public = profile.build(
+        CLINIC.sign_typed_data, PLACE, CLINIC.address, 0, SUITE.public_key(seed), time=1, suite=SUITE
+    )
     page = b"".join(number.to_bytes(8) + secrets.token_bytes(32) for number in (1 << 32, 2 << 32))
     pages = [[1 << 32, hashlib.sha256(page).digest()]]
     place = {"chain": PLACE.chain_id, "contract": PLACE.contract, "patient": PLACE.patient}

@@ -21,13 +21,15 @@ from medrec_py.crypto.envelope import Destination, Kind
 from medrec_py.crypto.epochs import seal_back
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, context
 from medrec_py.crypto.metadata import Metadata
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import by_number
 from medrec_py.crypto.typed_data import recover
 from medrec_py.errors import FormatError
 from tests.vectors import generate as base
 from tests.vectors.refusals import Inputs, changed, refusal
 
 FILE = base.HERE / "refusals.json"
+SUITE = by_number(1)
+PUBLIC_KEYS = [SUITE.public_key(seed) for seed in base.ONE.seeds]
 
 
 class Case(NamedTuple):
@@ -38,12 +40,13 @@ class Case(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Inputs that open, changes of them, and the names of those changes that a reader cannot see."""
+    """Inputs that open, changes of them, the names of changes that a reader cannot see, and the suite that it takes."""
 
     of: str
     inputs: Inputs
     cases: list[Case]
     unseen: frozenset[str] = frozenset()
+    suite: int = 1
 
 
 # --------------------------------------------------------------------------------------------------------------- edits
@@ -215,7 +218,7 @@ LOW_ORDER = (
 
 
 def public_keys() -> Group:
-    _, public_key = base.X_WING[0]
+    public_key = PUBLIC_KEYS[0]
     cases = [
         Case("a byte too short", {"publicKey": public_key[:-1]}),
         Case("a byte too long", {"publicKey": public_key + b"\0"}),
@@ -239,7 +242,7 @@ def seals() -> Group:
         Case("an encapsulation with a point of low order", {"enc": inputs["enc"][:1088] + bytes(32)}),
         Case("a ciphertext without its tag", {"ciphertext": inputs["ciphertext"][:-16]}),
         Case("no ciphertext", {"ciphertext": b""}),
-        Case("another key", {"seed": base.X_WING[1][0].expose()}),
+        Case("another key", {"seed": base.ONE.seeds[1].expose()}),
         Case("an unknown suite", {"suite": 99}),
     ]
     return Group("seal", inputs, cases)
@@ -355,7 +358,7 @@ def contents() -> Group:
 
 
 def _content_inputs(size: int) -> Inputs:
-    sealer = ContentSealer(base.some("content", size), base.DATA_KEY, base.RECORD_ID, base.LEAF_SALT)
+    sealer = ContentSealer(base.some("content", size), base.DATA_KEY, base.RECORD_ID, base.LEAF_SALT, base.SUITE)
     sizes = [len(chunk) for chunk in sealer]
     return {
         "dataKey": base.DATA_KEY.expose(),
@@ -403,11 +406,16 @@ def inclusions() -> Group:
 
 
 def envelopes() -> Group:
-    case = base.envelopes()["cases"][0]
-    block = case["block"]
-    inputs = {
+    inputs = _envelope_inputs(base.envelopes()["cases"][0])
+    block = inputs["block"]
+    cases = [*block_cases(block), *place_cases(), *_entry_cases(inputs), *_moved_envelopes(block)]
+    return Group("envelope", inputs, cases + _dishonest_envelopes())
+
+
+def _envelope_inputs(case: dict[str, Any]) -> Inputs:
+    return {
         "place": base.place(),
-        "block": block,
+        "block": case["block"],
         "seed": case["seed"],
         "pointer": None,
         "author": base.AUTHOR.address,
@@ -416,14 +424,12 @@ def envelopes() -> Group:
         "claim": case["claim"],
         "replaces": 3 << 32,
     }
-    cases = [*block_cases(block), *place_cases(), *_entry_cases(inputs), *_moved_envelopes(block)]
-    return Group("envelope", inputs, cases + _dishonest_envelopes())
 
 
 def _entry_cases(inputs: Inputs) -> list[Case]:
     other = base.some("another", 32)
     return [
-        Case("another key", {"seed": base.X_WING[1][0].expose()}),
+        Case("another key", {"seed": base.ONE.seeds[1].expose()}),
         Case("another pointer", {"pointer": other}),
         Case("another author", {"author": other[:20]}),
         Case("another principal", {"onBehalfOf": other[:20]}),
@@ -453,7 +459,7 @@ def _moved_envelopes(block: bytes) -> list[Case]:
 
 def _dishonest_envelopes() -> list[Case]:
     """Made by an author who has all keys of the record."""
-    inline = next(iter(ContentSealer(base.SMALL, base.DATA_KEY, base.RECORD_ID, base.LEAF_SALT)))
+    inline = next(iter(ContentSealer(base.SMALL, base.DATA_KEY, base.RECORD_ID, base.LEAF_SALT, base.SUITE)))
     honest = base.attestation(base.SMALL, "Small")
     other = replace(honest, leaf_salt=base.some("another"))
     longer = replace(honest, metadata=Metadata("Small", "application/fhir+json", 101, base.TIME - 3600))
@@ -478,7 +484,7 @@ def _sealed(attestation: Attestation, body: bytes, commits_to: DataKey = base.DA
     return envelope.build(
         base.PLACE,
         Destination(Kind.EPOCH, base.GENERAL, 3),
-        base.X_WING[0][1],
+        PUBLIC_KEYS[0],
         record_id=base.RECORD_ID,
         data_key=TwoKeys(base.DATA_KEY.expose()),
         body=body,
@@ -573,7 +579,7 @@ def _dishonest_keyrings(block: bytes) -> list[Case]:
     }
     cases = []
     for what, document in roots.items():
-        info = keyring.root_info(CURRENT, base.PLACE, 5)
+        info = keyring.root_info(SUITE, base.PLACE, 5)
         sealed = base.SUITE.seal(mine["root"][0], info, padding.pad(cbor.encode(document)))
         edited = mine | {"root": [mine["root"][0], sealed.enc, sealed.ciphertext]}
         cases.append(Case(what, {"block": splice(block, cbor.encode(edited))}))
@@ -581,10 +587,10 @@ def _dishonest_keyrings(block: bytes) -> list[Case]:
 
 
 def _dishonest_pages(block: bytes, mine: dict[str, Any], rows: list[list[bytes]]) -> list[Case]:
-    _, clinic_key = base.X_WING[1]
+    clinic_key = PUBLIC_KEYS[1]
     index = [address for address, _ in mine["holders"]].index(base.CLINIC.address)
     seals = cbor.decode(base.keyrings()["pages"][0])
-    info = keyring.reader_info(CURRENT, base.PLACE, 5, base.CLINIC.address)
+    info = keyring.reader_info(SUITE, base.PLACE, 5, base.CLINIC.address)
     padded = {
         "a reader's seal with the epochs changed over": padding.pad(cbor.encode(rows[::-1])),
         "a reader's seal with an epoch too few": padding.pad(cbor.encode(rows[:1])),
@@ -621,7 +627,7 @@ def back_links() -> Group:
 
 def _link(number: int, keys: dict[int, EpochKeys], to: int, holds: int = 0) -> list[Any]:
     epoch = EpochId(base.GENERAL, number)
-    return [to, seal_back(CURRENT, base.PLACE, epoch, keys[number], number=to, earlier=keys[holds or to])]
+    return [to, seal_back(SUITE, base.PLACE, epoch, keys[number], number=to, earlier=keys[holds or to])]
 
 
 def _back_link_cases(epochs: list[Any], keys: dict[int, EpochKeys]) -> list[Case]:
@@ -652,13 +658,13 @@ def grants() -> Group:
     cases += [
         Case("another grantee", {"grantee": base.AUTHOR.address}),
         Case("another version", {"version": 10}),
-        Case("another key", {"seed": base.X_WING[0][0].expose()}),
+        Case("another key", {"seed": base.ONE.seeds[0].expose()}),
     ]
     return Group("grantSeal", inputs, cases)
 
 
 def _dishonest_grants(block: bytes) -> list[Case]:
-    _, public_key = base.X_WING[1]
+    public_key = PUBLIC_KEYS[1]
     first, second = base.key_row(base.G2), [*base.key_row(base.P1)[:3], None]
     info = context("medrec/1/grant", 1, *base.PLACE, base.CLINIC.address, 9)
     documents = {
@@ -750,6 +756,80 @@ def _manifest_cases(rows: list[bytes]) -> list[Case]:
     return cases + [Case(what, {"block": _manifest(pages, edit)}) for what, edit in edits_of_the_block.items()]
 
 
+# ------------------------------------------------------------------------------------------------------------- suite 2
+
+
+def public_keys_2() -> Group:
+    public_key = base.TWO.suite.public_key(base.TWO.seeds[0])
+    mlkem, point = public_key[:1568], public_key[1568:]
+    parity = 2 | point[-1] & 1
+    cases = {
+        "a byte too short": public_key[:-1],
+        "a byte too long": public_key + b"\0",
+        "of suite 1": PUBLIC_KEYS[0],
+        "a coefficient of ML-KEM that is not reduced": b"\xff\xff" + public_key[2:],
+        "a point beside the curve": mlkem + flip(point, -1),
+        "a compressed point": mlkem + bytes([parity]) + point[1:49],
+        "a compressed point, filled up": mlkem + bytes([parity]) + point[1:49] + bytes(48),
+        "a point in its hybrid form": mlkem + bytes([parity | 4]) + point[1:],
+        "the point at infinity": mlkem + bytes(97),
+        "a coordinate that is not reduced": mlkem + b"\x04" + b"\xff" * 48 + point[49:],
+    }
+    changes = [Case(what, {"publicKey": octets}) for what, octets in cases.items()]
+    return Group("publicKey", {"suite": 2, "publicKey": public_key}, changes, suite=2)
+
+
+def seals_2() -> Group:
+    made = base.suite(base.TWO)
+    inputs = {"suite": 2} | {name: made[name] for name in ("seed", "info", "enc", "ciphertext")}
+    cases = [
+        Case(f"one bit of {name}", {name: splice(inputs[name], flip(inputs[name], at))})
+        for name, at in (("info", 0), ("enc", 0), ("enc", 1567), ("enc", 1568), ("enc", -1), ("ciphertext", 0))
+    ]
+    cases += [
+        Case("passed off as of suite 1", {"suite": 1}),
+        Case("an encapsulation that is too short", {"enc": inputs["enc"][:-1]}),
+        Case("an encapsulation with the point at infinity", {"enc": inputs["enc"][:1568] + bytes(97)}),
+        Case("another key", {"seed": base.TWO.seeds[1].expose()}),
+    ]
+    return Group("seal", inputs, cases, suite=2)
+
+
+def envelopes_2() -> Group:
+    """By suite 2 around content of suite 1."""
+    inputs = _envelope_inputs(base.mixed_envelopes()["cases"][1])
+    mine = cbor.decode(inputs["block"])
+    labels = {"suite 1": (1, 1), "content of suite 2": (2, 2), "suite 1 around content of suite 2": (1, 2)}
+    cases = [
+        Case(what, {"block": splice(inputs["block"], cbor.encode(mine | {"suite": own, "contentSuite": content}))})
+        for what, (own, content) in labels.items()
+    ]
+    other = cbor.decode(base.envelopes()["cases"][1]["block"])
+    cases.append(Case("the envelope of suite 1 around the same content", {"block": cbor.encode(other)}))
+    return Group("envelope", inputs, [*block_cases(inputs["block"]), *cases, *_entry_cases(inputs)], suite=2)
+
+
+def public_blocks_2() -> list[Group]:
+    """A keyring, a grant's seal and a profile, each passed off as of suite 1."""
+    made, reader = base.keyrings(base.TWO), base.keyrings(base.TWO)["readers"][0]
+    granted, public = base.grant(base.TWO), base.profiles(base.TWO)
+    inputs: dict[str, Inputs] = {
+        "keyring": {
+            **{name: made[name] for name in ("place", "version", "compartments", "block", "pages", "rootSeed")},
+            "reader": reader["address"],
+            "seed": reader["seed"],
+        },
+        "grantSeal": {name: granted[name] for name in ("place", "grantee", "version", "seed", "block")},
+        "profile": {name: public[name] for name in ("place", "account", "block")},
+    }
+    return [Group(of, given, _relabelled(given["block"]), suite=2) for of, given in inputs.items()]
+
+
+def _relabelled(block: bytes) -> list[Case]:
+    edited = cbor.encode(cbor.decode(block) | {"suite": 1})
+    return [Case("passed off as of suite 1", {"block": splice(block, edited)}), *block_cases(block)[:1]]
+
+
 # ---------------------------------------------------------------------------------------------------------------- file
 
 GROUPS = (
@@ -768,12 +848,16 @@ GROUPS = (
     grants,
     profiles,
     manifests,
+    public_keys_2,
+    seals_2,
+    envelopes_2,
 )
 
 
 def document() -> Inputs:
     """What stands in the file."""
-    return {"groups": [_group(make()) for make in GROUPS]}
+    groups = [make() for make in GROUPS] + public_blocks_2()
+    return {"groups": [_group(group) for group in groups]}
 
 
 def _group(group: Group) -> Inputs:
@@ -788,7 +872,7 @@ def _group(group: Group) -> Inputs:
     unseen = {case["what"] for case in cases if case["refusal"] is None}
     if unseen != group.unseen:
         raise AssertionError(f"{group.of}: accepted {unseen}, and should accept {set(group.unseen)}")
-    return {"of": group.of, "inputs": inputs, "cases": cases}
+    return {"of": group.of, "suite": group.suite, "inputs": inputs, "cases": cases}
 
 
 def render() -> str:

@@ -80,7 +80,7 @@ def _attestation(i: Inputs) -> None:
 def _content(i: Inputs) -> None:
     """The content is the first `size` bytes of SHAKE256("content"); `order` names the chunks that are presented."""
     data_key, record_id, salt = (bytes.fromhex(i[name]) for name in ("dataKey", "recordId", "leafSalt"))
-    sealer = ContentSealer(some("content", i["size"]), DataKey(data_key), record_id, salt)
+    sealer = ContentSealer(some("content", i["size"]), DataKey(data_key), record_id, salt, by_number(1))
     chunks = list(sealer)
     presented = b"".join(chunks[number] for number in i["order"])
     presented = presented[: len(presented) - i["cut"]] + bytes(i["added"])

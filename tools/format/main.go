@@ -34,6 +34,7 @@ var checks = []struct {
 	{"profile.json", checkProfile},
 	{"manifest.json", checkManifest},
 	{"head.json", checkHeads},
+	{"suite_2.json", checkSuite2},
 	{"refusals.json", checkRefusals},
 }
 

@@ -21,6 +21,7 @@ type suite struct {
 
 var suites = map[uint64]*suite{
 	1: {1, hpke.MLKEM768X25519(), hpke.HKDFSHA256(), 1216, 1120},
+	2: {2, hpke.MLKEM1024P384(), hpke.HKDFSHA384(), 1665, 1665},
 }
 
 func suiteOf(number uint64) (*suite, error) {

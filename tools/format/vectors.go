@@ -50,12 +50,18 @@ func checkKeys(r *report) {
 	r.same(metadataKey(v.DataKey, 1, v.RecordID, v.Enc), v.MetadataKey, "metadata key")
 }
 
+type sealedVector struct{ Seed, PublicKey, Info, Text, Enc, Ciphertext octets }
+
 func checkSuite(r *report) {
-	var v struct{ Seed, PublicKey, Info, Text, Enc, Ciphertext octets }
+	var v sealedVector
 	r.load(&v)
-	r.same(suites[1].publicKey(v.Seed), v.PublicKey, "public key")
-	r.opened(suites[1].checkPublicKey(v.PublicKey), "public key")
-	text, err := suites[1].open(v.Seed, v.Info, v.Enc, v.Ciphertext)
+	r.sealed(v, suites[1])
+}
+
+func (r *report) sealed(v sealedVector, by *suite) {
+	r.same(by.publicKey(v.Seed), v.PublicKey, "public key")
+	r.opened(by.checkPublicKey(v.PublicKey), "public key")
+	text, err := by.open(v.Seed, v.Info, v.Enc, v.Ciphertext)
 	r.opened(err, "sealed")
 	r.same(text, v.Text, "text")
 }
@@ -156,18 +162,24 @@ func checkStatement(r *report) {
 	r.opened(a.verify(p, recordID), "attestation")
 }
 
-func checkEnvelopes(r *report) {
-	var v struct {
-		Place                       placeJSON
-		DataKey, Author, OnBehalfOf octets
-		Replaces                    number
-		Cases                       []struct {
-			To                                   [3]uint64
-			Seed, Block, Pointer, Claim, Content octets
-			Title                                string
-		}
+type envelopeVectors struct {
+	Place                                 placeJSON
+	DataKey, RecordID, Author, OnBehalfOf octets
+	Replaces                              number
+	Cases                                 []struct {
+		To                                   [3]uint64
+		Seed, Block, Pointer, Claim, Content octets
+		Title                                string
 	}
+}
+
+func checkEnvelopes(r *report) {
+	var v envelopeVectors
 	r.load(&v)
+	r.envelopes(v)
+}
+
+func (r *report) envelopes(v envelopeVectors) {
 	for _, c := range v.Cases {
 		e, err := parseEnvelope(c.Block)
 		if !r.opened(err, "envelope") {
@@ -191,21 +203,27 @@ func checkEnvelopes(r *report) {
 	}
 }
 
-func checkKeyring(r *report) {
-	var v struct {
-		Place                     placeJSON
-		Version, Compartments     number
-		Block, RootSeed, BackLink octets
-		Pages                     []octets
-		Readers                   []struct {
-			Address, Seed octets
-			Epochs        [][2]uint64
-			History       bool
-		}
-		Keys  []keysJSON
-		Names map[uint64]string
+type keyringVector struct {
+	Place                     placeJSON
+	Version, Compartments     number
+	Block, RootSeed, BackLink octets
+	Pages                     []octets
+	Readers                   []struct {
+		Address, Seed octets
+		Epochs        [][2]uint64
+		History       bool
 	}
+	Keys  []keysJSON
+	Names map[uint64]string
+}
+
+func checkKeyring(r *report) {
+	var v keyringVector
 	r.load(&v)
+	r.keyring(v)
+}
+
+func (r *report) keyring(v keyringVector) {
 	k, err := parseKeyring(v.Block, v.Place.place(), uint64(v.Version), uint64(v.Compartments))
 	if !r.opened(err, "keyring") {
 		return
@@ -245,27 +263,39 @@ func checkBackLinks(r *report) {
 	r.fact(allEqual(found, v.Keys[1:]), "keys on the way back")
 }
 
+type grantVector struct {
+	Place                placeJSON
+	Grantee, Seed, Block octets
+	Version              number
+	Epochs               []keysJSON
+	Names                map[uint64]string
+}
+
 func checkGrantSeal(r *report) {
-	var v struct {
-		Place                placeJSON
-		Grantee, Seed, Block octets
-		Version              number
-		Epochs               []keysJSON
-		Names                map[uint64]string
-	}
+	var v grantVector
 	r.load(&v)
+	r.grantSeal(v)
+}
+
+func (r *report) grantSeal(v grantVector) {
 	found, names, err := openGrantSeal(v.Block, v.Place.place(), v.Grantee, uint64(v.Version), v.Seed)
 	r.opened(err, "grant's seal")
 	r.fact(allEqual(found, v.Epochs), "keys granted")
 	r.fact(maps.Equal(names, v.Names), "names: %v", names)
 }
 
+type profileVector struct {
+	Place                  placeJSON
+	Account, Block, Digest octets
+}
+
 func checkProfile(r *report) {
-	var v struct {
-		Place                  placeJSON
-		Account, Block, Digest octets
-	}
+	var v profileVector
 	r.load(&v)
+	r.profile(v)
+}
+
+func (r *report) profile(v profileVector) {
 	content, err := verifyProfile(v.Block, v.Place.place(), v.Account)
 	r.opened(err, "profile")
 	r.same(profileDigest(content, v.Place.place(), v.Account), v.Digest, "digest")
@@ -308,4 +338,26 @@ func checkHeads(r *report) {
 			r.same(next, e.Word, "word")
 		}
 	}
+}
+
+func checkSuite2(r *report) {
+	var v struct {
+		RootKey, RootPublicKey, ContentKey, Commitment octets
+		Sealed                                         sealedVector
+		Envelope                                       envelopeVectors
+		Keyring                                        keyringVector
+		GrantSeal                                      grantVector
+		Profile                                        profileVector
+	}
+	r.load(&v)
+	seed, data, recordID := some("bip-39 seed", 64), v.Envelope.DataKey, v.Envelope.RecordID
+	r.same(rootKey(rootSecret(seed), 2, v.Envelope.Place.place()), v.RootKey, "root key")
+	r.same(suites[2].publicKey(v.RootKey), v.RootPublicKey, "root public key")
+	r.same(contentKey(data, 2, recordID), v.ContentKey, "content key")
+	r.same(commitmentOf(data, 2, recordID), v.Commitment, "commitment")
+	r.sealed(v.Sealed, suites[2])
+	r.envelopes(v.Envelope)
+	r.keyring(v.Keyring)
+	r.grantSeal(v.GrantSeal)
+	r.profile(v.Profile)
 }

@@ -199,9 +199,12 @@ class XWingAes256(_Hybrid[hpke.MLKEM768X25519PrivateKey, hpke.MLKEM768X25519Publ
 
     def _expand(self, seed: KemSeed) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         """The two private keys of a seed (draft-connolly-cfrg-xwing-kem, expandDecapsulationKey)."""
-        expanded = hashlib.shake_256(seed.expose()).digest(_MLKEM_SEED_SIZE + 32)
-        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_SIZE])
-        return mlkem, X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_SIZE:])
+        if self.number not in seed.expanded:
+            octets = hashlib.shake_256(seed.expose()).digest(_MLKEM_SEED_SIZE + 32)
+            mlkem = MLKEM768PrivateKey.from_seed_bytes(octets[:_MLKEM_SEED_SIZE])
+            seed.expanded[self.number] = mlkem, X25519PrivateKey.from_private_bytes(octets[_MLKEM_SEED_SIZE:])
+        keys: tuple[MLKEM768PrivateKey, X25519PrivateKey] = seed.expanded[self.number]
+        return keys
 
     def _parse(self, public_key: bytes) -> hpke.MLKEM768X25519PublicKey:
         """OpenSSL makes the modulus check of FIPS 203 §7.2."""
@@ -243,9 +246,13 @@ class MLKEM1024P384Aes256(_Hybrid[hpke.MLKEM1024P384PrivateKey, hpke.MLKEM1024P3
         The draft refuses a scalar that is zero or not below the order, and so does the library, with ``ValueError``:
         one seed in 2^194 has such a scalar.
         """
-        expanded = hashlib.shake_256(seed.expose()).digest(_MLKEM_SEED_SIZE + self._SCALAR_SIZE)
-        mlkem = MLKEM1024PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_SIZE])
-        return mlkem, ec.derive_private_key(int.from_bytes(expanded[_MLKEM_SEED_SIZE:]), ec.SECP384R1())
+        if self.number not in seed.expanded:
+            octets = hashlib.shake_256(seed.expose()).digest(_MLKEM_SEED_SIZE + self._SCALAR_SIZE)
+            mlkem = MLKEM1024PrivateKey.from_seed_bytes(octets[:_MLKEM_SEED_SIZE])
+            scalar = int.from_bytes(octets[_MLKEM_SEED_SIZE:])
+            seed.expanded[self.number] = mlkem, ec.derive_private_key(scalar, ec.SECP384R1())
+        keys: tuple[MLKEM1024PrivateKey, ec.EllipticCurvePrivateKey] = seed.expanded[self.number]
+        return keys
 
     def _parse(self, public_key: bytes) -> hpke.MLKEM1024P384PublicKey:
         """OpenSSL makes the modulus check of FIPS 203 §7.2 and finds what is no point of the curve.

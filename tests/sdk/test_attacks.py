@@ -240,7 +240,7 @@ def test_many_readers_of_many_compartments_fit_into_a_keyring(people: People) ->
     """However many permissions end at times of their own, all compartments are rotated in one keyring of one block."""
     consent = people.alice._ledger.consent(people.alice.id)
     suite = people.alice._ledger.suite
-    root = people.alice._keys.public_key(suite, people.alice._place)
+    root = people.alice._keys.public_key(people.alice._place, suite)
     holders = [Holder(secrets.token_bytes(20), root, (1 << 64) - 1, False, 10**10 + n) for n in range(40)]
     every = Keyrings(consent.place, [], consent.keyrings.fetch, {})
     planned = plan(every, lambda epoch: EpochKeys.generate(), holders, now=1, begin=1, rotate=(1 << 64) - 1, schedule=0)

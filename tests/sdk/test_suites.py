@@ -16,7 +16,8 @@ from medrec_py.crypto import grant_seal
 from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.suites import by_number
 from medrec_py.errors import InvalidInput, KeysMissing, ProfileOutdated, SuiteDowngrade, UnknownSuite
-from medrec_py.patient import KeysNotRotated, KeysNotSealed
+from medrec_py.keyring_maker import KeysNotSealed
+from medrec_py.patient import KeysNotRotated
 from tests.sdk.people import MONTH, People, meet
 
 LARGE = bytes(50_000)
@@ -281,3 +282,71 @@ def test_keys_never_go_back_to_an_earlier_suite(migration: Migration) -> None:
     assert keyring_suites(people) == [1, 1, 1, 2]
     people.alice.rotate()
     assert keyring_suites(people) == [1, 1, 1, 2, 2]
+
+
+# --- old records ----------------------------------------------------------------------------------------------------
+
+
+def append_large(people: People) -> medrec.Appended:
+    return people.alice.append(LARGE, compartment="general", title="large")
+
+
+def test_sealing_old_records_anew_brings_their_content_to_the_new_suite(migration: Migration) -> None:
+    """New data keys, epochs and content, all by the deployment's suite; where content stands outside, too."""
+    people, large = migration.after, append_large(migration.before)
+    for reader in (people.hospital, migration.clinic):
+        reader.publish_profile()
+    people.alice.reseal()
+    records = {b"old": migration.old, b"waiting": migration.waiting, LARGE: large}
+    assert {suites_of(people, record.number) for record in records.values()} == {(2, 2)}
+    for content, record in records.items():
+        assert people.alice.read(record).read() == content
+        assert people.chart().read(record).read() == content
+
+
+def test_content_that_was_sealed_before_the_move_is_published_under_its_own_suite(
+    migration: Migration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where sealing anew is interrupted and goes on after the move, the journal tells by which suite it was sealed."""
+    people, large, journal = migration.after, append_large(migration.before), tmp_path / "journal"
+    with monkeypatch.context() as patch:
+        patch.setattr(migration.before.alice._ledger, "send", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            migration.before.alice.reseal(large.number, journal=journal)
+    assert '"suite": 1' in journal.read_text()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KeysNotSealed)
+        people.alice.reseal(large.number, journal=journal)
+    assert suites_of(people, large.number) == (2, 1)
+    assert people.alice.read(large).read() == LARGE
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_old_deployment_file_seals_no_old_record_anew(migration: Migration) -> None:
+    """Nor does it keep the patient's keys from being what they are: nothing changes."""
+    people = migration.after
+    migration.clinic.publish_profile()
+    rotate_without(people, people.hospital)
+    before = len(people.alice.chart().entries())
+    with pytest.raises(SuiteDowngrade):
+        migration.before.alice.reseal()
+    assert len(people.alice.chart().entries()) == before
+
+
+def test_a_new_root_secret_reaches_back_to_the_old_suite(migration: Migration) -> None:
+    """Changed after the move: what the inbox held gets envelopes of the new suite, and all of it opens."""
+    people, old = migration.after, append_large(migration.before)
+    for reader in (people.hospital, migration.clinic):
+        reader.publish_profile()
+    wallet = medrec.Wallet.create()
+    people.net.chain.fund(wallet.address)  # type: ignore[attr-defined]
+    people.alice.change_root(wallet=wallet)
+    new = people.alice.append(b"new", compartment="general", title="new")
+    for content, record in {LARGE: old, b"waiting": migration.waiting, b"old": migration.old, b"new": new}.items():
+        assert people.alice.read(record).read() == content
+    assert suites_of(people, migration.waiting.number) == (2, 1)
+    assert suites_of(people, new.number) == (2, 2)
+    assert keyring_suites(people)[-1] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -93,6 +95,21 @@ def test_a_seed_gives_the_public_key_of_x_wing(vector: dict[str, str]) -> None:
     seed, public_key = unhex(vector, "sk", "pk")
     assert SUITE.public_key(KemSeed(seed)) == public_key
     SUITE.check_public_key(public_key)
+
+
+@each_suite
+def test_a_seed_that_was_used_is_the_same_seed(case: Case) -> None:
+    """What a suite leaves with a seed shows nowhere: equal, copied and sent to another process as its bytes are."""
+    used, fresh = KemSeed(some("seed")), KemSeed(some("seed"))
+    public_key = case.suite.public_key(used)
+    assert case.suite.public_key(used) == public_key
+    assert set(used.expanded) == {case.suite.number}
+    assert used == fresh
+    assert repr(used) == repr(fresh)
+    for again in (copy.copy(used), copy.deepcopy(used), pickle.loads(pickle.dumps(used))):  # noqa: S301 - our own
+        assert again == used
+        assert not again.expanded
+        assert case.suite.public_key(again) == public_key
 
 
 @pytest.mark.parametrize("vector", X_WING, ids=range(len(X_WING)))

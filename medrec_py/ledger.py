@@ -19,16 +19,17 @@ from medrec_py.chain.events import (
     RecordsAppended,
     RecordsErased,
     RecordsMoved,
+    WalletChanged,
 )
 from medrec_py.chain.logs import fetch_logs
-from medrec_py.chain.transactions import Call, Receipt
+from medrec_py.chain.transactions import Call, Receipt, transfer_all
 from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.crypto.suites import by_number
-from medrec_py.errors import HistoryMismatch, ProfileNotFound, ProfileOutdated, StorageError
+from medrec_py.errors import HistoryMismatch, InvalidInput, ProfileNotFound, ProfileOutdated, StorageError
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
@@ -94,6 +95,13 @@ class Ledger:
             observer(receipt)
         return receipt
 
+    def transfer_all(self, wallet: Signer, to: str) -> None:
+        """Send everything that a wallet has to another account, less the fee. Raises as ``send``."""
+        receipt = transfer_all(self.chain, wallet, to)
+        if receipt is not None:
+            for observer in self._observers:
+                observer(receipt)
+
     def observe(self, observer: Callable[[Receipt], None]) -> None:
         """Show every receipt to ``observer`` as well."""
         self._observers.append(observer)
@@ -137,6 +145,27 @@ class Ledger:
             except HistoryMismatch:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._extended(patient, None)
+
+    def patient_controlled_by(self, wallet: str) -> str:
+        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+
+        A wallet that controls none may be about to register its own.
+
+        Raises:
+            InvalidInput: it controls several.
+        """
+        own = self.contract.patient_of(wallet)
+        if own.wallet == wallet:
+            return wallet
+        handed = {
+            str(logged.event.patient)
+            for logged in fetch_logs(self.contract, (WalletChanged,), wallet=wallet, from_block=self._first_block)
+            if isinstance(logged.event, WalletChanged)
+        }
+        controlled = sorted(id_ for id_ in handed if self.contract.patient_of(id_).wallet == wallet)
+        if len(controlled) > 1:
+            raise InvalidInput(f"{wallet} decides for several patients, say for which: {', '.join(controlled)}")
+        return controlled[0] if controlled else wallet
 
     def decisions(self, patient: str) -> Sequence[Logged[Event]]:
         """The events of a patient's keyrings and permissions, in order, held against the contract's keyring version.

@@ -74,17 +74,21 @@ class Network:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
-    def patient(self, wallet: Signer, root: RootSecret | None = None) -> Patient:
+    def patient(self, wallet: Signer, root: RootSecret | None = None, *, patient: Account | None = None) -> Patient:
         """A patient, registered or about to be.
 
         Args:
             wallet: Decides for the patient.
             root: Opens everything of the patient's; the wallet's own if it was made from a phrase.
+            patient: The patient id, if the wallet controls several. Otherwise it is found: the wallet's own address, or
+                the id that was handed to it.
 
         Raises:
             RootSecretMissing: neither is there.
+            InvalidInput: the wallet controls several patient ids: say which.
         """
-        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root))
+        found = self._ledger.patient_controlled_by(wallet.address) if patient is None else address_of(patient)
+        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root), found)
 
     def organisation(
         self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
@@ -154,6 +158,19 @@ class Network:
             keys: Open data keys for the principal.
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
+
+    def patient_id(self, wallet: Account) -> str:
+        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+
+        Raises:
+            InvalidInput: it decides for several.
+        """
+        return self._ledger.patient_controlled_by(address_of(wallet))
+
+    def controls(self, wallet: Account) -> bool:
+        """Whether a wallet decides for a patient who is registered."""
+        address = address_of(wallet)
+        return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
 
     # --- what is known of others ------------------------------------------------------------------------------------
 

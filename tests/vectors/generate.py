@@ -19,6 +19,7 @@ from medrec_py.crypto.attestation import Attestation, attest
 from medrec_py.crypto.content import CHUNK_SIZE, ContentReader, ContentSealer, sealed_size
 from medrec_py.crypto.envelope import Body, ContentFile, Destination, Kind
 from medrec_py.crypto.epochs import keys_row, seal_back
+from medrec_py.crypto.erasure import ErasureBuilder
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, HistoryKey, KemSeed, Place, RootSecret
@@ -400,6 +401,13 @@ def manifests() -> dict[str, Any]:
     return {"place": place(), "block": builder.block, "pages": pages, "rows": [list(row) for row in rows]}
 
 
+def erasures() -> dict[str, Any]:
+    entries = [1, 3, 300, 2**32 - 1]
+    builder = ErasureBuilder(PLACE, entries)
+    pages = list(builder)
+    return {"place": place(), "block": builder.block, "pages": pages, "entries": entries}
+
+
 def suite_2() -> dict[str, Any]:
     """What differs by suite 2. A root of content, a manifest and a head do not."""
     root = RootSecret.from_bip39_seed(some("bip-39 seed", 64))
@@ -429,6 +437,7 @@ FILES = {
     "grant_seal.json": grant,
     "profile.json": profiles,
     "manifest.json": manifests,
+    "erasure.json": erasures,
     "suite_2.json": suite_2,
 }
 

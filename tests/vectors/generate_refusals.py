@@ -756,6 +756,24 @@ def _manifest_cases(rows: list[bytes]) -> list[Case]:
     return cases + [Case(what, {"block": _manifest(pages, edit)}) for what, edit in edits_of_the_block.items()]
 
 
+def erasures() -> Group:
+    made = base.erasures()
+    block, page = made["block"], made["pages"][0]
+    cases = [*block_cases(block), *place_cases()]
+    layouts = {
+        "entries in another order": page[8:16] + page[:8] + page[16:],
+        "an entry twice": page[:8] + page,
+        "a page that is cut off": page[:-1],
+        "an entry left out": page[:-8],
+    }
+    for what, octets in layouts.items():
+        edited = cbor.decode(block) | {"erased": [[int.from_bytes(octets[:8]), hashlib.sha256(octets).digest()]]}
+        cases.append(Case(what, {"block": splice(block, cbor.encode(edited)), "pages": [octets]}))
+    manifest = base.manifests()
+    cases.append(Case("a manifest of moved records", {"block": manifest["block"], "pages": manifest["pages"]}))
+    return Group("erasure", {name: made[name] for name in ("place", "block", "pages")}, cases)
+
+
 # ------------------------------------------------------------------------------------------------------------- suite 2
 
 
@@ -848,6 +866,7 @@ GROUPS = (
     grants,
     profiles,
     manifests,
+    erasures,
     public_keys_2,
     seals_2,
     envelopes_2,

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from medrec_py.crypto import cbor, envelope, grant_seal, keyring, manifest, padding, profile
+from medrec_py.crypto import cbor, envelope, erasure, grant_seal, keyring, manifest, padding, profile
 from medrec_py.crypto.attestation import Attestation
 from medrec_py.crypto.blocks import fetch_block
 from medrec_py.crypto.content import ContentReader, ContentSealer
@@ -146,6 +146,10 @@ def _manifest(i: Inputs) -> None:
     list(manifest.parse(bytes.fromhex(i["block"]), place_of(i["place"])).rows(_sealed_by(i["pages"])))
 
 
+def _erasure(i: Inputs) -> None:
+    list(erasure.parse(bytes.fromhex(i["block"]), place_of(i["place"])).entries(_sealed_by(i["pages"])))
+
+
 READ: dict[str, Callable[[Inputs], None]] = {
     "cbor": _cbor,
     "block": _block,
@@ -162,6 +166,7 @@ READ: dict[str, Callable[[Inputs], None]] = {
     "grantSeal": _grant_seal,
     "profile": _profile,
     "manifest": _manifest,
+    "erasure": _erasure,
 }
 
 

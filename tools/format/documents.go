@@ -5,9 +5,15 @@ import (
 	"encoding/binary"
 )
 
-const (
-	rowSize = 40
-	maxRows = maxBlock / rowSize
+// A rowFormat is a kind of root block with rows: the key that holds its pages, and the bytes of a row.
+type rowFormat struct {
+	pages   string
+	rowSize int
+}
+
+var (
+	moved  = rowFormat{"pages", 40}
+	erased = rowFormat{"erased", 8}
 )
 
 // openGrantSeal opens the seal that came with a grant (§7).
@@ -80,24 +86,24 @@ func profileDigest(content map[any]any, at place, account []byte) []byte {
 	return typedDigest(at, "Profile", members, right(account), hash(encode(content)))
 }
 
-// A row says where a record's envelope is now.
+// A row names a record, and says where its envelope is now if that is what the rows are about.
 type row struct {
 	entry, leaf uint32
 	pointer     []byte
 }
 
-// readManifest gives all rows of a manifest of moved records (§9).
-func readManifest(block []byte, at place, get fetch) ([]row, error) {
-	f := open(block, "the manifest", "v", "chain", "contract", "patient", "count", "pages")
+// readRows gives all rows of a manifest of moved records, or of a list of erased ones (§9).
+func readRows(form rowFormat, block []byte, at place, get fetch) ([]row, error) {
+	f := open(block, "the rows", "v", "chain", "contract", "patient", "count", form.pages)
 	f.version()
 	f.check(f.place().equal(at), integrityError, "made for another chain, contract or patient")
 	count, pages := f.uint(f.items["count"], 0, maxUint), []page{}
-	for _, item := range f.array(f.items["pages"], -1) {
+	for _, item := range f.array(f.items[form.pages], -1) {
 		pair := f.array(item, 2)
 		pages = append(pages, page{f.uint(pair[0], 0, maxUint), f.octets(pair[1], 32)})
 	}
 	ordered := ascends(pages, func(one, other page) bool { return one.first < other.first })
-	fits := uint64(len(pages)) <= count && count <= uint64(len(pages)*maxRows)
+	fits := uint64(len(pages)) <= count && count <= uint64(len(pages)*(maxBlock/form.rowSize))
 	f.check(ordered && fits, formatError, "pages out of order, or too few or many for the rows")
 	if f.err != nil {
 		return nil, f.err
@@ -108,7 +114,7 @@ func readManifest(block []byte, at place, get fetch) ([]row, error) {
 		if index+1 < len(pages) {
 			behind = pages[index+1].first
 		}
-		more, err := readPage(at, behind, index+1 == len(pages), get)
+		more, err := form.readPage(at, behind, index+1 == len(pages), get)
 		if err != nil {
 			return nil, err
 		}
@@ -120,20 +126,20 @@ func readManifest(block []byte, at place, get fetch) ([]row, error) {
 	return rows, nil
 }
 
-func readPage(at page, behind uint64, last bool, get fetch) ([]row, error) {
+func (form rowFormat) readPage(at page, behind uint64, last bool, get fetch) ([]row, error) {
 	block, err := fetchBlock(get, at.pointer)
 	if err != nil {
 		return nil, err
 	}
-	if len(block) == 0 || len(block)%rowSize != 0 {
+	if len(block) == 0 || len(block)%form.rowSize != 0 {
 		return nil, refuse(formatError, "a page is cut off")
 	}
 	var rows []row
 	var numbers []uint64
-	for ; len(block) > 0; block = block[rowSize:] {
+	for ; len(block) > 0; block = block[form.rowSize:] {
 		numbers = append(numbers, binary.BigEndian.Uint64(block))
 		entry, leaf := binary.BigEndian.Uint32(block), binary.BigEndian.Uint32(block[4:])
-		rows = append(rows, row{entry, leaf, block[8:rowSize]})
+		rows = append(rows, row{entry, leaf, block[8:form.rowSize]})
 	}
 	ordered := ascends(numbers, func(one, other uint64) bool { return one < other })
 	if numbers[0] != at.first || !ordered || (!last && numbers[len(numbers)-1] >= behind) {

@@ -33,6 +33,7 @@ var checks = []struct {
 	{"grant_seal.json", checkGrantSeal},
 	{"profile.json", checkProfile},
 	{"manifest.json", checkManifest},
+	{"erasure.json", checkErasure},
 	{"head.json", checkHeads},
 	{"suite_2.json", checkSuite2},
 	{"refusals.json", checkRefusals},

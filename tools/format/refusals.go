@@ -26,7 +26,8 @@ var readings = map[string]func(inputs) error{
 	"backLinks":   reading(readBackLinks),
 	"grantSeal":   reading(readGrantSeal),
 	"profile":     reading(readProfile),
-	"manifest":    reading(readManifestOf),
+	"manifest":    reading(func(i rowsInputs) error { return i.read(moved) }),
+	"erasure":     reading(func(i rowsInputs) error { return i.read(erased) }),
 }
 
 func reading[T any](read func(T) error) func(inputs) error {
@@ -241,12 +242,14 @@ func readProfile(i struct {
 	return second(verifyProfile(i.Block, i.Place.place(), i.Account))
 }
 
-func readManifestOf(i struct {
+type rowsInputs struct {
 	Place placeJSON
 	Block octets
 	Pages []octets
-}) error {
-	return second(readManifest(i.Block, i.Place.place(), storeOf(i.Pages)))
+}
+
+func (i rowsInputs) read(form rowFormat) error {
+	return second(readRows(form, i.Block, i.Place.place(), storeOf(i.Pages)))
 }
 
 // rowJSON is `[entry, leaf, pointer]`.

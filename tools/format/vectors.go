@@ -309,13 +309,29 @@ func checkManifest(r *report) {
 		Rows  []rowJSON
 	}
 	r.load(&v)
-	rows, err := readManifest(v.Block, v.Place.place(), storeOf(v.Pages))
+	rows, err := readRows(moved, v.Block, v.Place.place(), storeOf(v.Pages))
 	r.opened(err, "manifest")
 	r.fact(len(rows) == len(v.Rows), "%d rows", len(rows))
 	for index, found := range rows {
 		wanted := v.Rows[index]
 		r.fact(found.entry == wanted.entry && found.leaf == wanted.leaf, "row %d", index)
 		r.same(found.pointer, wanted.pointer, "pointer")
+	}
+}
+
+func checkErasure(r *report) {
+	var v struct {
+		Place   placeJSON
+		Block   octets
+		Pages   []octets
+		Entries []uint32
+	}
+	r.load(&v)
+	rows, err := readRows(erased, v.Block, v.Place.place(), storeOf(v.Pages))
+	r.opened(err, "list of erased records")
+	r.fact(len(rows) == len(v.Entries), "%d entries", len(rows))
+	for index, found := range rows {
+		r.fact(found.entry == v.Entries[index] && found.leaf == 0, "entry %d", found.entry)
 	}
 }
 

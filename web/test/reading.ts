@@ -9,6 +9,7 @@ import { decode } from "../src/format/cbor.ts";
 import { ContentReader, ContentSealer } from "../src/format/content.ts";
 import { openDataKey, parseEnvelope, verifyEnvelope } from "../src/format/envelope.ts";
 import { type Epoch, walkBack } from "../src/format/epochs.ts";
+import { parseErasure } from "../src/format/erasure.ts";
 import { StatementMismatch } from "../src/format/errors.ts";
 import { openGrantSeal, parseGrantSeal } from "../src/format/grant-seal.ts";
 import { openAsReader, openAsRoot, parseKeyring } from "../src/format/keyring.ts";
@@ -114,6 +115,7 @@ export const READ: Record<string, (inputs: Json) => unknown> = {
     return openGrantSeal(seal, new KemSeed(unhex(i.seed)));
   },
   profile: (i) => parseProfile(unhex(i.block)).verify(placeOf(i.place), unhex(i.account)),
+  erasure: async (i) => all(parseErasure(unhex(i.block), placeOf(i.place)).entries(await storeOf(i.pages.map(unhex)))),
   manifest: async (i) => all(parseManifest(unhex(i.block), placeOf(i.place)).rows(await storeOf(i.pages.map(unhex)))),
 };
 

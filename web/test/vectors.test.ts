@@ -10,6 +10,7 @@ import { decode, encode } from "../src/format/cbor.ts";
 import { ContentReader, ContentSealer, sealedSize } from "../src/format/content.ts";
 import { openDataKey, parseEnvelope, verifyEnvelope } from "../src/format/envelope.ts";
 import { type HeldEpoch, sealBack, walkBack } from "../src/format/epochs.ts";
+import { parseErasure } from "../src/format/erasure.ts";
 import { openGrantSeal, parseGrantSeal } from "../src/format/grant-seal.ts";
 import { nextWord, parseWord, wordOf } from "../src/format/head.ts";
 import { openAsReader, openAsRoot, parseKeyring } from "../src/format/keyring.ts";
@@ -252,6 +253,16 @@ describe("§9 manifest", () => {
     for (const [entry, leaf, pointer] of v.rows)
       assert.deepEqual(await manifest.find(entry, leaf, fetch), unhex(pointer));
     assert.equal(await manifest.find(2, 0, fetch), null);
+  });
+});
+
+describe("§9 list of erased records", () => {
+  it("names its entries", async () => {
+    const v = vectors("erasure.json");
+    const [list, fetch] = [parseErasure(unhex(v.block), placeOf(v.place)), await storeOf(v.pages.map(unhex))];
+    assert.deepEqual(await all(list.entries(fetch)), v.entries);
+    for (const entry of v.entries) assert.ok(await list.names(entry, fetch));
+    assert.ok(!(await list.names(2, fetch)));
   });
 });
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medrec_py.crypto import envelope, grant_seal, keyring, manifest, padding, profile
+from medrec_py.crypto import envelope, erasure, grant_seal, keyring, manifest, padding, profile
 from medrec_py.crypto.content import ContentReader, ContentSealer
 from medrec_py.crypto.envelope import Entry
 from medrec_py.crypto.epochs import Epoch, walk_back
@@ -207,3 +207,11 @@ def test_the_manifest_gives_its_rows() -> None:
     pages = {hashlib.sha256(page).digest(): page for page in map(bytes.fromhex, v["pages"])}
     rows = manifest.parse(bytes.fromhex(v["block"]), place_of(v)).rows(pages.__getitem__)
     assert [[row.entry, row.leaf, row.pointer.hex()] for row in rows] == v["rows"]
+
+
+def test_the_list_of_erased_records_names_its_entries() -> None:
+    """§9."""
+    v = load("erasure.json")
+    pages = {hashlib.sha256(page).digest(): page for page in map(bytes.fromhex, v["pages"])}
+    entries = erasure.parse(bytes.fromhex(v["block"]), place_of(v)).entries(pages.__getitem__)
+    assert list(entries) == v["entries"]

@@ -20,6 +20,7 @@ export {
   verifyEnvelope,
 } from "./envelope.ts";
 export { checkKeys, type Epoch, type HeldEpoch, type Names, walkBack } from "./epochs.ts";
+export { Erasure, parseErasure } from "./erasure.ts";
 export * from "./errors.ts";
 export {
   buildGrantSeal,
@@ -41,10 +42,11 @@ export {
   type Place,
   RootSecret,
 } from "./keys.ts";
-export { Manifest, parseManifest, recordNumber, type Row } from "./manifest.ts";
+export { Manifest, type Moved, parseManifest } from "./manifest.ts";
 export { inclusionPath, leafHash, leafSalt, merkleRoot, verifyInclusion } from "./merkle.ts";
 export { Metadata } from "./metadata.ts";
 export { buildKeyring, type KeyringParts, type NewEpoch, type NewKeyring, type Reader } from "./new-keyring.ts";
+export { recordNumber } from "./paged-rows.ts";
 export { buildProfile, parseProfile, type ProfileContent, UnverifiedProfile } from "./profile.ts";
 export { claimOf, type Statement, statementDigest, statementTypedData } from "./statement.ts";
 export { CURRENT, type Sealed, type Suite } from "./suites.ts";

@@ -158,7 +158,7 @@ class KeyUnavailable(MedRecError):
 class KeysMissing(KeyUnavailable):
     """No seal addressed to this reader holds the key of the epoch."""
 
-    remedy = "Ask the patient to renew the permission: that seals the present keys to your published key."
+    remedy = "Ask the patient to seal the present keys to your published key: `medrec keys heal`, `heal_permissions()`."
 
 
 class InInbox(KeyUnavailable):

@@ -75,12 +75,13 @@ class KeyringMaker:
         """
         readers = [grant for grant in consent.readers_at(now) if grant.grantee != without]
         masks = self._ledger.readers_at(self._patient, [grant.grantee for grant in readers], now)
+        profiles = self._ledger.profile_digests([checksum(grant.grantee) for grant in readers])
         began = time.monotonic()
         holders: list[Holder] = []
-        for grant, mask in zip(readers, masks, strict=True):
+        for grant, mask, profile in zip(readers, masks, profiles, strict=True):
             if patience is not None and time.monotonic() - began > patience:
                 raise StoreTimeout("the profiles of those who may read take too long to fetch")
-            if mask and (holder := self._holder(grant, mask & grant.terms.read)) is not None:
+            if mask and (holder := self._holder(grant, mask & grant.terms.read, profile)) is not None:
                 holders.append(holder)
         return holders
 
@@ -165,10 +166,10 @@ class KeyringMaker:
         self._ledger.put_block(built.block)
         return built
 
-    def _holder(self, grant: Grant, mask: int) -> Holder | None:
+    def _holder(self, grant: Grant, mask: int, profile: bytes) -> Holder | None:
         address = checksum(grant.grantee)
         try:
-            public_key = self._ledger.key_of(address)
+            public_key = self._ledger.key_named(address, profile)
         except ChainError:
             raise
         except MedRecError as error:

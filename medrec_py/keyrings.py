@@ -132,6 +132,10 @@ class Keyrings(Mapping[EpochId, Epoch]):
         entry, _ = self.publisher(epoch)
         return (self.read(later) for later in self._covering(epoch.compartment) if later.version >= entry.version)
 
+    def covering(self, compartment: int) -> Iterator[tuple[KeyringEntry, Keyring]]:
+        """The keyrings that cover a compartment, latest first."""
+        return ((entry, self.read(entry)) for entry in self._covering(compartment))
+
     def latest_by_patient(self) -> tuple[KeyringEntry, Keyring]:
         """The latest keyring that the patient published (a representative's has no inbox).
 

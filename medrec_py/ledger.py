@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -15,6 +16,7 @@ from medrec_py.chain.events import (
     Logged,
     PermissionGranted,
     PermissionRevoked,
+    ProfilePublished,
     RecordAppended,
     RecordsAppended,
     RecordsErased,
@@ -23,7 +25,7 @@ from medrec_py.chain.events import (
 )
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call, Receipt, transfer_all
-from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
+from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
@@ -39,6 +41,10 @@ from medrec_py.whereabouts import Whereabouts
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
+
+
+ACCOUNTS_AT_ONCE = 200
+"""Nodes take a filter of so many addresses; geth's limit is 1,000."""
 
 
 class Ledger:
@@ -193,7 +199,13 @@ class Ledger:
             IntegrityError: the block is not what the account signed.
             StorageError: it cannot be had.
         """
-        digest = self.contract.profile_of(account)
+        return self.profile_named(account, self.contract.profile_of(account))
+
+    def profile_named(self, account: str, digest: bytes) -> ProfileContent:
+        """The verified profile of an account that a digest names, be it its present one or an earlier one.
+
+        Raises as ``profile``; ``ProfileNotFound`` for the digest of 32 zero bytes.
+        """
         if digest == ZERO_BYTES32:
             raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
         if (account, digest) not in self._profiles:
@@ -202,19 +214,49 @@ class Ledger:
         return self._profiles[account, digest]
 
     def key_of(self, account: str) -> bytes:
-        """The public key that may be sealed to: that of the account's verified profile, of the deployment's suite.
+        """The public key that may be sealed to: that of the account's present profile. Raises as ``key_named``."""
+        return self.key_named(account, self.contract.profile_of(account))
+
+    def key_named(self, account: str, digest: bytes) -> bytes:
+        """The public key of a verified profile, if it may be sealed to: if it is of the deployment's suite.
 
         Raises:
             ProfileOutdated: it is of another suite. Nothing is sealed to it, lest the weaker one decide.
             ProfileNotFound, IntegrityError, StorageError: as ``profile``.
         """
-        profile = self.profile(account)
+        profile = self.profile_named(account, digest)
         if profile.suite.number != self.suite.number:
             raise ProfileOutdated(
                 f"the profile of {account} has a key of suite {profile.suite.number}, "
                 f"and this deployment seals by suite {self.suite.number}"
             )
         return profile.public_key
+
+    def profile_digests(self, accounts: Sequence[str], block: BlockId = "latest") -> list[bytes]:
+        """The digests of accounts' profiles (EIP-55), 32 bytes each, zero where there is none."""
+        return [
+            digest
+            for start in range(0, len(accounts), ACCOUNTS_AT_ONCE)
+            for digest in self.contract.profiles_of(accounts[start : start + ACCOUNTS_AT_ONCE], block)
+        ]
+
+    def profiles_published(
+        self, accounts: Sequence[str], last: int, first: int | None = None
+    ) -> list[Logged[ProfilePublished]]:
+        """When these accounts published or withdrew profiles, in order.
+
+        Args:
+            accounts: EIP-55.
+            last: Number of the last block to look at.
+            first: Of the first one; that of the deployment unless given.
+        """
+        found: list[Logged[ProfilePublished]] = []
+        for start in range(0, len(accounts), ACCOUNTS_AT_ONCE):
+            some = accounts[start : start + ACCOUNTS_AT_ONCE]
+            begin = self._first_block if first is None else first
+            logs = fetch_logs(self.contract, [ProfilePublished], from_block=begin, to_block=last, account=some)
+            found += cast("Iterator[Logged[ProfilePublished]]", logs)
+        return sorted(found, key=lambda log: (log.block, log.index))
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 

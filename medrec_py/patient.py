@@ -22,6 +22,7 @@ from medrec_py.crypto import grant_seal
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
 from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
+from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
 from medrec_py.keyring_maker import KeyringMaker
 from medrec_py.ledger import Ledger
@@ -473,6 +474,27 @@ class Patient(Party):
         records = [entry for entry in history.entries if entry.kind is Kind.RECORD]
         return unpin_superseded(self._ledger, self.id, history, records)
 
+    def stale_permissions(self) -> list[StalePermission]:
+        """Live permissions whose holders have published another key, or were not given the present keys."""
+        return self._healer().stale()
+
+    def heal_permissions(self, *grantees: Account, progress: Callable[[int], None] | None = None) -> Healed:
+        """Seal stale permissions anew to their holders' present keys, on the same terms, and change the keys.
+
+        It may end at any point, and goes on from there when it is called again. Nobody loses access in between, and
+        what was revoked or is over stays so.
+
+        Args:
+            grantees: Only theirs, and whether it shows that they are stale or not; all that are stale unless given.
+            progress: Called with 1 for each permission that was sealed anew.
+
+        Raises:
+            InvalidInput: a grantee has no permission.
+            StorageError: the store did not take the keys: what was sealed before stays.
+            ContractError: the contract refused.
+        """
+        return self._healer().heal(list(map(address_of, grantees)), progress)
+
     # --- reading and writing ----------------------------------------------------------------------------------------
 
     def chart(self) -> Chart:
@@ -547,6 +569,9 @@ class Patient(Party):
         self._root, self._keys, self._wallet = new, successor, heir or self._wallet
         self._maker = KeyringMaker(self._ledger, self.id, successor)
         return done
+
+    def _healer(self) -> PermissionHealer:
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._rotate)
 
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)

@@ -3,6 +3,7 @@
     HOME/profiles/NAME/config.toml              the profile's settings
     HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too
     HOME/profiles/NAME/identity/root.json       the root secret, sealed alike
+    HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
     HOME/profiles/NAME/successor/               the same of a new phrase, while the chain is told of it
 
 An identity appears with both files in one step, and is overwritten by nothing but its successor.
@@ -17,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,9 +70,35 @@ class Identity:
         with self._naming_the_profile():
             return open_root(self._document(_ROOT), passphrase)
 
+    def replace_root(self, root: RootSecret, passphrase: str) -> Path:
+        """Put another root secret in the place of this one, which stays beside it under another name.
+
+        Args:
+            root: The new one.
+            passphrase: That of the identity.
+
+        Returns:
+            Where the one before is kept, sealed as it was.
+
+        Raises:
+            FormatError, WalletError: the file was damaged, or is that of another identity.
+            ConfigurationError: the files cannot be written.
+        """
+        from medrec_py.cli.keystore import is_light, seal_root  # noqa: PLC0415
+
+        before = self._document(_ROOT)
+        sealed = seal_root(root, passphrase, light=is_light(before))
+        kept = next(path for path in map(self._earlier_root, count(1)) if not path.exists())
+        write_private(kept, json.dumps(before, indent=2) + "\n")
+        write_private(self.folder / _ROOT, json.dumps({**before, **sealed}, indent=2) + "\n")
+        return kept
+
     def exposed(self) -> list[Path]:
         """What others on this machine may read or write of it, which nobody should."""
         return [path for path in (self.folder, *sorted(self.folder.iterdir())) if is_exposed(path)]
+
+    def _earlier_root(self, number: int) -> Path:
+        return self.folder / f"root-before-{number}.json"
 
     def _document(self, name: str) -> dict[str, Any]:
         document = _document(self.folder / name)

@@ -22,6 +22,7 @@ Document: TypeAlias = dict[str, Any]
 
 _COUNT_FROM = 20
 _PROGRESS_FROM = 4 << 20
+_STEPS_FROM = 10
 _NO_WRAPPING = 1 << 16
 
 
@@ -171,6 +172,27 @@ class Output:
 
         described = TextColumn("{task.description}", markup=False)
         with Progress(described, *columns, console=self._err, transient=True) as progress:
+            task = progress.add_task(printable(what), total=total)
+            yield lambda count: progress.advance(task, count)
+
+    @contextmanager
+    def steps(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how many of a number of things are done, on a terminal and where there are several.
+
+        Args:
+            what: What is done.
+            total: How many things.
+
+        Yields:
+            To be called with the number of things done since the last call.
+        """
+        if self.as_json or total < _STEPS_FROM or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self._err, transient=True) as progress:
             task = progress.add_task(printable(what), total=total)
             yield lambda count: progress.advance(task, count)
 

@@ -15,7 +15,7 @@ import cbor2
 from medrec_py.errors import FormatError
 
 Value: TypeAlias = Any
-"""``int``, ``bytes``, ``str``, ``bool``, ``None``, a list of values, or a map from ``int``, ``bytes`` or ``str``."""
+"""``int``, ``bytes``, ``str``, ``bool``, ``None``, a list of values, or a map from ``int`` or ``str``."""
 
 MAX_SIZE = 1 << 20
 """Largest encoding that is decoded, in bytes: one block (§1)."""
@@ -77,8 +77,8 @@ def _ordered(value: Value) -> Value:
 
 
 def _encoded_key(key: Value) -> bytes:
-    if isinstance(key, bool) or not isinstance(key, int | bytes | str):
-        raise FormatError("a map key must be an integer, bytes or text")
+    if isinstance(key, bool) or not isinstance(key, int | str):
+        raise FormatError("a map key must be an integer or text")
     if isinstance(key, str) and len(octets := key.encode()) <= _SHORT:  # as nearly all keys are
         return bytes((_TEXT | len(octets),)) + octets
     return cbor2.dumps(_ordered(key))

@@ -18,13 +18,12 @@ from medrec_py.chain.types import Action, Denial, Kind, address_bytes
 from medrec_py.chain.types import Entry as EntryInput
 from medrec_py.consent import Consent
 from medrec_py.crypto import envelope as envelopes
-from medrec_py.crypto import manifest
 from medrec_py.crypto.attestation import Attestation, attest
 from medrec_py.crypto.content import ContentSealer, sealed_size
 from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, UnverifiedEnvelope, VerifiedRecord
 from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
-from medrec_py.crypto.manifest import record_number
 from medrec_py.crypto.metadata import Metadata
+from medrec_py.crypto.paged_rows import record_number
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
@@ -37,6 +36,7 @@ from medrec_py.errors import (
     KeyUnavailable,
     MedRecError,
     NotPermitted,
+    RecordErased,
     RecordNotFound,
     StorageError,
     StoreTimeout,
@@ -172,6 +172,7 @@ class Chart:
             record: Its number, or what named it.
 
         Raises:
+            RecordErased: the patient erased it.
             RecordNotFound: there is none of that number; or what was appended stands elsewhere now, since the chain was
                 reorganised.
             NotPermitted: the patient does not allow it (any longer).
@@ -190,15 +191,15 @@ class Chart:
     def records(self) -> Iterator[Record]:
         """All records that open here, in order.
 
-        Passes over what is sealed to others; and, with the warning ``RecordUnreadable``, over what is damaged or in no
-        store: ``history`` says why. Raises as ``read`` where the store or the chain does not answer.
+        Passes over what is sealed to others and what was erased; and, with the warning ``RecordUnreadable``, over what
+        is damaged or in no store: ``history`` says why. Raises as ``read`` where store or chain do not answer.
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         for entry in history.entries:
             if entry.kind is Kind.RECORD and self._denial(Action.READ, entry.compartments) is Denial.NONE:
                 try:
                     yield self._open(history, consent, entry)
-                except KeyUnavailable:
+                except (KeyUnavailable, RecordErased):
                     continue
                 except UNREADABLE as error:
                     warn_unreadable(entry, error)
@@ -312,20 +313,10 @@ class Chart:
         """A record's envelope, where it is now. Nothing in it is verified yet.
 
         Raises:
+            RecordErased: the patient erased the record.
             FormatError, StorageError, BlockMismatch: it is none, or cannot be had.
         """
-        pointer = self._moved_to(history, entry) or entry.pointer
-        return envelopes.parse(self._ledger.fetch(pointer))
-
-    def _moved_to(self, history: History, entry: Entry) -> bytes | None:
-        """Where the record's envelope is now, if it was moved: the latest manifest that names it and may."""
-        for moved in reversed(history.entries[entry.number :]):
-            if moved.kind is Kind.MOVED and entry.compartments & ~moved.compartments == 0:
-                found = manifest.parse(self._ledger.fetch(moved.pointer), self._place)
-                pointer = found.find(entry.number, 0, self._ledger.fetch)
-                if pointer is not None:
-                    return pointer
-        return None
+        return envelopes.parse(self._ledger.fetch(self._ledger.whereabouts(history, self._place).pointer(entry)))
 
     def _line(
         self,

@@ -97,13 +97,19 @@ class Consent:
         return sealed_to | granted
 
     def may_read_from(self, grantee: bytes, compartment: int, block: int) -> bool:
-        """Whether a reader of a compartment may read what was written in a block: by HISTORY, or by an earlier grant.
+        """Whether a reader of a compartment may read what was written in a block."""
+        since = self.reads_behind(grantee, compartment)
+        return since is not None and since < block
 
-        Earlier grants count as far back as each was renewed before it ended. Where that cannot be told, it was not.
+    def reads_behind(self, grantee: bytes, compartment: int) -> int | None:
+        """The block behind which a reader of a compartment may read what was written; -1 by HISTORY.
+
+        It is the one of its grant, or of an earlier one: they count as far back as each was renewed before it ended.
+        Where that cannot be told, it was not. ``None`` for somebody who has no permission.
         """
         now = self.permissions.get(grantee)
         if now is None or now.history:
-            return now is not None
+            return None if now is None else -1
         since = now
         for grant in reversed([grant for grant in self.grants if grant.grantee == grantee]):
             if not grant.terms.read >> compartment & 1:
@@ -111,7 +117,7 @@ class Consent:
             if grant is not now and not (grant.version + 1 == since.version and self._renewed(grant, since)):
                 break
             since = grant
-        return since.block < block
+        return since.block
 
     def _renewed(self, grant: Grant, renewal: Grant) -> bool:
         """Whether a grant was in force when the next was mined, by the keyring that was published with it."""

@@ -31,10 +31,12 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── WalletError
     │   ├── WrongPassphrase
     │   ├── InvalidPhrase
-    │   └── RootSecretMissing
+    │   ├── RootSecretMissing
+    │   └── RootSecretReplaced
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
+    │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
     │   └── NotDeployed
     └── ChainError
@@ -229,6 +231,12 @@ class RootSecretMissing(WalletError):
     remedy = "Give `root=`, or use a wallet made from a phrase (Wallet.create, Wallet.from_phrase)."
 
 
+class RootSecretReplaced(WalletError):
+    """The patient has another root secret by now, from a newer phrase."""
+
+    remedy = "Use the latest phrase; on this machine `medrec init --restore` takes it into a new profile."
+
+
 class NotFound(MedRecError):
     """Something that was named does not exist."""
 
@@ -245,6 +253,12 @@ class RecordErased(NotFound):
     """The record was erased by the patient."""
 
     remedy = "It cannot be brought back."
+
+
+class SurvivorUnreadable(NotFound):
+    """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
+
+    remedy = "Restore its blocks from another store, or, if nothing can open it, erase it too."
 
 
 class ProfileNotFound(NotFound):

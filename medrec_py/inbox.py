@@ -18,7 +18,7 @@ from medrec_py.errors import KeyUnavailable
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
-from medrec_py.unsealing import RootKeys
+from medrec_py.root_keys import RootKeys
 from medrec_py.wallet import Signer
 
 

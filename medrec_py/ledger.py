@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -27,12 +27,13 @@ from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import HistoryMismatch, ProfileNotFound
+from medrec_py.errors import HistoryMismatch, ProfileNotFound, StorageError
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.wallet import Signer
+from medrec_py.whereabouts import Whereabouts
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
@@ -58,6 +59,7 @@ class Ledger:
         self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
         self._decisions: dict[str, tuple[list[Logged[Event]], Block]] = {}  # events up to a block
         self._histories: dict[str, History] = {}
+        self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
 
     # --- chain ------------------------------------------------------------------------------------------------------
@@ -128,6 +130,22 @@ class Ledger:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._extended(patient, None)
 
+    def decisions(self, patient: str) -> Sequence[Logged[Event]]:
+        """The events of a patient's keyrings and permissions, in order, held against the contract's keyring version.
+
+        Raises:
+            HistoryMismatch: the node left out or invented one.
+        """
+        self.consent(patient)
+        return self._decisions[to_address(patient)][0]
+
+    def whereabouts(self, history: History, place: Place) -> Whereabouts:
+        """Where the records of a history are now. That of the latest history of a patient is kept."""
+        kept = self._whereabouts.get(place.patient)
+        if kept is None or kept[0] != history.word:
+            kept = self._whereabouts[place.patient] = history.word, Whereabouts(history, place, self.fetch)
+        return kept[1]
+
     # --- profiles ---------------------------------------------------------------------------------------------------
 
     def profile(self, account: str) -> ProfileContent:
@@ -161,6 +179,18 @@ class Ledger:
         cid = self.store.put_block(block)
         self.store.verify(cid)
         return cid.digest
+
+    def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""
+        return (cid.digest for cid in self.store.put_many(blocks))
+
+    def unpin(self, cid: Cid) -> bool:
+        """Let the store drop a block or file. Where it cannot, that is no reason to fail: returns whether it could."""
+        try:
+            self.store.unpin(cid)
+        except StorageError:
+            return False
+        return True
 
     # --- private ----------------------------------------------------------------------------------------------------
 

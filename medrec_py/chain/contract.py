@@ -123,6 +123,13 @@ class MedRecContract:
         """Register the sender as a patient."""
         return self._call("register")
 
+    def change_wallet(self, patient: str, wallet: str, *, decision: int, deadline: int, signature: bytes) -> Call:
+        """Hand a patient id to another wallet, which signed ``medrec_py.crypto.wallet_change.WalletChange``.
+
+        Warning: from then on the sender can take nothing back.
+        """
+        return self._call("changeWallet", to_address(patient), to_address(wallet), decision, deadline, signature)
+
     def patient_of(self, patient: str, block: BlockId = "latest") -> PatientState:
         """What is stored of a patient id."""
         wallet, decisions, flags = self._view("patientOf", to_address(patient), block=block)

@@ -38,6 +38,15 @@ class PatientRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WalletChanged(Event):
+    """A patient id was handed to another wallet."""
+
+    patient: str
+    wallet: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProfilePublished(Event):
     """An account set the digest of its profile; zero withdrew it."""
 
@@ -271,6 +280,7 @@ class EIP712DomainChanged(Event):
 
 EVENTS: tuple[type[Event], ...] = (
     PatientRegistered,
+    WalletChanged,
     ProfilePublished,
     AuthorityOffered,
     AuthorityAccepted,

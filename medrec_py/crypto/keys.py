@@ -30,6 +30,7 @@ _ROOT_SECRET = "medrec/1/root-secret"  # noqa: S105 - a label
 _ROOT_KEY = "medrec/1/root-key"
 _INBOX_KEY = "medrec/1/inbox-key"
 _PROFILE_KEY = "medrec/1/profile-key"
+_JOURNAL_KEY = "medrec/1/journal-key"
 _CONTENT = "medrec/1/content"
 _COMMITMENT = "medrec/1/commitment"
 _METADATA = "medrec/1/metadata"
@@ -204,6 +205,10 @@ class RootSecret(Secret):
         """The key ``number`` that ``account`` (20 bytes) publishes in its profile, and that grants are sealed to."""
         check_size(account, ADDRESS_SIZE, "the account")
         return self._derive(_PROFILE_KEY, suite, deployment.chain_id, deployment.contract, account, number)
+
+    def journal_key(self, place: Place) -> bytes:
+        """The AEAD key of what is kept on this machine while records are sealed anew, 32 bytes. It leaves no device."""
+        return self._derive(_JOURNAL_KEY, *place).expose()
 
     def _derive(self, label: str, *items: cbor.Value) -> KemSeed:
         return KemSeed(hkdf(self._octets, context(label, *items)))

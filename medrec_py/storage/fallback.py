@@ -119,6 +119,12 @@ class FallbackStore(BlockStore):
             if store.writable:
                 store.unpin(cid)
 
+    def collect(self) -> None:
+        """Removes what no pin holds, in every store that can be written."""
+        for store in self.stores:
+            if store.writable:
+                store.collect()
+
     def unpin_many(self, cids: Iterable[Cid]) -> None:
         """Unpins many in every store that can be written."""
         self._writers()

@@ -43,6 +43,10 @@ _MISSING: Final = ("could not find", "not found", "context deadline exceeded")
 _FULL: Final = ("no space left on device", "disk quota exceeded", "file too large")
 
 
+_GC_SECONDS = 600.0
+"""A node may take so long to collect its garbage."""
+
+
 class KuboStore(BlockStore):
     """A block store on a Kubo node.
 
@@ -136,6 +140,11 @@ class KuboStore(BlockStore):
                 if "not pinned" not in str(error):
                     raise
                 super().unpin_many(some)
+
+    def collect(self) -> None:
+        """Has the node collect its garbage: every block that nothing pins, whoever put it. It may take a while."""
+        progress = _Progress()
+        self._rpc("repo/gc", [], {"silent": "true"}, limit=BLOCK_LIMIT, extra=_GC_SECONDS, moves=progress.moves)
 
     def _fetch(self, cid: Cid) -> Unverified:
         where = {"timeout": f"{self._search:.3f}s"} if self._search else {"offline": "true"}

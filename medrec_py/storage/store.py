@@ -239,6 +239,13 @@ class BlockStore(ABC):
         for cid in cids:
             self.verify(cid)
 
+    def collect(self) -> object:
+        """Removes every block that no pin holds, now; nothing, in a home that can't be told to.
+
+        Warning: whoever shares the store loses what it did not pin.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027  a home that holds nothing open has nothing to do
         """Releases connections and files. Closing twice is as once."""
 

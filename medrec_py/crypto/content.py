@@ -21,7 +21,7 @@ from medrec_py.crypto.merkle import RootBuilder, leaf_hash, leaf_salt
 from medrec_py.crypto.padding import padme
 from medrec_py.crypto.suites import CURRENT, Suite
 from medrec_py.errors import ContentTampered, ContentTruncated, InvalidInput, StatementMismatch
-from medrec_py.parallel import in_order
+from medrec_py.in_order import in_order
 
 TAG_SIZE = 16
 SEALED_CHUNK_SIZE = MAX_BLOCK

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from medrec_py.errors import FormatError, InvalidInput
-from medrec_py.parallel import in_order
+from medrec_py.in_order import in_order
 from medrec_py.storage.cid import CID_SIZE, DAG_PB, RAW, Cid
 
 LEAF_SIZE: Final = 1 << 20

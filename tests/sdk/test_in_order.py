@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from medrec_py.parallel import in_order
+from medrec_py.in_order import in_order
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 100])

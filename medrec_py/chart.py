@@ -24,6 +24,7 @@ from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, Unveri
 from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.paged_rows import record_number
+from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
@@ -119,6 +120,7 @@ class _Sealed:
     compartment: int
     record_id: bytes
     data_key: DataKey
+    content_suite: Suite
     body: Body
     attestation: Attestation
 
@@ -131,6 +133,8 @@ class _Sealed:
             data_key=self.data_key,
             body=self.body,
             attestation=self.attestation,
+            suite=target.suite,
+            content_suite=self.content_suite,
         )
 
 
@@ -378,7 +382,7 @@ class Chart:
         title, media_type = draft.named()
         record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
         with draft.open() as source:
-            sealer = ContentSealer(source, data_key, record_id, leaf_salt)
+            sealer = ContentSealer(source, data_key, record_id, leaf_salt, self._ledger.suite)
             body = self._store_content(_counted(sealer, progress))
         try:
             attestation = attest(
@@ -398,7 +402,7 @@ class Chart:
         except BaseException:
             self._drop([body])
             raise
-        return _Sealed(compartment, record_id, data_key, body, attestation)
+        return _Sealed(compartment, record_id, data_key, self._ledger.suite, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
         """The sealed content itself if it is short, else where it is now stored and was read back from."""

@@ -5,6 +5,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     MedRecError
     ├── InvalidInput                 a value that the caller gave cannot be used
     │   └── ConfigurationError       the same, from a file, the environment or a flag
+    │       └── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
     ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
     │   └── UnknownSuite
     ├── IntegrityError               bytes or events were altered, truncated, swapped, reordered or left out
@@ -38,6 +39,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── RecordErased
     │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
+    │   ├── ProfileOutdated          its key is of another suite than the deployment's
     │   └── NotDeployed
     └── ChainError
         ├── ChainUnavailable
@@ -73,6 +75,12 @@ class ConfigurationError(InvalidInput):
     """A configuration file, environment variable or flag cannot be used."""
 
     remedy = "Correct the setting named in the message; `medrec doctor` shows where each setting comes from."
+
+
+class SuiteDowngrade(ConfigurationError):
+    """Keys were published by a later cipher suite than the one that the deployment is said to have."""
+
+    remedy = "Get the deployment's present file: a deployment moves to later suites only."
 
 
 class FormatError(MedRecError):
@@ -150,7 +158,7 @@ class KeyUnavailable(MedRecError):
 class KeysMissing(KeyUnavailable):
     """No seal addressed to this reader holds the key of the epoch."""
 
-    remedy = "Ask the patient to renew the permission: that seals the present keys to your published key."
+    remedy = "Ask the patient to seal the present keys to your published key: `medrec keys heal`, `heal_permissions()`."
 
 
 class InInbox(KeyUnavailable):
@@ -265,6 +273,15 @@ class ProfileNotFound(NotFound):
     """The account has published no profile, so nothing can be sealed to it."""
 
     remedy = "Have the account publish its profile first (`medrec provider publish`, `publish_profile()`)."
+
+
+class ProfileOutdated(NotFound):
+    """The account's published key is not of the deployment's cipher suite, so nothing new is sealed to it."""
+
+    remedy = (
+        "Have the account publish its profile again (`medrec provider publish`), or get the deployment's present file; "
+        "then grant or rotate again."
+    )
 
 
 class NotDeployed(NotFound):

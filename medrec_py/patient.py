@@ -22,6 +22,7 @@ from medrec_py.crypto import grant_seal
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
 from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
+from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
 from medrec_py.keyring_maker import KeyringMaker
 from medrec_py.ledger import Ledger
@@ -203,7 +204,7 @@ class Patient(Party):
         numbers = names_of.assign_numbers(compartments)
         if not numbers:
             raise InvalidInput("a record needs at least one compartment")
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
         self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
@@ -222,7 +223,7 @@ class Patient(Party):
         """
 
         def attempt() -> Receipt:
-            consent = self._ledger.consent(self.id)
+            consent = self._maker.consent()
             there = self._keys.names(consent)
             if taken := set(map(names_of.check_name, names)) & set(there.values()):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
@@ -266,6 +267,7 @@ class Patient(Party):
 
         Raises:
             ProfileNotFound: the grantee has published no key.
+            ProfileOutdated: the grantee's published key is of another suite than the deployment's.
             InvalidInput: a compartment, purpose or moment cannot be used.
             StorageError: the store did not take the keys: nothing was granted.
             ContractError: the contract refused.
@@ -279,7 +281,7 @@ class Patient(Party):
         purposes = purposes_mask(purpose)
 
         def attempt() -> Granted:
-            consent = self._ledger.consent(self.id)
+            consent = self._maker.consent()
             now = self._ledger.now()
             known = self._keys.names(consent)
             terms = Terms(
@@ -472,6 +474,27 @@ class Patient(Party):
         records = [entry for entry in history.entries if entry.kind is Kind.RECORD]
         return unpin_superseded(self._ledger, self.id, history, records)
 
+    def stale_permissions(self) -> list[StalePermission]:
+        """Live permissions whose holders have published another key, or were not given the present keys."""
+        return self._healer().stale()
+
+    def heal_permissions(self, *grantees: Account, progress: Callable[[int], None] | None = None) -> Healed:
+        """Seal stale permissions anew to their holders' present keys, on the same terms, and change the keys.
+
+        It may end at any point, and goes on from there when it is called again. Nobody loses access in between, and
+        what was revoked or is over stays so.
+
+        Args:
+            grantees: Only theirs, and whether it shows that they are stale or not; all that are stale unless given.
+            progress: Called with 1 for each permission that was sealed anew.
+
+        Raises:
+            InvalidInput: a grantee has no permission.
+            StorageError: the store did not take the keys: what was sealed before stays.
+            ContractError: the contract refused.
+        """
+        return self._healer().heal(list(map(address_of, grantees)), progress)
+
     # --- reading and writing ----------------------------------------------------------------------------------------
 
     def chart(self) -> Chart:
@@ -547,13 +570,16 @@ class Patient(Party):
         self._maker = KeyringMaker(self._ledger, self.id, successor)
         return done
 
+    def _healer(self) -> PermissionHealer:
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._rotate)
+
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
         before = consent.permissions.get(grantee)
         could_read = before.read_at(now) if before else 0
         (reads,) = self._ledger.readers_at(self.id, [grantee], now)  # nothing while it is suspended
-        profile = self._ledger.profile(address)
-        new = Holder(grantee, profile.public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
+        public_key = self._ledger.key_of(address)
+        new = Holder(grantee, public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
         afresh = 0 if new.history else terms.read & ~reads
         if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
             self._rotate(afresh)
@@ -568,7 +594,7 @@ class Patient(Party):
             now=now,
         )
         version = consent.versions.get(grantee, 0) + 1
-        seal = self._seal_grant(consent, planned, new, known, terms, version, now, profile.public_key)
+        seal = self._seal_grant(consent, planned, new, known, terms, version, now, public_key)
         calls: list[Call] = []
         if planned.epochs:
             calls.append(self._maker.call(consent, planned, holders, known))
@@ -598,7 +624,8 @@ class Patient(Party):
         names = {number: known[number] for number in names_of.numbers_in(terms.read | terms.append)}
         if not given and not names:
             return ZERO_BYTES32
-        block = grant_seal.build(self._place, new.address, version, public_key, GrantedKeys(given, names))
+        granted, suite = GrantedKeys(given, names), self._ledger.suite
+        block = grant_seal.build(self._place, new.address, version, public_key, granted, suite=suite)
         return self._ledger.put_block(block)
 
     def _in_inbox_mode(self, consent: Consent, now: int, mask: int) -> bool:
@@ -611,7 +638,7 @@ class Patient(Party):
 
     def _rotating_revocation(self, address: str, lost: int) -> Call:
         """The revocation of a reader together with the keyring that the others hold, stored and read back."""
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         now = self._ledger.now()
         holders = self._maker.holders(consent, now, without=address_bytes(address), patience=PATIENCE)
         planned = self._maker.plan(consent, holders, rotate=lost, schedule=0, now=now)
@@ -635,7 +662,7 @@ class Patient(Party):
         return names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
 
     def _rotate(self, mask: int) -> Receipt:
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         now = self._ledger.now()
         holders = self._maker.holders(consent, now)
         planned = self._maker.plan(consent, holders, rotate=mask, schedule=0, now=now)

@@ -8,6 +8,7 @@ phrase still does, with a stray copy of the blocks: it has to be destroyed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -21,6 +22,7 @@ from medrec_py.crypto.envelope import Kind as SealedTo
 from medrec_py.crypto.keys import EpochId
 from medrec_py.crypto.typed_data import sign
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.errors import ChainError
 from medrec_py.history import Entry, History
 from medrec_py.journal import Journal
 from medrec_py.ledger import Ledger
@@ -32,6 +34,13 @@ from medrec_py.wallet import Signer
 
 AGREEMENT_TIME = 3600
 """Seconds for which a new wallet's agreement counts."""
+
+
+class EtherLeftBehind(UserWarning):
+    """The wallet was changed, and the ether of the old one could not be sent to the new one.
+
+    Send it before the old phrase is destroyed.
+    """
 
 
 @dataclass(frozen=True)
@@ -61,13 +70,15 @@ class RootChange:
     def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
         """Change the root secret, and erase some records.
 
-        What authors append while it goes on is moved afterwards, in a transaction of its own.
+        The new wallet is sent the ether of the old one. What authors append while it goes on is moved afterwards, in a
+        transaction of its own.
 
         Raises:
             SurvivorUnreadable: a record that is to stay cannot be read; nothing changed.
             StorageError, ContractError: nothing changed.
         """
         rekeyed, length = again_when_stale(lambda: self._attempt(erased))
+        self._hand_over_ether()
         self._move_late(length, _published(rekeyed.receipt))
         after = self.ledger.history(self.patient)
         changed = map(after.record, [*rekeyed.moved, *rekeyed.erased])
@@ -135,6 +146,15 @@ class RootChange:
             ),
         )
 
+    def _hand_over_ether(self) -> None:
+        """The old wallet's phrase is to be destroyed, and the new one has to pay for gas."""
+        if self.heir is None:
+            return
+        try:
+            self.ledger.transfer_all(self.wallet, self.heir.address)
+        except ChainError as error:
+            warnings.warn(f"the ether of {self.wallet.address} stays there: {error}", EtherLeftBehind, stacklevel=4)
+
     def _move_late(self, behind: int, before: int | None) -> Rekeyed | None:
         """Move what was sealed to the old keys between the two numbers, and that the new root secret does not open."""
 
@@ -161,7 +181,7 @@ class RootChange:
             return None
         consent, to = self.ledger.consent(self.patient), envelope.to
         if to.kind is SealedTo.INBOX:
-            reached = to.number >= self.successor.inbox(consent).number
+            reached = to.number >= self.successor.inbox(consent, self.ledger.suite).number
         else:
             reached = self.successor.reaches(consent, EpochId(to.compartment, to.number))
         return None if reached else Task(entry, to.compartment, Treatment.REWRAP)

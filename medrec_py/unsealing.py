@@ -17,7 +17,6 @@ from medrec_py.crypto.blocks import fetch_block
 from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.epochs import check_keys, walk_back
 from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys, KemSeed, RootSecret
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.errors import InInbox, KeysMissing, KeyUnavailable, WrongKey
 
 
@@ -152,7 +151,7 @@ class ReaderKeys:
 
     def _open_grant(self, consent: Consent, version: int, seal: bytes) -> grant_seal.GrantedKeys:
         block = fetch_block(consent.keyrings.fetch, seal)
-        for seed in self._seeds(CURRENT.number):
+        for seed in self._seeds(grant_seal.suite_of(block).number):
             try:
                 return grant_seal.open_seal(block, consent.place, self._account, version, seed)
             except WrongKey:

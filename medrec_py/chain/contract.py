@@ -145,6 +145,16 @@ class MedRecContract:
         """The digest of an account's profile, 32 bytes, zero if it has none."""
         return bytes(self._one("profileOf", to_address(account), block=block))
 
+    def profiles_of(self, accounts: Sequence[str], block: BlockId = "latest") -> list[bytes]:
+        """The digests of many accounts' profiles, as `profile_of`, in one call of the node."""
+        if not accounts:
+            return []
+        calls = [self._call("profileOf", to_address(account)) for account in accounts]
+        digests: Sequence[bytes] = self._one("multicall", [call.data for call in calls], block=block)
+        if [len(digest) for digest in digests] != [32] * len(calls):
+            raise NotDeployed(f"what answers at {self.address} on chain {self.chain.chain_id} is not MedRec")
+        return list(digests)
+
     # --- providers --------------------------------------------------------------------------------
 
     def authority(self, block: BlockId = "latest") -> str:

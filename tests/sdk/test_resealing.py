@@ -216,7 +216,7 @@ def test_a_journal_of_somebody_else_is_refused(people: People, tmp_path: Path, m
 
 def test_a_store_that_is_full_changes_nothing(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing goes on chain, and all records read as before."""
-    small, large = append_both(people)
+    _, large = append_both(people)
     length = len(people.alice.chart().entries())
 
     def full(*_: object) -> None:

@@ -43,7 +43,7 @@ check: lint-python types ## The fast loop: lint, types, the quick SDK tests, con
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-sdk test-contracts
 
 .PHONY: test
-test: test-contracts test-contracts-anvil test-python check-artifacts check-gas ## All tests, on real Anvil, Ganache and Kubo
+test: test-contracts test-contracts-anvil test-python check-artifacts check-gas check-keys ## All tests, on real Anvil, Ganache and Kubo
 
 .PHONY: lint
 lint: lint-python types lint-solidity lint-web lint-go slither check-lock ## Formatting, linting, types, static analysis
@@ -56,8 +56,7 @@ format: setup-contracts ## Format Python, Solidity and TypeScript
 	$(RUN) node node_modules/prettier/bin/prettier.cjs --write $(WEB)
 
 .PHONY: bench
-bench: setup-contracts ## Measure, and write the figures that are committed
-	$(RUN) $(BIN)/python -m bench.gas
+bench: bench-gas bench-keys ## Measure, and write the figures that are committed
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser of untrusted bytes with atheris, on Linux; ARGS="SECONDS [PARSER]"
@@ -130,6 +129,18 @@ test-contracts-anvil: compile ## The same on Anvil
 .PHONY: check-artifacts
 check-artifacts: setup-contracts ## The shipped artifacts are what the contracts compile to
 	$(RUN) $(BIN)/python -m scripts.export_artifacts --check
+
+.PHONY: bench-gas
+bench-gas: setup-contracts ## Measure gas
+	$(RUN) $(BIN)/python -m bench.gas
+
+.PHONY: bench-keys
+bench-keys: setup-contracts ## Measure speed and memory of keys and contents, on a machine that is otherwise idle
+	$(RUN) $(BIN)/python -m bench.keys
+
+.PHONY: check-keys
+check-keys: setup-contracts ## The committed bytes of keys and contents are what Anvil and a folder measure
+	$(RUN) $(BIN)/python -m bench.keys --check
 
 .PHONY: check-gas
 check-gas: setup-contracts ## The committed gas figures are what Anvil measures

@@ -72,7 +72,7 @@ class Ledger:
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Cache = {}
         self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
-        self._decisions: dict[str, tuple[list[Logged[Event]], Block]] = {}  # events up to a block
+        self._decisions: dict[str, tuple[Sequence[Logged[Event]], Consent, Block]] = {}  # events up to a block
         self._histories: dict[str, History] = {}
         self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
@@ -127,12 +127,13 @@ class Ledger:
         """
         patient = to_address(patient)
         known = self._decisions.get(patient)
-        if known is not None and self._is_current(known[1]):
+        if known is not None and self._is_current(known[2]):
             try:
-                return self._decided(patient, known[0], known[1].number + 1)
+                return self._decided(patient, known[0], known[1])
             except HistoryMismatch:
                 pass  # the chain was reorganised, or the node is wrong: begin again
-        return self._decided(patient, [], self._first_block)
+        nothing = consents.undecided(self.place(patient), self._first_block - 1, self.fetch, self._keyrings)
+        return self._decided(patient, [], nothing)
 
     def history(self, patient: str) -> History:
         """The history of a patient, proved complete.
@@ -288,14 +289,14 @@ class Ledger:
 
     # --- private ----------------------------------------------------------------------------------------------------
 
-    def _decided(self, patient: str, before: list[Logged[Event]], start: int) -> Consent:
+    def _decided(self, patient: str, before: Sequence[Logged[Event]], then: Consent) -> Consent:
+        """What holds now, by the decisions up to some block and those since."""
         block = self.chain.block()
         state = self.contract.history_of(patient, block=block.number)
-        events = [*before, *self._events(patient, _DECISIONS, start, block.number)]
-        place = self.place(patient)
-        found = consents.from_events(place, events, state.keyring_version, block.number, self.fetch, self._keyrings)
-        self._decisions[patient] = events, block
-        return found
+        events = self._events(patient, _DECISIONS, then.block + 1, block.number)
+        now = then.extended(events, state.keyring_version, block.number)
+        self._decisions[patient] = [*before, *events], now, block
+        return now
 
     def _is_current(self, block: Block) -> bool:
         """Whether a block is still part of the chain. A grant that a reorganisation moved leaves no other trace."""

@@ -57,10 +57,42 @@ class NodeError(ChainUnavailable):
         self.revert = revert
 
 
+class NodeUnreachable(ChainUnavailable):
+    """No connection to the node comes about, or it breaks."""
+
+
+class NodeTimeout(ChainUnavailable):
+    """The node did not answer in time."""
+
+    remedy = "Try again, raise the timeout, or use another node."
+
+
+class NodeFailed(ChainUnavailable):
+    """The node, or what stands before it, answered with another status than HTTP 200.
+
+    Attributes:
+        status: Of HTTP.
+        wait: Seconds after which it wants to be asked again, if it said so.
+    """
+
+    def __init__(self, message: str, status: int, wait: float | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.wait = wait
+
+
 class RateLimited(ChainUnavailable):
-    """The node refuses requests for now because there were too many."""
+    """The node refuses requests for now because there were too many.
+
+    Attributes:
+        wait: Seconds after which it wants to be asked again, if it said so.
+    """
 
     remedy = "Wait, raise the limit with the node's operator, or use a node of your own."
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,20 +255,25 @@ class Chain:
     def _ask(self, method: str, params: tuple[Any, ...]) -> Any:
         try:
             return self._through_web3(method, params)
-        except Web3RPCError as error:
-            raise self._node_error(method, error) from error
-        except requests.HTTPError as error:
-            raise self._http_error(method, error.response.status_code) from error
-        except requests.Timeout as error:
-            raise ChainUnavailable(f"the node at {self.node} did not answer {method} in time") from error
-        except requests.ConnectionError as error:
-            raise ChainUnavailable(f"the node at {self.node} cannot be reached") from error
-        except Exception as error:
-            # Providers and middleware of a caller's own may raise anything. The cause's text stays out: it may show the
-            # URL.
-            raise from_eth_tester(error) or ChainUnavailable(
-                f"the node at {self.node} gave no answer to {method} that can be used: {type(error).__name__}"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - providers and middleware of a caller's own may raise anything
+            trouble = self._trouble(method, error)
+        # Outside of the clause, so that nothing is chained: what requests and others raise shows the whole URL, with
+        # the key that it may hold, in every traceback.
+        raise trouble
+
+    def _trouble(self, method: str, error: Exception) -> ChainUnavailable:
+        """What went wrong, without anything of the cause's own text but the node's words."""
+        if isinstance(error, Web3RPCError):
+            return self._node_error(method, error)
+        if isinstance(error, requests.HTTPError) and error.response is not None:
+            return self._http_error(method, error.response)
+        if isinstance(error, requests.Timeout):
+            return NodeTimeout(f"the node at {self.node} did not answer {method} in time")
+        if isinstance(error, requests.ConnectionError):
+            return NodeUnreachable(f"the node at {self.node} cannot be reached")
+        return from_eth_tester(error) or ChainUnavailable(
+            f"the node at {self.node} gave no answer to {method} that can be used: {type(error).__name__}"
+        )
 
     def _through_web3(self, method: str, params: tuple[Any, ...]) -> Any:
         manager = self.web3.manager
@@ -260,12 +297,15 @@ class Chain:
             return RateLimited(message)
         return NodeError(message, reason, code, _revert_data(code, reason, details.get("data")))
 
-    def _http_error(self, method: str, status: int) -> ChainUnavailable:
+    def _http_error(self, method: str, response: requests.Response) -> ChainUnavailable:
+        status = response.status_code
         message = f"the node at {self.node} answered HTTP {status} to {method}"
+        asked = response.headers.get("Retry-After", "")
+        wait = min(float(asked), _LONGEST_RETRY_SECONDS) if asked.isdecimal() else None
         if status == 429:
-            return RateLimited(message)
+            return RateLimited(message, wait)
         # What the client did wrong is final; of a server's failure nobody knows whether the request was carried out.
-        return NodeError(message, f"HTTP {status}") if 400 <= status < 500 else ChainUnavailable(message)
+        return NodeError(message, f"HTTP {status}") if 400 <= status < 500 else NodeFailed(message, status, wait)
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -361,17 +401,13 @@ def _is_http(url: str) -> bool:
 
 def _worth_repeating(method: str, error: ChainUnavailable, attempt: int) -> float | None:
     """How many seconds to wait before a read is repeated; ``None`` if that would not help."""
-    wait = min(_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
-    cause = error.__cause__
-    if isinstance(cause, requests.Timeout):
+    if isinstance(error, NodeTimeout):
         # Once: Ganache for one loses requests when many come at a time. But whoever asks for logs asks for fewer.
         return 0.0 if attempt == 0 and method != "eth_getLogs" else None
-    if isinstance(cause, requests.HTTPError):
-        asked = cause.response.headers.get("Retry-After", "")
-        if asked.isdecimal():
-            wait = min(float(asked), _LONGEST_RETRY_SECONDS)
-        return wait if cause.response.status_code in {429, 502, 503, 504} else None
-    return wait if isinstance(cause, requests.ConnectionError) or isinstance(error, RateLimited) else None
+    wait = min(_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
+    if isinstance(error, RateLimited) or (isinstance(error, NodeFailed) and error.status in {502, 503, 504}):
+        return wait if error.wait is None else error.wait
+    return wait if isinstance(error, NodeUnreachable) else None
 
 
 # --- JSON-RPC's values ----------------------------------------------------------------------------

@@ -12,9 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-
-from medrec_py.chain.connection import Chain, NodeError, RateLimited, to_bytes
+from medrec_py.chain.connection import Chain, NodeError, NodeFailed, NodeTimeout, RateLimited, to_bytes
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import Event, Logged, filter_topics
 from medrec_py.chain.transactions import read_log
@@ -169,6 +167,4 @@ class _Reader:
 
 def _may_be_too_much(error: ChainUnavailable) -> bool:
     """Whether asking for less may help. Refusals of ranges have no form in common, so anything that was said counts."""
-    return isinstance(error, NodeError | RateLimited) or isinstance(
-        error.__cause__, requests.Timeout | requests.HTTPError
-    )
+    return isinstance(error, NodeError | RateLimited | NodeTimeout | NodeFailed)

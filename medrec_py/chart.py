@@ -492,7 +492,10 @@ def warn_unreadable(entry: Entry, error: MedRecError) -> None:
 
 def _first_number(receipt: Receipt) -> int:
     """The number of the first entry that a transaction appended."""
-    return next(receipt.every(HistoryEvent)).state_before.length + 1
+    appended = next(receipt.every(HistoryEvent), None)
+    if appended is None:
+        raise IntegrityError(f"the node left the entries out of the receipt of {receipt.transaction}")
+    return appended.state_before.length + 1
 
 
 def _counted(chunks: ContentSealer, progress: Progress | None) -> Iterator[bytes]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
-from medrec_py.chain.connection import Block, Chain, NodeError
+from medrec_py.chain.answers import Block
+from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import (
     Event,

@@ -10,11 +10,10 @@ from __future__ import annotations
 import ast
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -24,9 +23,23 @@ from web3.exceptions import ExtraDataLengthError, Web3RPCError
 from web3.middleware import AttributeDictMiddleware, ExtraDataToPOAMiddleware, ValidationMiddleware
 from web3.types import RPCEndpoint
 
+from medrec_py.chain.answers import (
+    Block,
+    MalformedAnswer,
+    Mined,
+    Sent,
+    to_block,
+    to_bytes,
+    to_count,
+    to_int,
+    to_mined,
+    to_sent,
+)
 from medrec_py.chain.nonces import Nonces
 from medrec_py.chain.types import BlockId
 from medrec_py.errors import ChainUnavailable, InvalidInput, WrongChain
+
+_T = TypeVar("_T")
 
 TIMEOUT_SECONDS = 30.0
 CONFIRMATIONS = 12
@@ -95,25 +108,6 @@ class RateLimited(ChainUnavailable):
         self.wait = wait
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block's header, as far as it is needed.
-
-    Attributes:
-        number: Its height.
-        hash: 0x and 64 hexadecimal digits.
-        timestamp: Unix time.
-        base_fee: Wei per gas (EIP-1559); ``None`` on a chain without.
-        gas_limit: Of all its transactions together.
-    """
-
-    number: int
-    hash: str
-    timestamp: int
-    base_fee: int | None
-    gas_limit: int
-
-
 class Chain:
     """A chain, seen through one node. May be shared between threads.
 
@@ -147,7 +141,7 @@ class Chain:
         self._retries = retries
         self._session: requests.Session | None = None
         self._injecting = Lock()
-        self.chain_id = to_int(self.request("eth_chainId"))
+        self.chain_id = self.ask(to_count, "eth_chainId")
         if chain_id is not None:
             self.require_chain(chain_id)
 
@@ -252,6 +246,21 @@ class Chain:
             time.sleep(wait)
         return self._ask(method, params)
 
+    def ask(self, read: Callable[[Any], _T], method: str, *params: Any) -> _T:
+        """Send a JSON-RPC request and have its result read by one of `medrec_py.chain.answers`.
+
+        Raises:
+            MalformedAnswer: the result is not what the method has to return.
+            ChainUnavailable: see `request`.
+        """
+        answer = self.request(method, *params)
+        try:
+            return read(answer)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            raise MalformedAnswer(
+                f"the node at {self.node} answered {method} with something that cannot be used: {error}"
+            ) from error
+
     def _ask(self, method: str, params: tuple[Any, ...]) -> Any:
         try:
             return self._through_web3(method, params)
@@ -315,7 +324,7 @@ class Chain:
         Raises:
             WrongChain: it serves another one.
         """
-        served = to_int(self.request("eth_chainId"))
+        served = self.ask(to_count, "eth_chainId")
         if served != chain_id:
             raise WrongChain(f"the node at {self.node} serves chain {served}, not chain {chain_id}")
 
@@ -326,21 +335,15 @@ class Chain:
             NodeError: there is no such block.
         """
         by_hash = isinstance(block, str) and len(block) == 66
-        found = self.request(f"eth_getBlockBy{'Hash' if by_hash else 'Number'}", to_block_id(block), False)
+        method = f"eth_getBlockBy{'Hash' if by_hash else 'Number'}"
+        found = self.ask(to_block, method, to_block_id(block), False)
         if found is None:
             raise NodeError(f"the node at {self.node} has no block {block}")
-        base_fee = found.get("baseFeePerGas")
-        return Block(
-            to_int(found["number"]),
-            to_hex(found["hash"]),
-            to_int(found["timestamp"]),
-            None if base_fee is None else to_int(base_fee),
-            to_int(found["gasLimit"]),
-        )
+        return found
 
     def block_number(self) -> int:
         """The number of the latest block."""
-        return to_int(self.request("eth_blockNumber"))
+        return self.ask(to_count, "eth_blockNumber")
 
     def now(self) -> int:
         """The chain's clock: its latest block's, Unix time. Transactions are judged by the next block's."""
@@ -362,15 +365,15 @@ class Chain:
 
     def code(self, address: str, block: BlockId = "latest") -> bytes:
         """The code at an address; empty if it has none."""
-        return to_bytes(self.request("eth_getCode", address, to_block_id(block)))
+        return self.ask(to_bytes, "eth_getCode", address, to_block_id(block))
 
     def balance(self, address: str) -> int:
         """The balance of an account in wei."""
-        return to_int(self.request("eth_getBalance", address, "latest"))
+        return self.ask(to_int, "eth_getBalance", address, "latest")
 
     def transaction_count(self, address: str, block: BlockId = "pending") -> int:
         """How many transactions an account has sent; with ``pending`` those that wait are counted too."""
-        return to_int(self.request("eth_getTransactionCount", address, to_block_id(block)))
+        return self.ask(to_count, "eth_getTransactionCount", address, to_block_id(block))
 
     def call(self, transaction: Mapping[str, Any], block: BlockId = "latest") -> bytes:
         """Run a call without sending it.
@@ -378,17 +381,15 @@ class Chain:
         Raises:
             NodeError: it reverted (``revert`` is set), or the node refused.
         """
-        return to_bytes(self.request("eth_call", dict(transaction), to_block_id(block)))
+        return self.ask(to_bytes, "eth_call", dict(transaction), to_block_id(block))
 
-    def receipt(self, transaction: str) -> Mapping[str, Any] | None:
-        """The receipt of a transaction as the node gives it; ``None`` if it is not mined."""
-        found: Mapping[str, Any] | None = self.request("eth_getTransactionReceipt", transaction)
-        return found if found is not None and found.get("blockHash") is not None else None
+    def receipt(self, transaction: str) -> Mined | None:
+        """The receipt of a transaction; ``None`` if it is not mined."""
+        return self.ask(to_mined, "eth_getTransactionReceipt", transaction)
 
-    def transaction(self, transaction: str) -> Mapping[str, Any] | None:
-        """A transaction as the node gives it, mined or waiting; ``None`` if the node has none of that hash."""
-        found: Mapping[str, Any] | None = self.request("eth_getTransactionByHash", transaction)
-        return found
+    def transaction(self, transaction: str) -> Sent | None:
+        """A transaction, mined or waiting; ``None`` if the node has none of that hash."""
+        return self.ask(to_sent, "eth_getTransactionByHash", transaction)
 
 
 def _is_http(url: str) -> bool:
@@ -408,24 +409,6 @@ def _worth_repeating(method: str, error: ChainUnavailable, attempt: int) -> floa
     if isinstance(error, RateLimited) or (isinstance(error, NodeFailed) and error.status in {502, 503, 504}):
         return wait if error.wait is None else error.wait
     return wait if isinstance(error, NodeUnreachable) else None
-
-
-# --- JSON-RPC's values ----------------------------------------------------------------------------
-
-
-def to_int(value: Any) -> int:
-    """A quantity: JSON-RPC's 0x and digits, or the integer that eth-tester gives."""
-    return value if isinstance(value, int) else int(value, 16)
-
-
-def to_bytes(value: Any) -> bytes:
-    """Octets: JSON-RPC's 0x and digits, or the ``bytes`` that a caller's middleware made of them."""
-    return bytes(value) if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))
-
-
-def to_hex(value: Any) -> str:
-    """Octets as 0x and digits."""
-    return "0x" + to_bytes(value).hex()
 
 
 def to_block_id(block: BlockId) -> str:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from medrec_py.chain import abi
+from medrec_py.chain.answers import to_bytes
 from medrec_py.chain.artifacts import load_artifact
-from medrec_py.chain.connection import Chain, NodeError, to_bytes
+from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import VERSION, MedRecContract
 from medrec_py.chain.events import AuthorityAccepted
 from medrec_py.chain.logs import fetch_logs

@@ -218,7 +218,7 @@ def open_stage(chain_url: str | None, ipfs_url: str | None) -> Iterator[Stage]:
                 local.fund(address)
             where = "inside this process (py-evm)"
         else:
-            chain = Chain.connect(chain_url)
+            chain = resources.enter_context(Chain.connect(chain_url))
             funding.fund(chain, addresses)
             where = chain.node
         yield Stage(chain, vault, people, Place(where, chain.chain_id, vault.name, people.addresses))

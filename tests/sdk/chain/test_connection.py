@@ -24,23 +24,16 @@ from medrec_py.chain.transactions import Call, InsufficientFunds, send
 from medrec_py.errors import ChainUnavailable, InvalidInput, MedRecError, WrongChain
 from medrec_py.wallet import Wallet
 from tests.support.hostile import Server, ok, serving, status
+from tests.support.rpc import CLOSE, rpc
 
 from .nodes import Node, in_turn, refusing
 
 Reply = Callable[[Server, bytes], Iterator[bytes]]
 
-CLOSE = "Connection: close"
-"""The server of these tests closes the connection behind each answer; a client that is not told so may use it again."""
-
 
 def http(code: int, *headers: str) -> bytes:
     """An answer of a status without a body."""
     return status(code, b"", CLOSE, *headers)
-
-
-def rpc(result: Any) -> bytes:
-    """An answer with a result."""
-    return ok(json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode(), CLOSE)
 
 
 def rpc_error(message: str, code: int = -32000) -> bytes:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,8 +27,6 @@ from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
     BlockTooLarge,
-    ChainUnavailable,
-    ContractError,
     FormatError,
     IntegrityError,
     InvalidInput,
@@ -38,15 +35,12 @@ from medrec_py.errors import (
     NotPermitted,
     RecordErased,
     RecordNotFound,
-    StorageError,
     StoreTimeout,
-    TransactionTimeout,
 )
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
 from medrec_py.records import Draft, Progress, Record, Source
-from medrec_py.storage.cid import Cid
 from medrec_py.times import as_datetime
 from medrec_py.unsealing import Unsealer
 from medrec_py.wallet import Signer
@@ -271,20 +265,9 @@ class Chart:
         names = self._unsealer.names(self._ledger.consent(self.patient))
         numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
         self._require(Action.APPEND, compartments.to_mask(numbers))
-        sealed: list[_Sealed] = []
-        try:
-            for draft, number in zip(drafts, numbers, strict=True):
-                sealed.append(self._seal(draft, number, progress))
-        except BaseException:
-            self._drop([item.body for item in sealed])
-            raise
-        try:
+        with self._ledger.trial():
+            sealed = [self._seal(draft, number, progress) for draft, number in zip(drafts, numbers, strict=True)]
             return self._submit_until_fresh(sealed)
-        except (ChainUnavailable, TransactionTimeout):
-            raise  # the transaction may still be mined: what it points to has to stay
-        except MedRecError:  # after an interruption as well
-            self._drop([item.body for item in sealed])
-            raise
 
     # --- private: reading -------------------------------------------------------------------------------------------
 
@@ -380,24 +363,20 @@ class Chart:
         with draft.open() as source:
             sealer = ContentSealer(source, data_key, record_id, leaf_salt)
             body = self._store_content(_counted(sealer, progress))
-        try:
-            attestation = attest(
-                self._wallet.sign_typed_data,
-                self._place,
-                record_id,
-                metadata=Metadata(title, media_type, sealer.size, draft.created),
-                author=address_bytes(self._wallet.address),
-                on_behalf_of=address_bytes(self._principal),
-                time=int(time.time()),
-                content=sealer.root,
-                leaf_salt=leaf_salt,
-                replaces=record_number(draft.replaces) if draft.replaces else 0,
-            )
-            if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
-                raise InvalidInput("the source changed while it was read")
-        except BaseException:
-            self._drop([body])
-            raise
+        attestation = attest(
+            self._wallet.sign_typed_data,
+            self._place,
+            record_id,
+            metadata=Metadata(title, media_type, sealer.size, draft.created),
+            author=address_bytes(self._wallet.address),
+            on_behalf_of=address_bytes(self._principal),
+            time=int(time.time()),
+            content=sealer.root,
+            leaf_salt=leaf_salt,
+            replaces=record_number(draft.replaces) if draft.replaces else 0,
+        )
+        if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
+            raise InvalidInput("the source changed while it was read")
         return _Sealed(compartment, record_id, data_key, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
@@ -417,27 +396,18 @@ class Chart:
                 size += len(chunk)
                 yield chunk
 
-        cid = self._ledger.store.put(counted())
-        self._ledger.store.verify(cid)
-        return ContentFile(bytes(cid), size)
-
-    def _drop(self, bodies: Iterable[Body]) -> None:
-        self._unpin(Cid.from_bytes(body.cid) for body in bodies if isinstance(body, ContentFile))
-
-    def _unpin(self, cids: Iterable[Cid]) -> None:
-        """Let the store drop what nothing on chain will ever point to. Where it cannot, that is no reason to fail."""
-        for cid in cids:
-            with suppress(StorageError):
-                self._ledger.store.unpin(cid)
+        return ContentFile(bytes(self._ledger.put_content(counted())), size)
 
     def _submit_until_fresh(self, sealed: Sequence[_Sealed]) -> list[Appended]:
         """Append; where the keys changed meanwhile, seal the envelopes anew. The content stays as it is."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._submit(sealed)
+                with self._ledger.trial():
+                    return self._submit(sealed)
             except StaleKeyring:
                 continue
-        return self._submit(sealed)
+        with self._ledger.trial():
+            return self._submit(sealed)
 
     def _submit(self, sealed: Sequence[_Sealed]) -> list[Appended]:
         """Make and store the envelopes by the author's rule, and append their pointers."""
@@ -473,11 +443,7 @@ class Chart:
                 purpose=self._purpose,
                 entry=entries[0],
             )
-        try:
-            receipt = self._ledger.send(self._wallet, call)
-        except ContractError:
-            self._unpin(Cid.raw(entry.pointer) for entry in entries)
-            raise
+        receipt = self._ledger.send(self._wallet, call)
         first = _first_number(receipt)
         return [
             Appended(first + place, item.record_id, target.destination.kind is envelopes.Kind.INBOX, receipt)

@@ -50,6 +50,10 @@ class InboxMover:
             StorageError: the store does not answer or take the new envelopes; nothing was moved then.
             DecisionMismatch: another device decided at the same time; call again.
         """
+        with self._ledger.trial():
+            return self._move(progress)
+
+    def _move(self, progress: Callable[[int], None] | None) -> int:
         history = self._ledger.history(self._patient)
         moved = list(self._rows(history, progress))
         if not moved:

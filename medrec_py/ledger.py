@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -34,6 +35,7 @@ from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
+from medrec_py.trial import Trials
 from medrec_py.wallet import Signer
 from medrec_py.whereabouts import Whereabouts
 
@@ -63,6 +65,7 @@ class Ledger:
         self._histories: dict[str, History] = {}
         self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
+        self._trials = Trials()
 
     # --- chain ------------------------------------------------------------------------------------------------------
 
@@ -83,7 +86,8 @@ class Ledger:
             TransactionTimeout: there is no receipt yet.
         """
         call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
-        receipt = self.contract.send(wallet, call)
+        with self._trials.sending():
+            receipt = self.contract.send(wallet, call)
         for observer in self._observers:
             observer(receipt)
         return receipt
@@ -207,8 +211,23 @@ class Ledger:
             StorageError, BlockMismatch: the store did not take it, or does not give it back.
         """
         cid = self.store.put_block(block)
+        self._trials.add(cid)
         self.store.verify(cid)
         return cid.digest
+
+    def put_content(self, octets: Iterable[bytes]) -> Cid:
+        """Store a file, and read it back. Raises as ``put_block``."""
+        cid = self.store.put(octets)
+        self._trials.add(cid)
+        self.store.verify(cid)
+        return cid
+
+    def trial(self) -> AbstractContextManager[None]:
+        """What is put meanwhile, block by block, is unpinned if this ends in an error and no transaction may be mined.
+
+        So nothing stays in the store that nothing on chain will ever point to; and what may be pointed to stays.
+        """
+        return self._trials.attempt(self.unpin)
 
     def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""

@@ -11,7 +11,6 @@ from web3 import HTTPProvider, Web3
 
 import medrec_py as medrec
 from medrec_py.chain.contract import MedRecContract
-from medrec_py.chain.local import LocalChain
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Output
 from medrec_py.cli.session import Session

@@ -33,11 +33,15 @@ from medrec_py.crypto.profile import ProfileContent
 from medrec_py.errors import HistoryMismatch, InvalidInput, ProfileNotFound, StorageError
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
+from medrec_py.recent import Recent
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.trial import Trials
 from medrec_py.wallet import Signer
 from medrec_py.whereabouts import Whereabouts
+
+PATIENTS, PROFILES = 256, 4096
+"""Of how many patients, and how many profiles, what was read is kept: a service of 10,000 patients stays small."""
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
@@ -51,19 +55,28 @@ class Ledger:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment: no event comes before it.
+        patients: Of how many patients what was read is kept: those that were asked for last.
     """
 
-    def __init__(self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        contract: MedRecContract,
+        store: BlockStore,
+        first_block: int = 0,
+        *,
+        patients: int = PATIENTS,
+    ) -> None:
         self.chain = chain
         self.contract = contract
         self.store = store
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
-        self._keyrings: Cache = {}
-        self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
-        self._decisions: dict[str, tuple[list[Logged[Event]], Block]] = {}  # events up to a block
-        self._histories: dict[str, History] = {}
-        self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
+        self._keyrings: Recent[str, Cache] = Recent(patients)
+        self._profiles: Recent[tuple[str, bytes], ProfileContent] = Recent(PROFILES)
+        self._decisions: Recent[str, tuple[list[Logged[Event]], Block]] = Recent(patients)  # events up to a block
+        self._histories: Recent[str, History] = Recent(patients)
+        self._whereabouts: Recent[bytes, tuple[int, Whereabouts]] = Recent(patients)  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
         self._trials = Trials()
 
@@ -116,14 +129,7 @@ class Ledger:
             HistoryMismatch: the node left out or invented one.
             ChainUnavailable: the node does not answer.
         """
-        patient = to_address(patient)
-        known = self._decisions.get(patient)
-        if known is not None and self._is_current(known[1]):
-            try:
-                return self._decided(patient, known[0], known[1].number + 1)
-            except HistoryMismatch:
-                pass  # the chain was reorganised, or the node is wrong: begin again
-        return self._decided(patient, [], self._first_block)
+        return self._decided(patient)[0]
 
     def history(self, patient: str) -> History:
         """The history of a patient, proved complete.
@@ -170,14 +176,13 @@ class Ledger:
         Raises:
             HistoryMismatch: the node left out or invented one.
         """
-        self.consent(patient)
-        return self._decisions[to_address(patient)][0]
+        return self._decided(patient)[1]
 
     def whereabouts(self, history: History, place: Place) -> Whereabouts:
         """Where the records of a history are now. That of the latest history of a patient is kept."""
         kept = self._whereabouts.get(place.patient)
         if kept is None or kept[0] != history.word:
-            kept = self._whereabouts[place.patient] = history.word, Whereabouts(history, place, self.fetch)
+            kept = self._whereabouts.put(place.patient, (history.word, Whereabouts(history, place, self.fetch)))
         return kept[1]
 
     # --- profiles ---------------------------------------------------------------------------------------------------
@@ -193,10 +198,11 @@ class Ledger:
         digest = self.contract.profile_of(account)
         if digest == ZERO_BYTES32:
             raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
-        if (account, digest) not in self._profiles:
-            unverified = profiles.parse(self.fetch(digest))
-            self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
-        return self._profiles[account, digest]
+        known = self._profiles.get((account, digest))
+        if known is not None:
+            return known
+        verified = profiles.parse(self.fetch(digest)).verify(self.deployment, address_bytes(account))
+        return self._profiles.put((account, digest), verified)
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
@@ -243,14 +249,28 @@ class Ledger:
 
     # --- private ----------------------------------------------------------------------------------------------------
 
-    def _decided(self, patient: str, before: list[Logged[Event]], start: int) -> Consent:
+    def _decided(self, patient: str) -> tuple[Consent, list[Logged[Event]]]:
+        """The decisions of a patient, and the events that they come from."""
+        patient = to_address(patient)
+        known = self._decisions.get(patient)
+        if known is not None and self._is_current(known[1]):
+            try:
+                return self._continued(patient, known[0], known[1].number + 1)
+            except HistoryMismatch:
+                pass  # the chain was reorganised, or the node is wrong: begin again
+        return self._continued(patient, [], self._first_block)
+
+    def _continued(self, patient: str, before: list[Logged[Event]], start: int) -> tuple[Consent, list[Logged[Event]]]:
         block = self.chain.block()
         state = self.contract.history_of(patient, block=block.number)
         events = [*before, *self._events(patient, _DECISIONS, start, block.number)]
         place = self.place(patient)
-        found = consents.from_events(place, events, state.keyring_version, block.number, self.fetch, self._keyrings)
-        self._decisions[patient] = events, block
-        return found
+        cache = self._keyrings.get(patient)
+        if cache is None:
+            cache = self._keyrings.put(patient, {})
+        found = consents.from_events(place, events, state.keyring_version, block.number, self.fetch, cache)
+        self._decisions.put(patient, (events, block))
+        return found, events
 
     def _is_current(self, block: Block) -> bool:
         """Whether a block is still part of the chain. A grant that a reorganisation moved leaves no other trace."""
@@ -270,8 +290,7 @@ class Ledger:
         entries, word = histories.extend(address_bytes(patient), word, events, stated)
         before = () if known is None else known.entries
         checked = History((*before, *entries), word, block)
-        self._histories[patient] = checked
-        return checked
+        return self._histories.put(patient, checked)
 
     def _events(self, patient: str, kinds: Sequence[type[Event]], first: int, last: int) -> list[Logged[Event]]:
         return list(fetch_logs(self.contract, kinds, patient=patient, from_block=first, to_block=last))

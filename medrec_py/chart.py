@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from medrec_py import author_rule, compartments, records
 from medrec_py.chain.events import HistoryEvent
 from medrec_py.chain.reverts import StaleKeyring
 from medrec_py.chain.transactions import Receipt
-from medrec_py.chain.types import Action, Denial, Kind, address_bytes
+from medrec_py.chain.types import Action, Kind, address_bytes
 from medrec_py.chain.types import Entry as EntryInput
 from medrec_py.consent import Consent
 from medrec_py.crypto import envelope as envelopes
@@ -189,8 +190,9 @@ class Chart:
         is damaged or in no store: ``history`` says why. Raises as ``read`` where store or chain do not answer.
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
+        refusal = cache(lambda mask: self._refusal(Action.READ, mask))
         for entry in history.entries:
-            if entry.kind is Kind.RECORD and self._denial(Action.READ, entry.compartments) is Denial.NONE:
+            if entry.kind is Kind.RECORD and refusal(entry.compartments) is None:
                 try:
                     yield self._open(history, consent, entry)
                 except (KeyUnavailable, RecordErased):
@@ -214,11 +216,10 @@ class Chart:
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         names = self._known_names(consent)
-        allowed: dict[int, MedRecError | None] = {}
+        refusal = cache(lambda mask: self._refusal(Action.READ, mask))
         for entry in history.entries:
-            if entry.kind is Kind.RECORD and entry.compartments not in allowed:
-                allowed[entry.compartments] = self._refusal(Action.READ, entry.compartments)
-            yield self._line(history, consent, names, entry, allowed.get(entry.compartments))
+            problem = refusal(entry.compartments) if entry.kind is Kind.RECORD else None
+            yield self._line(history, consent, names, entry, problem)
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that are known here."""
@@ -336,11 +337,6 @@ class Chart:
             return self._unsealer.names(consent)
         except MedRecError:
             return {}
-
-    def _denial(self, action: Action, mask: int) -> Denial:
-        return self._ledger.contract.may(
-            self.patient, self._wallet.address, self._principal, action, compartments=mask, purpose=self._purpose
-        )
 
     def _refusal(self, action: Action, mask: int) -> NotPermitted | None:
         try:

@@ -6,6 +6,7 @@ import secrets
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -36,6 +37,7 @@ from medrec_py.errors import (
     NotPermitted,
     RecordErased,
     RecordNotFound,
+    RecordRepeated,
     StoreTimeout,
 )
 from medrec_py.history import Entry, History
@@ -129,6 +131,23 @@ class _Sealed:
         )
 
 
+class _Seen:
+    """The records that were opened so far, going through a history in its order: of equal ones the first counts."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[bytes, bytes], int] = {}  # author and record id → number
+
+    def require_first(self, entry: Entry, verified: VerifiedRecord) -> None:
+        """Note a record.
+
+        Raises:
+            RecordRepeated: an earlier entry has the same author and record id.
+        """
+        first = self._first.setdefault((entry.author, verified.record_id), entry.number)
+        if first != entry.number:
+            raise RecordRepeated(f"entry {entry.number} repeats the record of entry {first}")
+
+
 class Chart:
     """Reads and appends to one patient's record.
 
@@ -168,6 +187,7 @@ class Chart:
 
         Raises:
             RecordErased: the patient erased it.
+            RecordRepeated: an earlier entry is the same record.
             RecordNotFound: there is none of that number; or what was appended stands elsewhere now, since the chain was
                 reorganised.
             NotPermitted: the patient does not allow it (any longer).
@@ -178,24 +198,28 @@ class Chart:
         history = self._ledger.history(self.patient)
         entry = history.record(record if isinstance(record, int) else record.number)
         self._require(Action.READ, entry.compartments)
-        verified = self.verified(history, self._ledger.consent(self.patient), entry)
+        consent = self._ledger.consent(self.patient)
+        verified = self.verified(history, consent, entry)
+        self._require_first(history, consent, entry, verified)
         if isinstance(record, Appended) and verified.record_id != record.record_id:
             raise RecordNotFound(f"entry {entry.number} is not the record that was appended: list the records")
-        return records.from_verified(verified, entry, self._ledger.store)
+        return records.from_verified(verified, entry, history.replaced_by(entry), self._ledger.store)
 
     def records(self) -> Iterator[Record]:
         """All records that open here, in order.
 
-        Passes over what is sealed to others and what was erased; and, with the warning ``RecordUnreadable``, over what
-        is damaged or in no store: ``history`` says why. Raises as ``read`` where store or chain do not answer.
+        Passes over what is sealed to others, what was erased, and what repeats an earlier record; and, with the
+        warning ``RecordUnreadable``, over what is damaged or in no store: ``history`` says why. Raises as ``read``
+        where store or chain do not answer.
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         refusal = cache(lambda mask: self._refusal(Action.READ, mask))
+        seen = _Seen()
         for entry in history.entries:
             if entry.kind is Kind.RECORD and refusal(entry.compartments) is None:
                 try:
-                    yield self._open(history, consent, entry)
-                except (KeyUnavailable, RecordErased):
+                    yield self._open(history, consent, entry, seen)
+                except (KeyUnavailable, RecordErased, RecordRepeated):
                     continue
                 except UNREADABLE as error:
                     warn_unreadable(entry, error)
@@ -217,9 +241,10 @@ class Chart:
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         names = self._known_names(consent)
         refusal = cache(lambda mask: self._refusal(Action.READ, mask))
+        seen = _Seen()
         for entry in history.entries:
             problem = refusal(entry.compartments) if entry.kind is Kind.RECORD else None
-            yield self._line(history, consent, names, entry, problem)
+            yield self._line(history, consent, names, entry, problem, seen)
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that are known here."""
@@ -246,11 +271,13 @@ class Chart:
             title: What lists show; the file's name unless given.
             media_type: By RFC 6838; guessed from the file's name unless given.
             created: When the content came to be, Unix time.
-            replaces: Number of the entry that this one corrects.
+            replaces: Number of the record of the same compartment that this one corrects.
             progress: Called with bytes as they are sealed.
 
         Raises:
-            InvalidInput: the source cannot be read, or no compartment of that name is known here.
+            InvalidInput: the source cannot be read, no compartment of that name is known here, or the record that is to
+                be replaced lies in another one.
+            RecordNotFound: there is no record of the number that is to be replaced.
             NotPermitted: the patient does not allow it (any longer): nothing was sealed or stored.
             StorageError: the store did not take it: nothing was appended.
             ChainError: the chain did not take it.
@@ -266,14 +293,29 @@ class Chart:
         names = self._unsealer.names(self._ledger.consent(self.patient))
         numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
         self._require(Action.APPEND, compartments.to_mask(numbers))
+        self._require_replaceable(drafts, numbers)
         with self._ledger.trial():
             sealed = [self._seal(draft, number, progress) for draft, number in zip(drafts, numbers, strict=True)]
             return self._submit_until_fresh(sealed)
 
     # --- private: reading -------------------------------------------------------------------------------------------
 
-    def _open(self, history: History, consent: Consent, entry: Entry) -> Record:
-        return records.from_verified(self.verified(history, consent, entry), entry, self._ledger.store)
+    def _open(self, history: History, consent: Consent, entry: Entry, seen: _Seen) -> Record:
+        verified = self.verified(history, consent, entry)
+        seen.require_first(entry, verified)
+        return records.from_verified(verified, entry, history.replaced_by(entry), self._ledger.store)
+
+    def _require_first(self, history: History, consent: Consent, entry: Entry, verified: VerifiedRecord) -> None:
+        """Make sure that no earlier entry with the same claim is the same record.
+
+        Raises:
+            RecordRepeated: one is.
+        """
+        seen = _Seen()
+        for earlier in history.earlier_with_claim_of(entry):
+            with suppress(MedRecError):  # what does not open here cannot be compared
+                seen.require_first(earlier, self.verified(history, consent, earlier))
+        seen.require_first(entry, verified)
 
     def verified(self, history: History, consent: Consent, entry: Entry) -> VerifiedRecord:
         """A record's envelope, opened with the principal's keys and held against its entry. Asks no permission.
@@ -309,11 +351,12 @@ class Chart:
         names: Mapping[int, str],
         entry: Entry,
         problem: MedRecError | None,
+        seen: _Seen,
     ) -> TimelineEntry:
         record: Record | None = None
         if entry.kind is Kind.RECORD and problem is None:
             try:
-                record = self._open(history, consent, entry)
+                record = self._open(history, consent, entry, seen)
             except MedRecError as error:
                 problem = error
         return TimelineEntry(
@@ -352,6 +395,16 @@ class Chart:
 
     # --- private: appending -----------------------------------------------------------------------------------------
 
+    def _require_replaceable(self, drafts: Sequence[Draft], numbers: Sequence[int]) -> None:
+        """The contract only looks whether the history has such an entry."""
+        replaced = [(draft.replaces, number) for draft, number in zip(drafts, numbers, strict=True)]
+        if all(entry is None for entry, _ in replaced):
+            return
+        history = self._ledger.history(self.patient)
+        for entry, number in replaced:
+            if entry is not None and history.record(entry).compartments != 1 << number:
+                raise InvalidInput(f"record {entry} lies in another compartment, so it cannot be replaced from here")
+
     def _seal(self, draft: Draft, compartment: int, progress: Progress | None) -> _Sealed:
         """Seal and store the content, and have the author sign the statement."""
         title, media_type = draft.named()
@@ -369,7 +422,7 @@ class Chart:
             time=int(time.time()),
             content=sealer.root,
             leaf_salt=leaf_salt,
-            replaces=record_number(draft.replaces) if draft.replaces else 0,
+            replaces=0 if draft.replaces is None else record_number(draft.replaces),
         )
         if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
             raise InvalidInput("the source changed while it was read")

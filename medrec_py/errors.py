@@ -36,6 +36,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
+    │   ├── RecordRepeated
     │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
     │   └── NotDeployed
@@ -253,6 +254,12 @@ class RecordErased(NotFound):
     """The record was erased by the patient."""
 
     remedy = "It cannot be brought back."
+
+
+class RecordRepeated(NotFound):
+    """The entry repeats a record that the history has already: the same author and the same record id."""
+
+    remedy = "Use the entry named in the message: a record counts once, where it stands first."
 
 
 class SurvivorUnreadable(NotFound):

@@ -105,7 +105,8 @@ class Record:
         on_behalf_of: Whom the author acted for, EIP-55.
         signed: When the author signed it.
         appended: When the chain took it.
-        replaces: Number of the entry that it corrects, if any.
+        replaces: Number of the record of the same compartment that it corrects, if any. What an author named beside
+            that, or in another compartment, is left out.
     """
 
     number: int
@@ -186,7 +187,7 @@ class Record:
         return body[first:behind]
 
 
-def from_verified(verified: VerifiedRecord, entry: Entry, store: BlockStore) -> Record:
+def from_verified(verified: VerifiedRecord, entry: Entry, replaced: Entry | None, store: BlockStore) -> Record:
     """A record from its verified envelope and its entry."""
     attestation = verified.attestation
     return Record(
@@ -198,7 +199,7 @@ def from_verified(verified: VerifiedRecord, entry: Entry, store: BlockStore) -> 
         on_behalf_of=checksum_address(attestation.on_behalf_of),
         signed=as_datetime(attestation.time),
         appended=as_datetime(entry.time),
-        replaces=entry.replaces >> 32 or None,
+        replaces=None if replaced is None else replaced.number,
         _verified=verified,
         _store=store,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -278,6 +277,7 @@ class Chart:
             InvalidInput: the source cannot be read, no compartment of that name is known here, or the record that is to
                 be replaced lies in another one.
             RecordNotFound: there is no record of the number that is to be replaced.
+            ClockWrong: this machine's clock is more than an hour ahead of the chain's: the record would be misdated.
             NotPermitted: the patient does not allow it (any longer): nothing was sealed or stored.
             StorageError: the store did not take it: nothing was appended.
             ChainError: the chain did not take it.
@@ -295,7 +295,10 @@ class Chart:
         self._require(Action.APPEND, compartments.to_mask(numbers))
         self._require_replaceable(drafts, numbers)
         with self._ledger.trial():
-            sealed = [self._seal(draft, number, progress) for draft, number in zip(drafts, numbers, strict=True)]
+            signed = self._ledger.signing_time()
+            sealed = [
+                self._seal(draft, number, signed, progress) for draft, number in zip(drafts, numbers, strict=True)
+            ]
             return self._submit_until_fresh(sealed)
 
     # --- private: reading -------------------------------------------------------------------------------------------
@@ -405,7 +408,7 @@ class Chart:
             if entry is not None and history.record(entry).compartments != 1 << number:
                 raise InvalidInput(f"record {entry} lies in another compartment, so it cannot be replaced from here")
 
-    def _seal(self, draft: Draft, compartment: int, progress: Progress | None) -> _Sealed:
+    def _seal(self, draft: Draft, compartment: int, signed: int, progress: Progress | None) -> _Sealed:
         """Seal and store the content, and have the author sign the statement."""
         title, media_type = draft.named()
         record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
@@ -419,7 +422,7 @@ class Chart:
             metadata=Metadata(title, media_type, sealer.size, draft.created),
             author=address_bytes(self._wallet.address),
             on_behalf_of=address_bytes(self._principal),
-            time=int(time.time()),
+            time=signed,
             content=sealer.root,
             leaf_salt=leaf_salt,
             replaces=0 if draft.replaces is None else record_number(draft.replaces),

@@ -5,6 +5,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     MedRecError
     ├── InvalidInput                 a value that the caller gave cannot be used
     │   └── ConfigurationError       the same, from a file, the environment or a flag
+    │       └── ClockWrong
     ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
     │   └── UnknownSuite
     ├── IntegrityError               bytes or events were altered, truncated, swapped, reordered or left out
@@ -74,6 +75,15 @@ class ConfigurationError(InvalidInput):
     """A configuration file, environment variable or flag cannot be used."""
 
     remedy = "Correct the setting named in the message; `medrec doctor` shows where each setting comes from."
+
+
+class ClockWrong(ConfigurationError):
+    """This machine's clock is far ahead of the chain's, so what would be signed now would carry a wrong date."""
+
+    remedy = (
+        "Set this machine's clock (NTP). If it is right, the node is behind, or its chain makes blocks only when "
+        "somebody writes: send something first, for instance publish your profile."
+    )
 
 
 class FormatError(MedRecError):

@@ -30,18 +30,22 @@ from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import HistoryMismatch, InvalidInput, ProfileNotFound, StorageError
+from medrec_py.errors import ClockWrong, HistoryMismatch, InvalidInput, ProfileNotFound, StorageError
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.recent import Recent
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
+from medrec_py.times import as_datetime
 from medrec_py.trial import Trials
 from medrec_py.wallet import Signer
 from medrec_py.whereabouts import Whereabouts
 
 PATIENTS, PROFILES = 256, 4096
 """Of how many patients, and how many profiles, what was read is kept: a service of 10,000 patients stays small."""
+
+CLOCK_TOLERANCE = 3600
+"""Seconds that a statement's time may lie ahead of the chain's clock."""
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
@@ -89,6 +93,23 @@ class Ledger:
     def now(self) -> int:
         """Unix time: the later of this machine's clock and the latest block's, so that no expiry is missed."""
         return max(int(time.time()), self.chain.now())
+
+    def signing_time(self) -> int:
+        """The time that a statement made now carries, Unix time; like ``now``, and near to the chain's clock.
+
+        Where nobody has written for long, the latest block says little, and the next one, as the node would make it
+        now, is asked for.
+
+        Raises:
+            ClockWrong: this machine's clock is more than an hour ahead of both.
+        """
+        own, latest = int(time.time()), self.chain.now()
+        if own - latest > CLOCK_TOLERANCE and own - (self.chain.next_time() or latest) > CLOCK_TOLERANCE:
+            raise ClockWrong(
+                f"this machine's clock says {as_datetime(own):%Y-%m-%d %H:%M} UTC, and the latest block is of "
+                f"{as_datetime(latest):%Y-%m-%d %H:%M}"
+            )
+        return max(own, latest)
 
     def send(self, wallet: Signer, *calls: Call) -> Receipt:
         """Send one call, or several that take place together or not at all.

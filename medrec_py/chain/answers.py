@@ -190,6 +190,11 @@ def to_block(value: Any) -> Block | None:
     )
 
 
+def to_block_time(value: Any) -> int | None:
+    """The timestamp of a block that may be unfinished, and have neither hash nor number; ``None`` if there is none."""
+    return None if value is None else to_int(_object(value)["timestamp"], _TIME)
+
+
 def to_logs(value: Any) -> list[Log]:
     """What ``eth_getLogs`` returns."""
     return [_log(one) for one in _items(value)]

@@ -29,6 +29,7 @@ from medrec_py.chain.answers import (
     Mined,
     Sent,
     to_block,
+    to_block_time,
     to_bytes,
     to_count,
     to_int,
@@ -348,6 +349,13 @@ class Chain:
     def now(self) -> int:
         """The chain's clock: its latest block's, Unix time. Transactions are judged by the next block's."""
         return self.block().timestamp
+
+    def next_time(self) -> int | None:
+        """The time that the next block would have if the node made it now; ``None`` where it does not say."""
+        try:
+            return self.ask(to_block_time, "eth_getBlockByNumber", "pending", False)
+        except (NodeError, MalformedAnswer):
+            return None
 
     def final_block(self) -> Block:
         """The newest block that is not expected to be reorganised away.

@@ -1,7 +1,7 @@
 """A patient's history: its entries, proved complete against the head that the contract holds (docs/format.md §10).
 
 The events of a node are only a claim. Hashed again one after another they must lead to the contract's word, or an
-error says which entry is missing, altered or invented.
+error says which entries are missing, or names the last one that does not fit.
 """
 
 from __future__ import annotations

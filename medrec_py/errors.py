@@ -297,9 +297,12 @@ class ChainError(MedRecError):
 
 
 class ChainUnavailable(ChainError):
-    """The node does not answer, or answers with an error of its own."""
+    """The node does not answer, or answers with an error of its own.
 
-    remedy = "Start the node or correct its URL; `medrec doctor` checks it. A transaction may still be mined."
+    What was being sent then was not handed over; where it was, the error is ``TransactionTimeout``.
+    """
+
+    remedy = "Start the node or correct its URL; `medrec doctor` checks it."
 
 
 class WrongChain(ChainError):

@@ -54,7 +54,10 @@ _DEPLOYER_CODE = bytes.fromhex(
 class DeploymentDiffers(ChainError):
     """The folder has another deployment for this chain than the one asked for."""
 
-    remedy = "Use the deployment that the file names, or give another folder for a new one."
+    remedy = (
+        "Use the deployment that the file names: leave the authority out, or name the one that it has. For a new "
+        "deployment give another folder (`--home`)."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ def deploy(
     Args:
         chain: Where.
         signer: Who pays.
-        authority: The account that names registrars; the signer if not given.
+        authority: The account that names registrars. If not given, that of the deployment which the folder names,
+            whoever it is, or else the signer.
         folder: Where the deployment file is looked for and written; nowhere if not given.
         timeout: Seconds that each receipt is waited for.
 
@@ -175,12 +179,13 @@ def deploy(
         TransactionTimeout: there is no receipt yet.
         ChainUnavailable: the node does not answer.
     """
-    chosen = signer.address if authority is None else to_address(authority)
-    if chosen == ZERO_ADDRESS:
+    named = None if authority is None else to_address(authority)
+    if named == ZERO_ADDRESS:
         raise InvalidInput("nobody could ever name a registrar: the zero address cannot be the authority")
-    known = _known(chain, chosen, folder)
+    chosen = signer.address if named is None else named
+    known = _in_folder(chain, named, folder) or _at_its_address(chain, chosen, folder)
     if known is not None:
-        return Outcome(known, is_new=False)
+        return Outcome(known, is_new=False, note=_whose(known, chosen))
     outcome = _deploy(chain, signer, chosen, timeout)
     if folder is not None:
         outcome.deployed.save(folder)
@@ -248,14 +253,20 @@ def _typed(kind: object, value: Any) -> Any:
 # --- what is there --------------------------------------------------------------------------------
 
 
-def _known(chain: Chain, authority: str, folder: Path | None) -> Deployed | None:
-    """The deployment that is there already, by its file or by its address."""
-    if folder is not None and _path(folder, chain.chain_id).exists():
-        found = Deployed.load(folder, chain.chain_id)
-        code = chain.code(found.address)
-        if code:  # else the chain began anew since: a development chain
-            _check_same(found, code, authority)
-            return found
+def _in_folder(chain: Chain, authority: str | None, folder: Path | None) -> Deployed | None:
+    """The deployment that is there already, by its file; whichever authority it has unless one is named."""
+    if folder is None or not _path(folder, chain.chain_id).exists():
+        return None
+    found = Deployed.load(folder, chain.chain_id)
+    code = chain.code(found.address)
+    if not code:  # the chain began anew since: a development chain
+        return None
+    _check_same(found, code, authority)
+    return found
+
+
+def _at_its_address(chain: Chain, authority: str, folder: Path | None) -> Deployed | None:
+    """The deployment with an authority that is there already, by its address."""
     address = create2_address(authority)
     if not chain.code(address):
         return None
@@ -265,8 +276,12 @@ def _known(chain: Chain, authority: str, folder: Path | None) -> Deployed | None
     return found
 
 
-def _check_same(found: Deployed, code: bytes, authority: str) -> None:
-    if found.authority != authority:
+def _whose(found: Deployed, expected: str) -> str:
+    return "" if found.authority == expected else f"It was deployed with another authority: {found.authority}."
+
+
+def _check_same(found: Deployed, code: bytes, authority: str | None) -> None:
+    if authority not in {None, found.authority}:
         raise DeploymentDiffers(
             f"MedRec on chain {found.chain_id} at {found.address} has the authority {found.authority}, not {authority}"
         )

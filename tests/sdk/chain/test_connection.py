@@ -97,8 +97,9 @@ def test_a_node_that_is_not_there() -> None:
     """An address where nobody listens is unavailable, after a few tries."""
     with serving(always(rpc("0x5"))) as server:
         url = server.url
-    with pytest.raises(ChainUnavailable, match="cannot be reached"):
+    with pytest.raises(ChainUnavailable, match="cannot be reached") as caught:
         Chain.connect(url)
+    assert "may still be mined" not in caught.value.remedy  # nothing was sent
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     MedRecError
     ├── InvalidInput                 a value that the caller gave cannot be used
     │   └── ConfigurationError       the same, from a file, the environment or a flag
-    │       └── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
+    │       ├── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
+    │       └── ClockWrong           this machine's clock does not fit the chain's
     ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
     │   ├── UnknownSuite
     │   └── ShareDamaged             the words of a share are not what was dealt out
@@ -46,6 +47,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
+    │   ├── RecordRepeated
     │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
     │   ├── ProfileOutdated          its key is of another suite than the deployment's
@@ -90,6 +92,15 @@ class SuiteDowngrade(ConfigurationError):
     """Keys were published by a later cipher suite than the one that the deployment is said to have."""
 
     remedy = "Get the deployment's present file: a deployment moves to later suites only."
+
+
+class ClockWrong(ConfigurationError):
+    """This machine's clock is far ahead of the chain's, so what would be signed now would carry a wrong date."""
+
+    remedy = (
+        "Set this machine's clock (NTP). If it is right, the node is behind, or its chain makes blocks only when "
+        "somebody writes: send something first, for instance publish your profile."
+    )
 
 
 class FormatError(MedRecError):
@@ -326,6 +337,12 @@ class RecordErased(NotFound):
     remedy = "It cannot be brought back."
 
 
+class RecordRepeated(NotFound):
+    """The entry repeats a record that the history has already: the same author and the same record id."""
+
+    remedy = "Use the entry named in the message: a record counts once, where it stands first."
+
+
 class SurvivorUnreadable(NotFound):
     """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
 
@@ -360,9 +377,12 @@ class ChainError(MedRecError):
 
 
 class ChainUnavailable(ChainError):
-    """The node does not answer, or answers with an error of its own."""
+    """The node does not answer, or answers with an error of its own.
 
-    remedy = "Start the node or correct its URL; `medrec doctor` checks it. A transaction may still be mined."
+    What was being sent then was not handed over; where it was, the error is ``TransactionTimeout``.
+    """
+
+    remedy = "Start the node or correct its URL; `medrec doctor` checks it."
 
 
 class WrongChain(ChainError):

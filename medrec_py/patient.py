@@ -209,7 +209,8 @@ class Patient(Party):
         consent = self._maker.consent()
         planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
-        self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
+        with self._ledger.trial():
+            self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
         return self
 
     @property
@@ -231,7 +232,8 @@ class Patient(Party):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
             added = names_of.assign_numbers(names, there)
             planned = self._maker.plan(consent, [], rotate=names_of.to_mask(added), schedule=0, now=0)
-            return self._ledger.send(self._wallet, self._maker.call(consent, planned, [], {**there, **added}))
+            with self._ledger.trial():
+                return self._ledger.send(self._wallet, self._maker.call(consent, planned, [], {**there, **added}))
 
         return again_when_stale(attempt)
 
@@ -294,7 +296,8 @@ class Patient(Party):
                 purposes=purposes,
                 flags=int(Flag.HISTORY) if history else 0,
             )
-            return self._grant(consent, now, known, address, terms)
+            with self._ledger.trial():
+                return self._grant(consent, now, known, address, terms)
 
         return again_when_stale(attempt)
 
@@ -308,16 +311,21 @@ class Patient(Party):
             ChainError: the chain did not take it. Nothing else keeps it from happening.
         """
         address = address_of(grantee)
-        contract = self._ledger.contract
         lost = self._readable_now(address)
         if not lost:
-            receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
+            receipt = self._ledger.send(self._wallet, self._ledger.contract.revoke(self.id, address))
             return Revoked(address, True, receipt)
+        with self._ledger.trial():
+            return self._revoke(address, lost)
+
+    def _revoke(self, address: str, lost: int) -> Revoked:
+        contract = self._ledger.contract
         try:
-            call = self._rotating_revocation(address, lost)
+            with self._ledger.trial():
+                call = self._rotating_revocation(address, lost)
         except Exception as error:  # noqa: BLE001 - whatever it is, it keeps no revocation from happening
             receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
-            warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=2)
+            warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=3)
             return Revoked(address, False, receipt)
         receipt = self._ledger.send(self._wallet, call)
         rotated = True
@@ -695,7 +703,9 @@ class Patient(Party):
         now = self._ledger.now()
         holders = self._maker.holders(consent, now)
         planned = self._maker.plan(consent, holders, rotate=mask, schedule=0, now=now)
-        return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, self._keys.names(consent)))
+        names = self._keys.names(consent)
+        with self._ledger.trial():
+            return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, names))
 
     def _rotate_or_warn(self, mask: int) -> bool:
         try:

@@ -58,7 +58,9 @@ class Session:
     @cached_property
     def chain(self) -> Chain:
         """The node."""
-        return opening.open_chain(self.settings)
+        chain = opening.open_chain(self.settings)
+        self._resources.callback(chain.close)
+        return chain
 
     @cached_property
     def network(self) -> Network:

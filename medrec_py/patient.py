@@ -335,7 +335,7 @@ class Patient(Party):
         return Revoked(address, rotated, receipt)
 
     def rotate(self, *compartments: str) -> Receipt:
-        """Begin a new epoch, sealed to those who may read now; then move over what waits in the inbox.
+        """Begin a new epoch, sealed to those who may read now, and move over what waits in the inbox.
 
         Args:
             compartments: Their names; all of them unless given.
@@ -344,21 +344,20 @@ class Patient(Party):
             StorageError: the store did not take the keyring: nothing changed.
             ContractError: the contract refused.
         """
-        receipt = again_when_stale(lambda: self._rotate(self._mask_of(compartments)))
-        self.empty_inbox()
-        return receipt
+        return again_when_stale(lambda: self._rotate_and_move(self._mask_of(compartments)))
 
     def empty_inbox(self, progress: Callable[[int], None] | None = None) -> int:
         """Move what waits in the inbox to its compartments. Order, statements and claims stay as they are.
 
         Args:
-            progress: Called with 1 for each record that was looked at.
+            progress: Called with 1 for each record that was moved.
 
         Returns:
             How many records were moved.
         """
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys)
-        return again_when_stale(lambda: mover.move(progress))
+        moved = again_when_stale(lambda: mover.move(progress))
+        return 0 if moved is None else len(moved.moved)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -619,8 +618,7 @@ class Patient(Party):
         new = Holder(grantee, public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
         afresh = 0 if new.history else terms.read & ~reads
         if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
-            self._rotate(afresh)
-            self._empty_inbox_or_warn()
+            self._rotate_and_move(afresh, recent=True)
             consent = self._ledger.consent(self.id)
         holders = self._maker.holders(consent, now, without=grantee)
         planned = self._maker.plan(
@@ -707,6 +705,11 @@ class Patient(Party):
         with self._ledger.trial():
             return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, names))
 
+    def _rotate_and_move(self, mask: int, *, recent: bool = False) -> Receipt:
+        """Begin new epochs, and move over what waits in the inbox, in one transaction."""
+        moved = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=recent).move(rotate=mask)
+        return self._rotate(mask) if moved is None else moved.receipt
+
     def _rotate_or_warn(self, mask: int) -> bool:
         try:
             again_when_stale(lambda: self._rotate(mask))
@@ -718,7 +721,7 @@ class Patient(Party):
     def _empty_inbox_or_warn(self) -> None:
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=True)
         try:
-            again_when_stale(lambda: mover.move(None))
+            again_when_stale(mover.move)
         except (MedRecError, OSError) as error:
             warnings.warn(f"what waits in the inbox was not moved: {error}", KeysNotRotated, stacklevel=3)
 

@@ -30,7 +30,7 @@ from medrec_py.crypto.envelope import Destination, UnverifiedEnvelope, VerifiedR
 from medrec_py.crypto.erasure import ErasureBuilder
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.paged_rows import RowsBuilder
-from medrec_py.errors import ContractError, KeyUnavailable, MedRecError, SurvivorUnreadable
+from medrec_py.errors import KeyUnavailable, MedRecError, SurvivorUnreadable
 from medrec_py.fresh_content import seal_and_store, seal_inline
 from medrec_py.history import Entry, History
 from medrec_py.in_order import in_order
@@ -40,7 +40,6 @@ from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
 from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, room_for_epochs
-from medrec_py.storage.cid import Cid
 from medrec_py.wallet import Signer
 
 
@@ -175,12 +174,8 @@ class Rekeying:
             SurvivorUnreadable: a record cannot be read, and would be lost.
             StorageError: the store did not take it: nothing changed.
         """
-        publication = _Publication(self, tasks, journal)
-        try:
-            return publication.send()
-        except ContractError:
-            publication.drop()
-            raise
+        with self.ledger.trial():
+            return _Publication(self, tasks, journal).send()
 
     @cached_property
     def maker(self) -> KeyringMaker:
@@ -209,7 +204,6 @@ class _Publication:
         self._journal = journal
         self._history = work.ledger.history(work.patient)
         self._consent = work.maker.consent()
-        self._pointers: list[bytes] = []
         self._moved: list[int] = []
 
     def send(self) -> Rekeyed:
@@ -230,11 +224,6 @@ class _Publication:
         calls = [work.maker.publish(consent, built), *self._manifests()]
         receipt = self._ledger.send(work.wallet, *calls)
         return Rekeyed(self._moved, [task.entry.number for task in self._goes], receipt)
-
-    def drop(self) -> None:
-        """Let the store drop the envelopes that nothing will point to."""
-        for pointer in self._pointers:
-            self._ledger.unpin(Cid.raw(pointer))
 
     def _manifests(self) -> Iterator[Call]:
         """Store manifests, and make the calls that publish them, and what else belongs into the transaction."""
@@ -271,7 +260,6 @@ class _Publication:
 
         for pointer in self._ledger.put_blocks(sealed()):
             number = under_way.popleft()
-            self._pointers.append(pointer)
             self._moved.append(number)
             self._work.progress(1)
             yield Row(number, 0, pointer)

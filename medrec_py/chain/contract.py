@@ -126,7 +126,7 @@ class MedRecContract:
         """Register the sender as a patient."""
         return self._call("register")
 
-    def change_wallet(self, patient: str, wallet: str, *, decision: int, deadline: int, signature: bytes) -> Call:
+    def change_wallet(self, patient: str, wallet: str, decision: int, deadline: int, signature: bytes) -> Call:
         """Hand a patient id to another wallet, which signed ``medrec_py.crypto.wallet_change.WalletChange``.
 
         Warning: from then on the sender can take nothing back.

@@ -15,8 +15,10 @@ from medrec_py.crypto import recovery, share_seal
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.shares import Share
 from tests.sdk.crypto.people import Wallet
-from tests.vectors.generate import HERE, PLACE, SUITE, TIME, X_WING, place, plain, some
+from tests.vectors.generate import HERE, ONE, PLACE, SUITE, TIME, place, plain, some
 
+X_WING = [(seed, SUITE.public_key(seed)) for seed in ONE.seeds]
+X_WING = [(seed, SUITE.public_key(seed)) for seed in ONE.seeds]
 FILE = HERE / "guardianship.json"
 ROOT = RootSecret(some("root secret to share"))
 GUARDIANS = [Wallet(f"vector guardian {number}") for number in (1, 2, 3)]

@@ -11,7 +11,7 @@ import pytest
 from medrec_py.crypto import cbor, recovery, share_seal, shares
 from medrec_py.crypto.keys import KemSeed, Place, RootSecret
 from medrec_py.crypto.shares import Share
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from tests.vectors import generate_guardianship
 
 V: dict[str, Any] = json.loads(generate_guardianship.FILE.read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def test_the_shares_open(vector: dict[str, Any]) -> None:
     assert (share.index, share.identifier, share.words) == (vector["index"], vector["identifier"], vector["words"])
     assert (share.set_id.hex(), share.threshold, share.time) == (V["set"], V["threshold"], V["time"])
     seed = KemSeed(bytes.fromhex(V["request"]["seed"]))
-    request = recovery.Request.make(PLACE, seed, CURRENT)
+    request = recovery.Request.make(PLACE, seed, by_number(FIRST_SUITE))
     assert recovery.receive(bytes.fromhex(vector["handedOver"]), request, seed) == share
 
 

@@ -19,6 +19,8 @@ from medrec_py.unsealing import ReaderKeys
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_keys_follow_consent import open_with_keys_alone
 
+pytestmark = pytest.mark.slow
+
 PATIENTS = 12
 
 
@@ -379,7 +381,6 @@ def test_a_node_that_hides_a_new_key_is_found_out(people: People, monkeypatch: p
         people.alice.heal_permissions()
 
 
-@pytest.mark.slow
 def test_an_organisation_with_many_patients_renews_once(people: People) -> None:
     """Each patient heals for itself, in its own time; the others' permissions wait, and are read by the old key."""
     patients = [people.net.patient(medrec.Wallet.create()).register() for _ in range(PATIENTS)]
@@ -419,7 +420,6 @@ class Guillotine:
             raise Killed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", ["send", "put_block"])
 def test_a_process_killed_anywhere_leaves_everybody_reading_and_is_finished_later(
     people: People, monkeypatch: pytest.MonkeyPatch, what: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from medrec_py.chain.events import PermissionGranted
 from medrec_py.chain.transactions import Call
 from medrec_py.chain.types import address_bytes
 from medrec_py.consent import Consent
+from medrec_py.crypto.envelope import Kind
 from medrec_py.crypto.epochs import walk_back
 from medrec_py.crypto.keys import EpochId, EpochKeys
 from medrec_py.errors import KeysMissing
@@ -24,6 +25,8 @@ from medrec_py.ledger import Ledger
 from medrec_py.records import Draft
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_keys_follow_consent import destination_of, open_with_keys_alone
+
+pytestmark = pytest.mark.slow
 
 HOUR, DAY = 3600, 86_400
 
@@ -220,83 +223,130 @@ class Due:
 
     time: int
     order: int
-    author: int
-    grant: bool
+    happens: Callable[[], None] = field(compare=False)
 
 
-def visits(start: int, grants: int, authors: int, chance: random.Random) -> list[Due]:
-    """Grants over a year and, for each, one or two records while it lasts."""
-    due = [
-        Due(start + visit * 365 * DAY // grants + chance.randrange(DAY), visit, visit % authors, True)
-        for visit in range(grants)
-    ]
-    heapq.heapify(due)
-    return due
+@dataclass
+class Year:
+    """A patient who is online for a grant at each visit, and for nothing else.
+
+    Attributes:
+        people: The patient, and a network.
+        authors: Whom the grants are given, one after another.
+        carer: Reads everything all the year, and is suspended for a while.
+        written: Each record, its content, and whether the carer was suspended then.
+    """
+
+    people: People
+    authors: Sequence[medrec.Provider]
+    carer: medrec.Provider
+    chance: random.Random = field(default_factory=lambda: random.Random(4))
+    due: list[Due] = field(default_factory=list)
+    permitted: dict[str, tuple[int, str]] = field(default_factory=dict)
+    written: list[tuple[medrec.chart.Appended, bytes, bool]] = field(default_factory=list)
+    suspended: bool = False
+
+    def at(self, time: int, happens: Callable[[], None]) -> None:
+        heapq.heappush(self.due, Due(time, len(self.due) + 1000 * len(self.written), happens))
+
+    def pass_by(self) -> None:
+        """Let everything happen at its time, on the chain's clock."""
+        chain = self.people.net.chain
+        while self.due:
+            next_one = heapq.heappop(self.due)
+            if next_one.time > chain.now():
+                chain.travel(to=next_one.time)  # type: ignore[attr-defined]
+            next_one.happens()
+
+    def visit(self, author: medrec.Provider) -> None:
+        """A short grant, and records while it lasts, the last one seconds before its end."""
+        compartment = self.chance.choice(["general", "psychiatry"])
+        granted = self.people.alice.grant(
+            author,
+            read=[compartment],
+            append=[compartment],
+            expires=timedelta(seconds=self.chance.choice([HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY])),
+            history=self.chance.random() < 0.2,
+        )
+        self.permitted[author.address] = granted.expiry, compartment
+        begin, end = self.people.net.chain.now(), granted.expiry - 20
+        for time in [*(self.chance.randrange(begin, end) for _ in range(self.chance.choice([1, 1, 2]))), end]:
+            self.at(time, lambda: self.write(author))
+
+    def write(self, author: medrec.Provider) -> None:
+        """One record, where the author's latest grant still holds."""
+        expiry, compartment = self.permitted[author.address]
+        if expiry > self.people.net.chain.now() + 5:
+            content = str(len(self.written)).encode()
+            record = author.chart(self.people.alice).append(content, compartment=compartment, title="note")
+            self.written.append((record, content, self.suspended))
+
+    def suspend(self) -> None:
+        self.people.net.registrar().suspend(self.carer)
+        self.suspended = True
+
+    def reinstate(self) -> None:
+        self.people.net.registrar().reinstate(self.carer)
+        self.suspended = False
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_year_of_short_grants_with_the_patient_offline(people: People) -> None:
-    """200 grants to 50 authors, nothing but a grant at each visit: nobody is blocked, and no end is overrun."""
-    chance = random.Random(4)
-    alice, ledger = people.alice, people.alice._ledger
+    """200 grants to 50 authors, nothing but a grant at each visit: nobody is blocked, and no end is overrun.
+
+    Authors use the inbox while a reader is suspended and the patient has not come by since, and never else.
+    """
     authors = [people.net.organisation(medrec.Wallet.create()) for _ in range(AUTHORS)]
-    people.net.registrar().accredit(*authors, expires=timedelta(days=2 * 365))
-    due = visits(ledger.now(), GRANTS, AUTHORS, chance)
-    ends: dict[int, tuple[int, str]] = {}
-    written: list[tuple[medrec.chart.Appended, bytes]] = []
-    while due:
-        now = heapq.heappop(due)
-        if now.time > people.net.chain.now():
-            people.net.chain.travel(to=now.time)  # type: ignore[attr-defined]
-        author = authors[now.author]
-        if now.grant:
-            compartment = chance.choice(["general", "psychiatry"])
-            length = chance.choice([HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 14 * DAY])
-            granted = alice.grant(
-                author,
-                read=[compartment],
-                append=[compartment],
-                expires=timedelta(seconds=length),
-                history=chance.random() < 0.2,
-            )
-            ends[now.author] = granted.expiry, compartment
-            first = people.net.chain.now()
-            for _ in range(chance.choice([1, 1, 2])):
-                when = chance.randrange(first, granted.expiry - 30)
-                heapq.heappush(due, Due(when, len(written) + GRANTS, now.author, False))
-            heapq.heappush(due, Due(granted.expiry - 20, len(written) + GRANTS, now.author, False))
-        elif ends[now.author][0] > people.net.chain.now() + 5:
-            content = f"{len(written)}".encode()
-            record = author.chart(alice).append(content, compartment=ends[now.author][1], title="note")
-            written.append((record, content))
-    check_the_year(people, authors, written)
+    carer = people.net.organisation(medrec.Wallet.create())
+    people.net.registrar().accredit(*authors, carer, expires=timedelta(days=2 * 365))
+    people.alice.grant(carer, read=["general", "psychiatry"], expires=timedelta(days=400))
+    year = Year(people, authors, carer)
+    start = people.net.chain.now()
+    for visit in range(GRANTS):
+        time = start + visit * 365 * DAY // GRANTS + year.chance.randrange(DAY)
+        year.at(time, lambda visit=visit: year.visit(authors[visit % AUTHORS]))
+    for month in range(1, 12):
+        year.at(start + month * 30 * DAY, year.suspend)
+        year.at(start + (month * 30 + 6) * DAY, year.reinstate)
+    year.pass_by()
+    assert_nobody_overran(people, [*authors, carer], year.written)
+    assert_the_inbox_is_moved(people, year.written)
 
 
 AUTHORS, GRANTS = 50, 200
 
 
-def check_the_year(
-    people: People, authors: Sequence[medrec.Provider], written: Sequence[tuple[medrec.chart.Appended, bytes]]
+def assert_nobody_overran(
+    people: People,
+    readers: Sequence[medrec.Provider],
+    written: Sequence[tuple[medrec.chart.Appended, bytes, bool]],
 ) -> None:
-    """Who holds what at its end; then the patient comes back, and what waits is moved in order."""
-    alice, ledger = people.alice, people.alice._ledger
-    history, consent = ledger.history(alice.id), ledger.consent(alice.id)
+    """Whoever holds a key to a record was entitled to it when it was written, or later with HISTORY."""
+    ledger = people.alice._ledger
+    history, consent = ledger.history(people.alice.id), ledger.consent(people.alice.id)
     times = {grant.block: ledger.chain.block(grant.block).timestamp for grant in consent.grants}
-    held = {author.address: everything_openable(ledger, alice.id, author) for author in authors}
-    inbox = [record for record, _ in written if record.in_inbox]
-    print(f"{len(written)} records, {len(inbox)} of them to the inbox, {len(consent.keyrings.entries)} keyrings")
-    for record, _ in written:
-        if record.in_inbox:
-            continue
+    held = {reader.address: everything_openable(ledger, people.alice.id, reader) for reader in readers}
+    holders = 0
+    for record, _, suspended in written:
+        assert suspended or not record.in_inbox
         to = destination_of(people, record.number)
+        if to.kind is Kind.INBOX:
+            continue
         epoch, time = EpochId(to.compartment, to.number), history.record(record.number).time
-        for author in authors:
-            if epoch in held[author.address]:
-                assert was_entitled(consent, times, address_bytes(author.address), epoch, time)
-    claims = [(entry.number, entry.claim, entry.time, entry.author) for entry in history.entries]
+        for reader in readers:
+            if not record.in_inbox and epoch in held[reader.address]:
+                assert was_entitled(consent, times, address_bytes(reader.address), epoch, time)
+                holders += 1
+    assert holders > len(written)  # the check has found something to check
+
+
+def assert_the_inbox_is_moved(people: People, written: Sequence[tuple[medrec.chart.Appended, bytes, bool]]) -> None:
+    """When the patient rotates; order, authors, claims and times stay, and every record is read."""
+    alice, ledger = people.alice, people.alice._ledger
+    before = ledger.history(alice.id).entries
+    assert any(record.in_inbox for record, _, _ in written)
     alice.rotate()
-    after = ledger.history(alice.id)
-    assert [(e.number, e.claim, e.time, e.author) for e in after.entries[: len(claims)]] == claims
-    assert all(destination_of(people, record.number).kind.name == "EPOCH" for record in inbox)
-    assert [record.read() for record in alice.records()] == [content for _, content in written]
+    after = ledger.history(alice.id).entries
+    assert list(after[: len(before)]) == list(before)
+    assert [record.read() for record in alice.records()] == [content for _, content, _ in written]
+    assert all(destination_of(people, record.number).kind is Kind.EPOCH for record, _, _ in written)

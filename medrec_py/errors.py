@@ -31,7 +31,9 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── WalletError
     │   ├── WrongPassphrase
     │   ├── InvalidPhrase
-    │   └── RootSecretMissing
+    │   ├── RootSecretMissing
+    │   └── KeyModuleError       a module that holds private keys
+    │       └── WrongPin
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
@@ -227,6 +229,18 @@ class RootSecretMissing(WalletError):
     """This wallet has no root secret, and the operation needs one."""
 
     remedy = "Give `root=`, or use a wallet made from a phrase (Wallet.create, Wallet.from_phrase)."
+
+
+class KeyModuleError(WalletError):
+    """A module that holds private keys (a keystore file, an HSM, a KMS) cannot be used."""
+
+    remedy = "Check the module named in the message."
+
+
+class WrongPin(KeyModuleError):
+    """The PIN does not open the module of keys."""
+
+    remedy = "Type the PIN again; of a hardware module, mind how many attempts it allows."
 
 
 class NotFound(MedRecError):

@@ -8,7 +8,8 @@ from medrec_py.chain.transactions import Receipt
 from medrec_py.chain.types import address_bytes, to_address
 from medrec_py.crypto import profile
 from medrec_py.crypto.keys import RootSecret
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import CURRENT, Suite
+from medrec_py.keymodule import KeyId, ModuleKey, RootModule
 from medrec_py.ledger import Ledger
 from medrec_py.unsealing import ReaderKeys
 from medrec_py.wallet import Signer
@@ -58,6 +59,37 @@ class Party:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.address}>"
 
+    def publish_key(
+        self, number: int, public_key: bytes, name: str = "", endpoints: tuple[str, ...] = (), suite: Suite = CURRENT
+    ) -> Receipt:
+        """Publish a profile with a key whose private half is anywhere, in a key service for instance.
+
+        Args:
+            number: Of the profile key: one more than any before it.
+            public_key: What grants are sealed to.
+            name: Public, and may be empty.
+            endpoints: Public addresses of services.
+            suite: Of the key.
+
+        Raises:
+            FormatError: nothing can be sealed to the public key.
+            StorageError: the store did not take the profile: nothing was published.
+            ChainError: the chain did not.
+        """
+        block = profile.build(
+            self._wallet.sign_typed_data,
+            self._ledger.deployment,
+            address_bytes(self.address),
+            number,
+            public_key,
+            name=name,
+            endpoints=endpoints,
+            time=self._ledger.now(),
+            suite=suite,
+        )
+        pointer = self._ledger.put_block(block)
+        return self._ledger.send(self._wallet, self._ledger.contract.publish_profile(pointer))
+
 
 class KeyedParty(Party):
     """Somebody that documents can be sealed to.
@@ -79,21 +111,12 @@ class KeyedParty(Party):
             StorageError: the store did not take it: nothing was published.
             ChainError: the chain did not.
         """
-        account = address_bytes(self.address)
-        seed = self._root.profile_key(CURRENT.number, self._ledger.deployment, account, PROFILE_KEY_NUMBER)
-        block = profile.build(
-            self._wallet.sign_typed_data,
-            self._ledger.deployment,
-            account,
-            PROFILE_KEY_NUMBER,
-            CURRENT.public_key(seed),
-            name=name,
-            endpoints=endpoints,
-            time=self._ledger.now(),
-        )
-        pointer = self._ledger.put_block(block)
-        return self._ledger.send(self._wallet, self._ledger.contract.publish_profile(pointer))
+        key = ModuleKey(KeyId(CURRENT.number, self._ledger.deployment, address_bytes(self.address)), PROFILE_KEY_NUMBER)
+        return self.publish_key(key.number, self._module().public_key(key), name, endpoints)
 
     def keys(self) -> ReaderKeys:
         """Opens what was sealed to this party's profile key."""
-        return ReaderKeys(self._root, self._ledger.deployment, address_bytes(self.address), PROFILE_KEY_NUMBER)
+        return ReaderKeys(self._module(), self._ledger.deployment, address_bytes(self.address))
+
+    def _module(self) -> RootModule:
+        return RootModule(self._root, PROFILE_KEY_NUMBER)

@@ -11,13 +11,16 @@ import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from medrec_py.crypto import cbor
 from medrec_py.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from medrec_py.crypto.suites import Sealed, Suite
 
 ADDRESS_SIZE = 20
 RECORD_ID_SIZE = 16
@@ -133,6 +136,10 @@ class KemSeed(Secret):
     """A private key of a suite's KEM, as the 32-byte seed that it is expanded from."""
 
     __slots__ = ()
+
+    def open(self, suite: Suite, info: bytes, sealed: Sealed) -> bytes:
+        """Open what was sealed to the seed's public key with the same ``info``. Raises as ``Suite.open``."""
+        return suite.open(self, info, sealed)
 
 
 class HistoryKey(Secret):

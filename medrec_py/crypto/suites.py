@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -93,6 +93,13 @@ class Suite(ABC):
 
     def __repr__(self) -> str:
         return f"<suite {self.number}>"
+
+
+class PrivateKey(Protocol):
+    """A private key wherever it is: a seed in this process (``KemSeed``), or one that never leaves a module."""
+
+    def open(self, suite: Suite, info: bytes, sealed: Sealed) -> bytes:
+        """Open what was sealed to the key's public half with the same ``info``. Raises as ``Suite.open``."""
 
 
 class XWingAes256(Suite):

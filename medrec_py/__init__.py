@@ -28,6 +28,8 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.keyfile import KeyFile
+    from medrec_py.keyservice.client import KeyServiceClient
     from medrec_py.network import Network, connect, local
     from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
     from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
@@ -49,6 +51,8 @@ __all__ = [
     "Draft",
     "Granted",
     "IntegrityError",
+    "KeyFile",
+    "KeyServiceClient",
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
@@ -99,6 +103,8 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.keyfile": ("KeyFile",),
+    "medrec_py.keyservice.client": ("KeyServiceClient",),
     "medrec_py.network": ("Network", "connect", "local"),
     "medrec_py.patient": ("Granted", "KeysNotRotated", "KeysNotSealed", "Patient", "PermissionLine", "Revoked"),
     "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),

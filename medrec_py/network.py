@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -16,6 +17,7 @@ from medrec_py.chain.transactions import Receipt
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.errors import InvalidInput
+from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, address_of
 from medrec_py.patient import Patient
@@ -29,6 +31,8 @@ from medrec_py.wallet import Signer, Wallet, require_root
 
 if TYPE_CHECKING:
     from web3 import Web3
+
+    from medrec_py.keyservice.service import KeyService
 
 
 _P = TypeVar("_P", bound=Provider)
@@ -148,6 +152,23 @@ class Network:
             keys: Open data keys for the principal.
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
+
+    def key_service(self, principal: Account, module: KeySession, account: str | Path) -> KeyService:
+        """The service that opens data keys of a provider for its agents. ``keyservice.server.Server`` lets it listen.
+
+        Args:
+            principal: The provider.
+            module: Has its profile keys: a ``KeyFile`` that was logged in to, or a hardware module.
+            account: File in which every request is entered; made if it is not there. Close the service to let go of it.
+
+        Raises:
+            ConfigurationError: the file cannot be used, or another service keeps it.
+            AccountAltered: it was altered, or is another service's.
+            AccountUnwritable: it cannot be written.
+        """
+        from medrec_py.keyservice.service import KeyService  # noqa: PLC0415 - needs POSIX file locks
+
+        return KeyService.open(self._ledger, module, address_of(principal), Path(account))
 
     # --- what is known of others ------------------------------------------------------------------------------------
 

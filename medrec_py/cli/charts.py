@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from medrec_py.cli.arguments import checked
 from medrec_py.cli.output import Output
-from medrec_py.cli.session import Locked, Session
+from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput, KeyUnavailable, NotPermitted, RecordNotFound
+from medrec_py.locked import Locked
 from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medrec_py.cli import opening
 from medrec_py.cli.errors import KeysElsewhere
@@ -14,7 +14,7 @@ from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
 from medrec_py.cli.settings import Settings
-from medrec_py.errors import WalletError
+from medrec_py.locked import Locked
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -141,22 +141,3 @@ class Session:
         signer = Locked(self.identity.address) if locked else self.wallet
         keys = network.reader(Locked(principal), self.root_of(identity), publish=False).keys()
         return network.mandate(signer, principal, keys)
-
-
-class Locked:
-    """A wallet of which only the address is known: it signs nothing.
-
-    Args:
-        address: EIP-55.
-    """
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def sign_transaction(self, _transaction: dict[str, Any], /) -> bytes:
-        """Refuses."""
-        raise WalletError(f"the wallet of {self.address} is locked")
-
-    def sign_typed_data(self, _document: dict[str, Any], /) -> bytes:
-        """Refuses."""
-        raise WalletError(f"the wallet of {self.address} is locked")

@@ -14,12 +14,12 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
-from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.keys import Deployment, RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.errors import InvalidInput
 from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
-from medrec_py.party import Account, address_of
+from medrec_py.party import Account, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
@@ -121,6 +121,14 @@ class Network:
         """
         return self._published(Provider(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
 
+    def account(self, wallet: Signer) -> Party:
+        """Somebody with a wallet and no keys at hand: enough to publish a profile whose key is in a key service.
+
+        Args:
+            wallet: Signs for it.
+        """
+        return Party(self._ledger, self._funded(wallet))
+
     def registrar(self, wallet: Signer | None = None) -> Registrar:
         """A registrar; the network's own unless a wallet is given.
 
@@ -208,6 +216,11 @@ class Network:
     def chain_id(self) -> int:
         """EIP-155 chain id."""
         return self._ledger.chain.chain_id
+
+    @property
+    def deployment(self) -> Deployment:
+        """Chain and contract, as keys and signatures are bound to them."""
+        return self._ledger.deployment
 
     def on_receipt(self, observer: Callable[[Receipt], None]) -> None:
         """Have every transaction's receipt shown to ``observer`` as well, for accounts of gas."""

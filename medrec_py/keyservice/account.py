@@ -145,12 +145,15 @@ class Reading:
     def __iter__(self) -> Iterator[Line]:
         with self._file:
             while (found := self._next()) is not None:
-                try:
-                    yield Line(**found)
-                except TypeError:
-                    raise self._altered("does not have the members of one") from None
+                yield self._line(found)
         if (most := max((one.lines for one in self._noted), default=0)) > self.head.lines:
             raise AccountAltered(f"the account {self._path} ends with line {self.head.lines}, and it had {most} once")
+
+    def _line(self, found: dict[str, Any]) -> Line:
+        try:
+            return Line(**found)
+        except TypeError:
+            raise AccountAltered(f"line {self.head.lines} of the account {self._path} has other members") from None
 
     def _heading(self) -> dict[str, Any]:
         found = self._next()

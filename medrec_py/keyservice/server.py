@@ -213,8 +213,10 @@ def _listen(address: str, tls: Tls | None) -> tuple[socket.socket, str]:
         host, _, port = address.rpartition(":")
         if tls is None and not is_here(host.strip("[]")):
             raise ValueError("on an address that others reach it needs a certificate")
+        if not 0 <= int(port) < 1 << 16:
+            raise ValueError(f"{port} is no port")
         listener = socket.create_server((host.strip("[]"), int(port)), family=_family(host))
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"the key service cannot listen on {address}: {error}") from error
     where = f"[{host.strip('[]')}]" if ":" in host else host
     return listener, f"{'http' if tls is None else 'https'}://{where}:{listener.getsockname()[1]}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,10 @@ from pathlib import Path
 import pytest
 
 import medrec_py as medrec
+from medrec_py.chain.nonces import Nonces
 from medrec_py.chain.types import address_bytes
+from medrec_py.consent import Consent
+from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import KemSeed
 from medrec_py.crypto.suites import CURRENT
 from medrec_py.crypto.typed_data import sign
@@ -39,15 +43,36 @@ class House:
         module: The hospital's keys, logged in to.
         service: That is listening.
         account: Its file.
-        address: Of its socket.
+        server: That listens for it.
     """
 
     people: People
     module: KeySession
     service: KeyService
     account: Path
-    address: str
+    server: Server
     stack: ExitStack = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Of its socket."""
+        return self.server.address
+
+    def restart(self, module: KeySession | None = None) -> None:
+        """Stop the service, and begin anew with the same account."""
+        self.server.stop()
+        self.service.close()
+        self.module = module or self.module
+        self.service = self.people.net.key_service(self.people.hospital, self.module, self.account)
+        self.stack.callback(self.service.close)
+        self.server = self.stack.enter_context(Server(self.service.handle, self.address))
+
+    def whole(self, number: int) -> tuple[Consent, UnverifiedEnvelope, int]:
+        """What a chart gives an unsealer of a record, but for the purpose."""
+        ledger = self.people.alice._ledger
+        history = ledger.history(self.people.alice.id)
+        envelope = self.people.alice.chart().envelope(history, history.record(number))
+        return ledger.consent(self.people.alice.id), envelope, number
 
     def client(self, wallet: medrec.Signer | None = None, principal: str | None = None) -> medrec.KeyServiceClient:
         """The service as an agent has it: the doctor unless told otherwise."""
@@ -112,44 +137,59 @@ def signature(asked: Request, wallet: medrec.Signer) -> bytes:
     return sign(wallet.sign_typed_data, address_bytes(wallet.address), asked.typed_data(), asked.digest)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What every house begins with.
+
+    Attributes:
+        people: Alice, the hospital, its doctor. Nothing is granted.
+        file: The hospital's key, published.
+    """
+
+    people: People
+    file: medrec.KeyFile
+
+
 @pytest.fixture(scope="module")
-def net() -> Iterator[medrec.Network]:
-    with medrec.local() as network:
-        yield network
-
-
-Opening = Callable[..., House]
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A network with its people, and a hospital whose published key is in a file and nowhere else."""
+    with medrec.local() as net:
+        people = meet(net)
+        file = key_file(people, tmp_path_factory.mktemp("module") / "keys.json")
+        people.hospital.publish_key(file.newest.number, file.newest.octets, "St Mary's")
+        yield Stage(people, file)
 
 
 @pytest.fixture
-def open_house(net: medrec.Network, tmp_path: Path) -> Iterator[Opening]:
-    """Opens houses, and closes them."""
+def empty_house(stage: Stage, tmp_path: Path) -> Iterator[House]:
+    """A hospital whose key is in a file that its service has opened; the doctor is its agent. Nothing is granted.
+
+    Afterwards the chain is set back, and its clock to the machine's.
+    """
+    chain = stage.people.net.chain
+    snapshot = chain.request("evm_snapshot")
     with ExitStack() as stack:
-        yield lambda **changes: _open(net, tmp_path, stack, **changes)
+        path = Path(shutil.copy(stage.file.path, tmp_path))
+        module = medrec.KeyFile.read(path).login(PIN)
+        service = stage.people.net.key_service(stage.people.hospital, module, tmp_path / "account.jsonl")
+        stack.callback(service.close)
+        server = stack.enter_context(Server(service.handle, f"unix:{tmp_path}/keys.sock"))
+        house = House(stage.people, module, service, tmp_path / "account.jsonl", server, stack)
+        yield house
+    chain._provider.set_clock(int(time.time()))  # type: ignore[attr-defined]
+    chain.request("evm_revert", snapshot)
+    chain.nonces = Nonces()
 
 
 @pytest.fixture
-def house(open_house: Opening) -> House:
-    """A hospital whose key is in a file that its service has opened; the doctor is its agent, and alice has granted it
-    reading and appending in general."""
-    opened = open_house()
-    opened.people.grant()
-    return opened
-
-
-def _open(net: medrec.Network, folder: Path, stack: ExitStack) -> House:
-    people = meet(net)
-    file = key_file(people, folder / "keys.json")
-    people.hospital.publish_key(file.newest.number, file.newest.octets, "St Mary's")
-    module = file.login(PIN)
-    service = net.key_service(people.hospital, module, folder / "account.jsonl")
-    stack.callback(service.close)
-    server = stack.enter_context(Server(service.handle, f"unix:{folder}/keys.sock"))
-    return House(people, module, service, folder / "account.jsonl", server.address, stack)
+def house(empty_house: House) -> House:
+    """The same, and alice has granted the hospital reading and appending in general."""
+    empty_house.people.grant()
+    return empty_house
 
 
 def key_file(people: People, path: Path) -> medrec.KeyFile:
     """A file with a new key of the hospital's."""
-    deployment = people.alice._ledger.deployment
+    deployment = people.net.deployment
     seeds = {(CURRENT.number, 2): KemSeed.generate()}
     return medrec.KeyFile.create(path, deployment, address_bytes(people.hospital.address), seeds, PIN, light=True)

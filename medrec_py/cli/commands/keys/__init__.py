@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from medrec_py.cli.command import group
+from medrec_py.cli.commands.keys import service
 
 app = typer.Typer(help="Keys: give old records new ones, erase, renew, share with guardians.", no_args_is_help=True)
 group(app)
+service.add_to(app)

@@ -29,7 +29,7 @@ from medrec_py.errors import FormatError, InvalidInput, KeyModuleError, KeysMiss
 from medrec_py.keymodule import MAX_NUMBER, Hpke, KeyId, ModuleKey
 from medrec_py.wallet import LIGHT_COST, STANDARD_COST
 
-_HOLDS: Final = "medrec profile keys"
+_HOLDS: Final = "profile keys of medrec"
 _VERSION: Final = 1
 _BLOCK_SIZE, _PARALLEL = 8, 1
 _SALT_SIZE, _NONCE_SIZE = 32, 12

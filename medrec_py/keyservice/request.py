@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from medrec_py.crypto.keys import Deployment, Place, context
 from medrec_py.crypto.suites import Suite, by_number
-from medrec_py.crypto.typed_data import SIGNATURE_SIZE, TypedStruct, checksum_address, is_signed_by
+from medrec_py.crypto.typed_data import TypedStruct, checksum_address, is_signed_by
 from medrec_py.errors import FormatError, InvalidInput, RequestMalformed, RequestNotSigned, RequestTooLarge
 from medrec_py.purposes import Purpose
 
@@ -132,7 +132,10 @@ class UnverifiedRequest:
         """
         if not is_signed_by(self.content.agent, self.content.digest, self._signature):
             agent = checksum_address(self.content.agent)
-            raise RequestNotSigned(f"the request is not one that the key of {agent} signed, or was altered")
+            raise RequestNotSigned(
+                f"the request is not one that the key of {agent} signed, or was altered "
+                "(signatures of accounts with code, ERC-1271, are not taken)"
+            )
         return self.content
 
 
@@ -172,7 +175,7 @@ def parse(body: bytes) -> UnverifiedRequest:
     members = _Members(_object(body))
     if members.uint("v", _MAX_CHAIN) != VERSION:
         raise RequestMalformed("a request of another version")
-    return UnverifiedRequest(members.request(), members.octets("signature", SIGNATURE_SIZE))
+    return UnverifiedRequest(members.request(), members.signature())
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -233,6 +236,11 @@ class _Members:
         if len(octets) != size or len(digits) != 2 * size:
             raise RequestMalformed(f"{name} of the request must have {size} bytes")
         return octets
+
+    def signature(self) -> bytes:
+        """Of any length: whether it is one is for ``verify``, which says which kinds are taken."""
+        digits = self._text("signature").removeprefix("0x")
+        return self.octets("signature", len(digits) // 2)
 
     def _text(self, name: str) -> str:
         value = self._found[name]

@@ -103,6 +103,7 @@ def test_a_record_that_waits_in_the_inbox_is_named_as_such(house: House) -> None
     assert house.chart().read(appended.number).read() == b"x"  # moved meanwhile
 
 
+@pytest.mark.slow
 def test_two_hundred_requests_from_eight_threads(house: House) -> None:
     """All are answered, each with its own record's key, and the account has a line for each."""
     contents = {

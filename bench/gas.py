@@ -21,6 +21,10 @@ from web3 import Web3
 from web3.contract import Contract
 
 from medrec_py.chain.artifacts import load_artifact
+from medrec_py.chain.types import address_bytes
+from medrec_py.crypto.keys import Place
+from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.wallet import Wallet
 from scripts.devchain import running_anvil
 
 FIGURES = Path(__file__).parent / "gas.json"
@@ -29,6 +33,7 @@ HARDFORK = "prague"
 # What each may cost. A figure above its bar fails the check, whatever the committed figure says.
 BARS = {
     "register_patient": 47_300,
+    "change_wallet": 50_000,
     "register_provider": 50_600,
     "publish_key": 46_400,
     "grant": 54_500,
@@ -123,6 +128,12 @@ def measure(web3: Web3) -> dict[str, int]:
     bench.measure("revoke", alice, call.revoke(alice, clinic))
     rotation = call.revokeAndRotate(alice, hospital, 3, GENERAL, digest("keyring 3"))
     bench.measure("revoke_and_rotate", alice, rotation)
+
+    heir = Wallet.from_key(digest("new wallet"))
+    place = Place(web3.eth.chain_id, address_bytes(bench.contract.address), address_bytes(alice))
+    change = WalletChange(place, address_bytes(heir.address), decision=1, deadline=YEAR_2040)
+    signature = heir.sign_typed_data(change.typed_data())
+    bench.measure("change_wallet", alice, call.changeWallet(alice, heir.address, 1, YEAR_2040, signature))
 
     patients = accounts[10 : 10 + RECORDS_IN_A_CALL]
     for patient in patients:

@@ -14,4 +14,8 @@ import {RecordLog} from "./RecordLog.sol";
 contract MedRec is RecordLog, AccessLog, KeyDirectory, EIP712, Multicall {
     /// @param authority_ The account that names registrars.
     constructor(address authority_) ProviderRegistry(authority_) EIP712("MedRec", "1") {}
+
+    function _typedDataHash(bytes32 structHash) internal view override returns (bytes32) {
+        return _hashTypedDataV4(structHash);
+    }
 }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Denial, IMedRec} from "./interfaces/IMedRec.sol";
+import {Signatures} from "./Signatures.sol";
+import {Action, Denial, IMedRec} from "./interfaces/IMedRec.sol";
 
 /// @title Patients
 /// @notice Which wallet controls which patient id, and how many decisions the patient has made.
-abstract contract PatientRegistry is IMedRec {
+abstract contract PatientRegistry is IMedRec, Signatures {
+    // Hashed by the compiler.
+    bytes32 private constant WALLET_CHANGE =
+    // solhint-disable-next-line gas-small-strings
+    keccak256("WalletChange(address patient,address wallet,uint64 decision,uint256 deadline)");
+
     /// @dev One slot. `flags` is for what later modules need to know about a patient at once (guardians set, recovery under way).
     struct Patient {
         address wallet;
@@ -18,6 +24,24 @@ abstract contract PatientRegistry is IMedRec {
     /// @inheritdoc IMedRec
     function register() external {
         _register({patient: msg.sender, wallet: msg.sender, by: msg.sender});
+    }
+
+    /// @inheritdoc IMedRec
+    function changeWallet(
+        address patient,
+        address wallet,
+        uint64 decision,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
+        _requireController(patient, msg.sender);
+        if (wallet == address(0)) revert ZeroAddress();
+        if (wallet == msg.sender) revert WalletUnchanged(patient, wallet);
+        _takeDecision(patient, decision);
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
+        _requireSignature(wallet, keccak256(abi.encode(WALLET_CHANGE, patient, wallet, decision, deadline)), signature);
+        _patients[patient].wallet = wallet;
+        emit WalletChanged(patient, wallet, msg.sender);
     }
 
     /// @inheritdoc IMedRec
@@ -41,6 +65,13 @@ abstract contract PatientRegistry is IMedRec {
         address wallet = _patients[patient].wallet;
         if (wallet == address(0)) return Denial.PatientUnknown;
         return wallet == actor ? Denial.None : Denial.NotController;
+    }
+
+    /// @notice Requires that `actor` may decide for the patient.
+    function _requireController(address patient, address actor) internal view {
+        if (_walletOf(patient) != actor) {
+            revert NotPermitted(patient, actor, patient, Action.Decide, _controlDenial(patient, actor));
+        }
     }
 
     /// @notice Takes the next number of the patient's decisions, which the decision must name.

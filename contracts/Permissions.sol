@@ -141,13 +141,6 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         if (denial != Denial.None) revert NotPermitted(patient, actor, principal, action, denial);
     }
 
-    /// @notice Requires that `actor` may decide for the patient.
-    function _requireController(address patient, address actor) internal view {
-        if (_walletOf(patient) != actor) {
-            revert NotPermitted(patient, actor, patient, Action.Decide, _controlDenial(patient, actor));
-        }
-    }
-
     /// @notice Raises the patient's keyring version, since a reader was lost, and returns it.
     function _raiseKeyringVersion(address patient) internal virtual returns (uint24);
 

@@ -15,6 +15,7 @@ import typing
 from medrec_py import errors as errors
 
 if typing.TYPE_CHECKING:
+    from medrec_py.access_report import HadAccess
     from medrec_py.chain.reverts import (
         CompartmentNotGranted,
         PermissionExpired,
@@ -29,9 +30,20 @@ if typing.TYPE_CHECKING:
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.keyfile import KeyFile
+    from medrec_py.keyring_maker import KeysNotSealed
     from medrec_py.keyservice.client import KeyServiceClient
     from medrec_py.network import Network, connect, local
-    from medrec_py.patient import Granted, KeysNotRotated, KeysNotSealed, Patient, PermissionLine, Revoked
+    from medrec_py.patient import (
+        BlocksNotRemoved,
+        Erased,
+        Granted,
+        KeysNotRotated,
+        Patient,
+        PermissionLine,
+        Resealed,
+        Revoked,
+        RootChanged,
+    )
     from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
     from medrec_py.purposes import Purpose
     from medrec_py.records import Draft, Record
@@ -46,10 +58,13 @@ __all__ = [
     "Appended",
     "Authority",
     "BlockStore",
+    "BlocksNotRemoved",
     "Chart",
     "CompartmentNotGranted",
     "Draft",
+    "Erased",
     "Granted",
+    "HadAccess",
     "IntegrityError",
     "KeyFile",
     "KeyServiceClient",
@@ -75,7 +90,9 @@ __all__ = [
     "Record",
     "RecordUnreadable",
     "Registrar",
+    "Resealed",
     "Revoked",
+    "RootChanged",
     "RootSecret",
     "Signer",
     "StaleKeyring",
@@ -90,6 +107,7 @@ __all__ = [
 
 # Imported when they are used first: web3 takes more than a second, which `medrec --help` need not wait for.
 _MODULES = {
+    "medrec_py.access_report": ("HadAccess",),
     "medrec_py.chain.reverts": (
         "CompartmentNotGranted",
         "PermissionExpired",
@@ -105,8 +123,19 @@ _MODULES = {
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.keyfile": ("KeyFile",),
     "medrec_py.keyservice.client": ("KeyServiceClient",),
+    "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
-    "medrec_py.patient": ("Granted", "KeysNotRotated", "KeysNotSealed", "Patient", "PermissionLine", "Revoked"),
+    "medrec_py.patient": (
+        "BlocksNotRemoved",
+        "Erased",
+        "Granted",
+        "KeysNotRotated",
+        "Patient",
+        "PermissionLine",
+        "Resealed",
+        "Revoked",
+        "RootChanged",
+    ),
     "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),
     "medrec_py.purposes": ("Purpose",),
     "medrec_py.records": ("Draft", "Record"),

@@ -18,13 +18,13 @@ from medrec_py.chain.types import Action, Denial, Kind, address_bytes
 from medrec_py.chain.types import Entry as EntryInput
 from medrec_py.consent import Consent
 from medrec_py.crypto import envelope as envelopes
-from medrec_py.crypto import manifest
 from medrec_py.crypto.attestation import Attestation, attest
 from medrec_py.crypto.content import ContentSealer, sealed_size
 from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, UnverifiedEnvelope, VerifiedRecord
 from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
-from medrec_py.crypto.manifest import record_number
 from medrec_py.crypto.metadata import Metadata
+from medrec_py.crypto.paged_rows import record_number
+from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
@@ -37,6 +37,7 @@ from medrec_py.errors import (
     KeyUnavailable,
     MedRecError,
     NotPermitted,
+    RecordErased,
     RecordNotFound,
     StorageError,
     StoreTimeout,
@@ -119,6 +120,7 @@ class _Sealed:
     compartment: int
     record_id: bytes
     data_key: DataKey
+    content_suite: Suite
     body: Body
     attestation: Attestation
 
@@ -131,6 +133,8 @@ class _Sealed:
             data_key=self.data_key,
             body=self.body,
             attestation=self.attestation,
+            suite=target.suite,
+            content_suite=self.content_suite,
         )
 
 
@@ -172,6 +176,7 @@ class Chart:
             record: Its number, or what named it.
 
         Raises:
+            RecordErased: the patient erased it.
             RecordNotFound: there is none of that number; or what was appended stands elsewhere now, since the chain was
                 reorganised.
             NotPermitted: the patient does not allow it (any longer).
@@ -190,15 +195,15 @@ class Chart:
     def records(self) -> Iterator[Record]:
         """All records that open here, in order.
 
-        Passes over what is sealed to others; and, with the warning ``RecordUnreadable``, over what is damaged or in no
-        store: ``history`` says why. Raises as ``read`` where the store or the chain does not answer.
+        Passes over what is sealed to others and what was erased; and, with the warning ``RecordUnreadable``, over what
+        is damaged or in no store: ``history`` says why. Raises as ``read`` where store or chain do not answer.
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         for entry in history.entries:
             if entry.kind is Kind.RECORD and self._denial(Action.READ, entry.compartments) is Denial.NONE:
                 try:
                     yield self._open(history, consent, entry)
-                except KeyUnavailable:
+                except (KeyUnavailable, RecordErased):
                     continue
                 except UNREADABLE as error:
                     warn_unreadable(entry, error)
@@ -312,20 +317,10 @@ class Chart:
         """A record's envelope, where it is now. Nothing in it is verified yet.
 
         Raises:
+            RecordErased: the patient erased the record.
             FormatError, StorageError, BlockMismatch: it is none, or cannot be had.
         """
-        pointer = self._moved_to(history, entry) or entry.pointer
-        return envelopes.parse(self._ledger.fetch(pointer))
-
-    def _moved_to(self, history: History, entry: Entry) -> bytes | None:
-        """Where the record's envelope is now, if it was moved: the latest manifest that names it and may."""
-        for moved in reversed(history.entries[entry.number :]):
-            if moved.kind is Kind.MOVED and entry.compartments & ~moved.compartments == 0:
-                found = manifest.parse(self._ledger.fetch(moved.pointer), self._place)
-                pointer = found.find(entry.number, 0, self._ledger.fetch)
-                if pointer is not None:
-                    return pointer
-        return None
+        return envelopes.parse(self._ledger.fetch(self._ledger.whereabouts(history, self._place).pointer(entry)))
 
     def _line(
         self,
@@ -387,7 +382,7 @@ class Chart:
         title, media_type = draft.named()
         record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
         with draft.open() as source:
-            sealer = ContentSealer(source, data_key, record_id, leaf_salt)
+            sealer = ContentSealer(source, data_key, record_id, leaf_salt, self._ledger.suite)
             body = self._store_content(_counted(sealer, progress))
         try:
             attestation = attest(
@@ -407,7 +402,7 @@ class Chart:
         except BaseException:
             self._drop([body])
             raise
-        return _Sealed(compartment, record_id, data_key, body, attestation)
+        return _Sealed(compartment, record_id, data_key, self._ledger.suite, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
         """The sealed content itself if it is short, else where it is now stored and was read back from."""

@@ -97,24 +97,71 @@ class Consent:
         return sealed_to | granted
 
     def may_read_from(self, grantee: bytes, compartment: int, block: int) -> bool:
-        """Whether a reader of a compartment may read what was written in a block: by HISTORY, or by an earlier grant.
+        """Whether a reader of a compartment may read what was written in a block."""
+        since = self.reads_behind(grantee, compartment)
+        return since is not None and since < block
 
-        Earlier grants count as far back as each was renewed before it ended. Where that cannot be told, it was not.
+    def reads_behind(self, grantee: bytes, compartment: int) -> int | None:
+        """The block behind which a reader of a compartment may read what was written; -1 by HISTORY.
+
+        It is the one of its grant, or of an earlier one: they count as far back as each was renewed before it ended.
+        Where that cannot be told, it was not. ``None`` for somebody who has no permission.
         """
         now = self.permissions.get(grantee)
         if now is None or now.history:
-            return now is not None
-        since = now
-        for grant in reversed([grant for grant in self.grants if grant.grantee == grantee]):
-            if not grant.terms.read >> compartment & 1:
+            return None if now is None else -1
+        return self.unbroken(now, compartment)[-1].block
+
+    def unbroken(self, now: Grant, compartment: int) -> list[Grant]:
+        """A grant in force and those before it, latest first, as far back as each was renewed before it ended.
+
+        Those that allow reading the compartment, and the first in any case.
+        """
+        row = [now]
+        for grant in reversed([grant for grant in self.grants if grant.grantee == now.grantee]):
+            if grant.version >= now.version:
+                continue
+            if not grant.terms.read >> compartment & 1 or grant.version + 1 != row[-1].version:
                 break
-            if grant is not now and not (grant.version + 1 == since.version and self._renewed(grant, since)):
+            if not self._renewed(grant, row[-1]):
                 break
-            since = grant
-        return since.block < block
+            row.append(grant)
+        return row
+
+    def is_sealed_to(self, reader: Grant, epoch: EpochId) -> bool:
+        """Whether a reader was given the keys of an epoch that holds now: by its keyring, or by a grant since."""
+        entry, published = self.keyrings.publisher(epoch)
+        start = published.epochs[epoch].start
+        return epoch in published.holders.get(reader.grantee, ()) or any(
+            grant.block >= entry.block and grant.terms.expiry > start
+            for grant in self.unbroken(reader, epoch.compartment)
+            if grant.terms.read >> epoch.compartment & 1
+        )
+
+    def epochs_given(self, reader: Grant, compartment: int) -> set[EpochId]:
+        """The epochs whose keys a reader without HISTORY was given since the first of its unbroken grants.
+
+        Those that keyrings sealed to it, and those that were published with its grants.
+        """
+        row = self.unbroken(reader, compartment)
+        ends = {grant.block: grant.terms.expiry for grant in row}
+        given: set[EpochId] = set()
+        for entry, published in self.keyrings.covering(compartment):
+            if entry.block < row[-1].block:
+                break
+            end = ends.get(entry.block, 0)
+            given |= {epoch.id for epoch in published.epochs.values() if epoch.start < end}
+            given.update(published.holders.get(reader.grantee, ()))
+        return {epoch for epoch in given if epoch.compartment == compartment}
 
     def _renewed(self, grant: Grant, renewal: Grant) -> bool:
-        """Whether a grant was in force when the next was mined, by the keyring that was published with it."""
+        """Whether a grant was in force when the next was mined.
+
+        It was if it ends no earlier, since the contract grants nothing that is over; or by the time of the keyring that
+        was published with the next.
+        """
+        if grant.terms.not_before == 0 and grant.terms.expiry >= renewal.terms.expiry:
+            return True
         times = [entry.time for entry in self.keyrings.entries if entry.block == renewal.block]
         return bool(times) and bool(grant.read_at(times[0]))
 

@@ -5,6 +5,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     MedRecError
     ├── InvalidInput                 a value that the caller gave cannot be used
     │   └── ConfigurationError       the same, from a file, the environment or a flag
+    │       └── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
     ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
     │   └── UnknownSuite
     ├── IntegrityError               bytes or events were altered, truncated, swapped, reordered or left out
@@ -42,12 +43,15 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── WrongPassphrase
     │   ├── InvalidPhrase
     │   ├── RootSecretMissing
+    │   ├── RootSecretReplaced
     │   └── KeyModuleError       a module that holds private keys
     │       └── WrongPin
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
+    │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
+    │   ├── ProfileOutdated          its key is of another suite than the deployment's
     │   └── NotDeployed
     └── ChainError
         ├── ChainUnavailable
@@ -83,6 +87,12 @@ class ConfigurationError(InvalidInput):
     """A configuration file, environment variable or flag cannot be used."""
 
     remedy = "Correct the setting named in the message; `medrec doctor` shows where each setting comes from."
+
+
+class SuiteDowngrade(ConfigurationError):
+    """Keys were published by a later cipher suite than the one that the deployment is said to have."""
+
+    remedy = "Get the deployment's present file: a deployment moves to later suites only."
 
 
 class FormatError(MedRecError):
@@ -166,7 +176,7 @@ class KeyUnavailable(MedRecError):
 class KeysMissing(KeyUnavailable):
     """No seal addressed to this reader holds the key of the epoch."""
 
-    remedy = "Ask the patient to renew the permission: that seals the present keys to your published key."
+    remedy = "Ask the patient to seal the present keys to your published key: `medrec keys heal`, `heal_permissions()`."
 
 
 class InInbox(KeyUnavailable):
@@ -305,6 +315,12 @@ class RootSecretMissing(WalletError):
     remedy = "Give `root=`, or use a wallet made from a phrase (Wallet.create, Wallet.from_phrase)."
 
 
+class RootSecretReplaced(WalletError):
+    """The patient has another root secret by now, from a newer phrase."""
+
+    remedy = "Use the latest phrase; on this machine `medrec init --restore` takes it into a new profile."
+
+
 class KeyModuleError(WalletError):
     """A module that holds private keys (a keystore file, an HSM, a KMS) cannot be used."""
 
@@ -335,10 +351,25 @@ class RecordErased(NotFound):
     remedy = "It cannot be brought back."
 
 
+class SurvivorUnreadable(NotFound):
+    """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
+
+    remedy = "Restore its blocks from another store, or, if nothing can open it, erase it too."
+
+
 class ProfileNotFound(NotFound):
     """The account has published no profile, so nothing can be sealed to it."""
 
     remedy = "Have the account publish its profile first (`medrec provider publish`, `publish_profile()`)."
+
+
+class ProfileOutdated(NotFound):
+    """The account's published key is not of the deployment's cipher suite, so nothing new is sealed to it."""
+
+    remedy = (
+        "Have the account publish its profile again (`medrec provider publish`), or get the deployment's present file; "
+        "then grant or rotate again."
+    )
 
 
 class NotDeployed(NotFound):

@@ -18,7 +18,7 @@ from medrec_py.errors import KeyUnavailable
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
-from medrec_py.unsealing import RootKeys
+from medrec_py.root_keys import RootKeys
 from medrec_py.wallet import Signer
 
 
@@ -98,7 +98,7 @@ class InboxMover:
         holders = consent.holders_of(EpochId(to.compartment, to.number))
         if not all(consent.may_read_from(holder, to.compartment, entry.block) for holder in holders):
             return None
-        block = envelopes.rewrap(record, to, target.public_key)
+        block = envelopes.rewrap(record, to, target.public_key, target.suite)
         return Row(entry.number, 0, self._ledger.put_block(block))
 
     def _candidates(self, history: History) -> Iterator[Entry]:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from medrec_py.crypto import cbor
 from medrec_py.crypto.keys import ADDRESS_SIZE, SECRET_SIZE, Deployment, KemSeed, check_size
-from medrec_py.crypto.suites import CURRENT, Sealed, by_number
+from medrec_py.crypto.suites import Sealed, by_number
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import FormatError, InvalidInput, KeyModuleError, KeysMissing, WrongPin
 from medrec_py.keymodule import MAX_NUMBER, Hpke, KeyId, ModuleKey
@@ -123,16 +123,15 @@ class KeyFile:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise FormatError(f"{path} is no file of keys of this version") from error
 
-    @property
-    def newest(self) -> PublicKey:
-        """The public half that a profile should publish: of the current suite, with the highest number.
+    def newest(self, suite: int) -> PublicKey:
+        """The public half that a profile should publish: of the deployment's suite, with the highest number.
 
         Raises:
-            KeysMissing: there is none of the current suite.
+            KeysMissing: there is none of that suite.
         """
-        of_now = [key for key in self.keys if key.suite == CURRENT.number]
+        of_now = [key for key in self.keys if key.suite == suite]
         if not of_now:
-            raise KeysMissing(f"{self.path} has no key of suite {CURRENT.number}")
+            raise KeysMissing(f"{self.path} has no key of suite {suite}")
         return max(of_now, key=lambda key: key.number)
 
     def login(self, pin: str) -> KeyFileSession:

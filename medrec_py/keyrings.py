@@ -14,6 +14,7 @@ from medrec_py.crypto.blocks import Fetch, fetch_block
 from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import KeyringMismatch, KeysMissing
 
 
@@ -131,6 +132,10 @@ class Keyrings(Mapping[EpochId, Epoch]):
         entry, _ = self.publisher(epoch)
         return (self.read(later) for later in self._covering(epoch.compartment) if later.version >= entry.version)
 
+    def covering(self, compartment: int) -> Iterator[tuple[KeyringEntry, Keyring]]:
+        """The keyrings that cover a compartment, latest first."""
+        return ((entry, self.read(entry)) for entry in self._covering(compartment))
+
     def latest_by_patient(self) -> tuple[KeyringEntry, Keyring]:
         """The latest keyring that the patient published (a representative's has no inbox).
 
@@ -143,15 +148,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
                 return entry, published
         raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
 
-    def inbox(self) -> Inbox:
-        """Where authors seal what fits no epoch.
+    def inbox(self) -> tuple[Suite, Inbox]:
+        """Where authors seal what fits no epoch, and the suite of its key.
 
         Raises:
             KeysMissing: the patient has published no keyring yet.
         """
-        inbox = self.latest_by_patient()[1].inbox
-        assert inbox is not None  # noqa: S101 - that is what latest_by_patient looks for
-        return inbox
+        published = self.latest_by_patient()[1]
+        assert published.inbox is not None  # noqa: S101 - that is what latest_by_patient looks for
+        return published.suite, published.inbox
 
     def fetch(self, pointer: bytes) -> bytes:
         """A block by its pointer."""

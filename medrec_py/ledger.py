@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -15,27 +16,35 @@ from medrec_py.chain.events import (
     Logged,
     PermissionGranted,
     PermissionRevoked,
+    ProfilePublished,
     RecordAppended,
     RecordsAppended,
     RecordsErased,
     RecordsMoved,
+    WalletChanged,
 )
 from medrec_py.chain.logs import fetch_logs
-from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
+from medrec_py.chain.transactions import Call, Receipt, transfer_all
+from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import HistoryMismatch, ProfileNotFound
+from medrec_py.crypto.suites import by_number
+from medrec_py.errors import HistoryMismatch, InvalidInput, ProfileNotFound, ProfileOutdated, StorageError
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.wallet import Signer
+from medrec_py.whereabouts import Whereabouts
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
+
+
+ACCOUNTS_AT_ONCE = 200
+"""Nodes take a filter of so many addresses; geth's limit is 1,000."""
 
 
 class Ledger:
@@ -46,18 +55,26 @@ class Ledger:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment: no event comes before it.
+        suite: Number of the deployment's cipher suite: what is sealed anew is sealed by it.
+
+    Raises:
+        UnknownSuite: this version does not have the suite.
     """
 
-    def __init__(self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0) -> None:
+    def __init__(
+        self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0, *, suite: int
+    ) -> None:
         self.chain = chain
         self.contract = contract
         self.store = store
+        self.suite = by_number(suite)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Cache = {}
         self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
         self._decisions: dict[str, tuple[list[Logged[Event]], Block]] = {}  # events up to a block
         self._histories: dict[str, History] = {}
+        self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
 
     # --- chain ------------------------------------------------------------------------------------------------------
@@ -83,6 +100,13 @@ class Ledger:
         for observer in self._observers:
             observer(receipt)
         return receipt
+
+    def transfer_all(self, wallet: Signer, to: str) -> None:
+        """Send everything that a wallet has to another account, less the fee. Raises as ``send``."""
+        receipt = transfer_all(self.chain, wallet, to)
+        if receipt is not None:
+            for observer in self._observers:
+                observer(receipt)
 
     def observe(self, observer: Callable[[Receipt], None]) -> None:
         """Show every receipt to ``observer`` as well."""
@@ -128,6 +152,43 @@ class Ledger:
                 pass  # the chain was reorganised, or the node is wrong: begin again
         return self._extended(patient, None)
 
+    def patient_controlled_by(self, wallet: str) -> str:
+        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+
+        A wallet that controls none may be about to register its own.
+
+        Raises:
+            InvalidInput: it controls several.
+        """
+        own = self.contract.patient_of(wallet)
+        if own.wallet == wallet:
+            return wallet
+        handed = {
+            str(logged.event.patient)
+            for logged in fetch_logs(self.contract, (WalletChanged,), wallet=wallet, from_block=self._first_block)
+            if isinstance(logged.event, WalletChanged)
+        }
+        controlled = sorted(id_ for id_ in handed if self.contract.patient_of(id_).wallet == wallet)
+        if len(controlled) > 1:
+            raise InvalidInput(f"{wallet} decides for several patients, say for which: {', '.join(controlled)}")
+        return controlled[0] if controlled else wallet
+
+    def decisions(self, patient: str) -> Sequence[Logged[Event]]:
+        """The events of a patient's keyrings and permissions, in order, held against the contract's keyring version.
+
+        Raises:
+            HistoryMismatch: the node left out or invented one.
+        """
+        self.consent(patient)
+        return self._decisions[to_address(patient)][0]
+
+    def whereabouts(self, history: History, place: Place) -> Whereabouts:
+        """Where the records of a history are now. That of the latest history of a patient is kept."""
+        kept = self._whereabouts.get(place.patient)
+        if kept is None or kept[0] != history.word:
+            kept = self._whereabouts[place.patient] = history.word, Whereabouts(history, place, self.fetch)
+        return kept[1]
+
     # --- profiles ---------------------------------------------------------------------------------------------------
 
     def profile(self, account: str) -> ProfileContent:
@@ -138,13 +199,64 @@ class Ledger:
             IntegrityError: the block is not what the account signed.
             StorageError: it cannot be had.
         """
-        digest = self.contract.profile_of(account)
+        return self.profile_named(account, self.contract.profile_of(account))
+
+    def profile_named(self, account: str, digest: bytes) -> ProfileContent:
+        """The verified profile of an account that a digest names, be it its present one or an earlier one.
+
+        Raises as ``profile``; ``ProfileNotFound`` for the digest of 32 zero bytes.
+        """
         if digest == ZERO_BYTES32:
             raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
         if (account, digest) not in self._profiles:
             unverified = profiles.parse(self.fetch(digest))
             self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
         return self._profiles[account, digest]
+
+    def key_of(self, account: str) -> bytes:
+        """The public key that may be sealed to: that of the account's present profile. Raises as ``key_named``."""
+        return self.key_named(account, self.contract.profile_of(account))
+
+    def key_named(self, account: str, digest: bytes) -> bytes:
+        """The public key of a verified profile, if it may be sealed to: if it is of the deployment's suite.
+
+        Raises:
+            ProfileOutdated: it is of another suite. Nothing is sealed to it, lest the weaker one decide.
+            ProfileNotFound, IntegrityError, StorageError: as ``profile``.
+        """
+        profile = self.profile_named(account, digest)
+        if profile.suite.number != self.suite.number:
+            raise ProfileOutdated(
+                f"the profile of {account} has a key of suite {profile.suite.number}, "
+                f"and this deployment seals by suite {self.suite.number}"
+            )
+        return profile.public_key
+
+    def profile_digests(self, accounts: Sequence[str], block: BlockId = "latest") -> list[bytes]:
+        """The digests of accounts' profiles (EIP-55), 32 bytes each, zero where there is none."""
+        return [
+            digest
+            for start in range(0, len(accounts), ACCOUNTS_AT_ONCE)
+            for digest in self.contract.profiles_of(accounts[start : start + ACCOUNTS_AT_ONCE], block)
+        ]
+
+    def profiles_published(
+        self, accounts: Sequence[str], last: int, first: int | None = None
+    ) -> list[Logged[ProfilePublished]]:
+        """When these accounts published or withdrew profiles, in order.
+
+        Args:
+            accounts: EIP-55.
+            last: Number of the last block to look at.
+            first: Of the first one; that of the deployment unless given.
+        """
+        found: list[Logged[ProfilePublished]] = []
+        for start in range(0, len(accounts), ACCOUNTS_AT_ONCE):
+            some = accounts[start : start + ACCOUNTS_AT_ONCE]
+            begin = self._first_block if first is None else first
+            logs = fetch_logs(self.contract, [ProfilePublished], from_block=begin, to_block=last, account=some)
+            found += cast("Iterator[Logged[ProfilePublished]]", logs)
+        return sorted(found, key=lambda log: (log.block, log.index))
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
@@ -161,6 +273,18 @@ class Ledger:
         cid = self.store.put_block(block)
         self.store.verify(cid)
         return cid.digest
+
+    def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""
+        return (cid.digest for cid in self.store.put_many(blocks))
+
+    def unpin(self, cid: Cid) -> bool:
+        """Let the store drop a block or file. Where it cannot, that is no reason to fail: returns whether it could."""
+        try:
+            self.store.unpin(cid)
+        except StorageError:
+            return False
+        return True
 
     # --- private ----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
 from medrec_py.crypto.keys import Deployment, RootSecret
 from medrec_py.crypto.profile import ProfileContent
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.errors import InvalidInput
 from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
@@ -48,9 +49,13 @@ class Network:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment, where reading events begins.
+        suite: Number of the deployment's cipher suite.
         fund: Gives an account some ether before its first transaction; ``None`` where accounts pay for themselves.
         authority: The wallet of the authority, where this network has one of its own.
         registrar: The wallet of a registrar, where this network has one of its own.
+
+    Raises:
+        UnknownSuite: this version does not have the suite.
     """
 
     def __init__(
@@ -60,11 +65,12 @@ class Network:
         store: BlockStore,
         *,
         first_block: int = 0,
+        suite: int = FIRST_SUITE,
         fund: Callable[[str], None] | None = None,
         authority: Signer | None = None,
         registrar: Signer | None = None,
     ) -> None:
-        self._ledger = Ledger(chain, contract, store, first_block)
+        self._ledger = Ledger(chain, contract, store, first_block, suite=suite)
         self._fund = fund
         self._authority = authority
         self._registrar = registrar
@@ -72,17 +78,21 @@ class Network:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
-    def patient(self, wallet: Signer, root: RootSecret | None = None) -> Patient:
+    def patient(self, wallet: Signer, root: RootSecret | None = None, *, patient: Account | None = None) -> Patient:
         """A patient, registered or about to be.
 
         Args:
             wallet: Decides for the patient.
             root: Opens everything of the patient's; the wallet's own if it was made from a phrase.
+            patient: The patient id, if the wallet controls several. Otherwise it is found: the wallet's own address, or
+                the id that was handed to it.
 
         Raises:
             RootSecretMissing: neither is there.
+            InvalidInput: the wallet controls several patient ids: say which.
         """
-        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root))
+        found = self._ledger.patient_controlled_by(wallet.address) if patient is None else address_of(patient)
+        return Patient(self._ledger, self._funded(wallet), require_root(wallet, root), found)
 
     def organisation(
         self, wallet: Signer, root: RootSecret | None = None, *, name: str = "", publish: bool = True
@@ -178,6 +188,19 @@ class Network:
 
         return KeyService.open(self._ledger, module, address_of(principal), Path(account))
 
+    def patient_id(self, wallet: Account) -> str:
+        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+
+        Raises:
+            InvalidInput: it decides for several.
+        """
+        return self._ledger.patient_controlled_by(address_of(wallet))
+
+    def controls(self, wallet: Account) -> bool:
+        """Whether a wallet decides for a patient who is registered."""
+        address = address_of(wallet)
+        return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
+
     # --- what is known of others ------------------------------------------------------------------------------------
 
     def profile(self, account: Account) -> ProfileContent:
@@ -211,6 +234,11 @@ class Network:
     def address(self) -> str:
         """Of the contract, EIP-55."""
         return self._ledger.contract.address
+
+    @property
+    def suite(self) -> int:
+        """Number of the cipher suite by which everything new is sealed: the deployment's."""
+        return self._ledger.suite.number
 
     @property
     def chain_id(self) -> int:
@@ -259,7 +287,7 @@ class Network:
         return provider
 
 
-def local(store: Address | Sequence[Address] | None = None) -> Network:
+def local(store: Address | Sequence[Address] | None = None, *, suite: int = FIRST_SUITE) -> Network:
     """MedRec on a chain inside this process, with blocks in a folder: for trying it out and for tests.
 
     Nothing stays behind. Accounts are given ether as they are used. The network has an authority and a registrar
@@ -267,35 +295,42 @@ def local(store: Address | Sequence[Address] | None = None) -> Network:
 
     Args:
         store: Where blocks go; a temporary folder unless given.
+        suite: Number of the deployment's cipher suite.
 
     Raises:
+        UnknownSuite: this version does not have the suite.
         ConfigurationError: the extra ``local`` is not installed (``pip install medrec-py[local]``).
     """
+    by_number(suite)  # before anything is opened
     resources = ExitStack()
     if store is None:
         store = resources.enter_context(tempfile.TemporaryDirectory(prefix="medrec-"))
     chain = LocalChain()
-    network = on_development_chain(chain, open_store(store), chain.fund)
+    network = on_development_chain(chain, open_store(store), chain.fund, suite=suite)
     network.keep(resources)
     return network
 
 
-def on_development_chain(chain: Chain, store: BlockStore, fund: Callable[[str], None]) -> Network:
+def on_development_chain(
+    chain: Chain, store: BlockStore, fund: Callable[[str], None], *, suite: int = FIRST_SUITE
+) -> Network:
     """A fresh deployment on a development chain, with an authority and a registrar made for it.
 
     Args:
         chain: The connection.
         store: Where blocks are.
         fund: Gives an account ether.
+        suite: Number of the deployment's cipher suite.
     """
     authority, registrar = Wallet.create(), Wallet.create()
     fund(authority.address)
-    deployed = deploy(chain, authority).deployed
+    deployed = deploy(chain, authority, suite=suite).deployed
     network = Network(
         chain,
         MedRecContract(chain, deployed.address, check=False),
         store,
         first_block=deployed.block,
+        suite=deployed.suite,
         fund=fund,
         authority=authority,
         registrar=registrar,
@@ -309,6 +344,7 @@ def connect(
     *,
     contract: str | Deployed,
     store: Address | Sequence[Address],
+    suite: int | None = None,
     w3: Web3 | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
@@ -320,8 +356,9 @@ def connect(
     Args:
         url: Of the node's JSON-RPC interface.
         contract: Address of the contract; or a ``Deployed`` from its deployment file, which also says where its
-            events begin.
+            events begin, and its suite.
         store: Where blocks are: a folder, a Kubo node's RPC address, a gateway, or several in order (``open_store``).
+        suite: Number of the deployment's cipher suite, where ``contract`` is an address alone; 1 unless given.
         w3: The caller's own connection, in place of a URL.
         headers: Sent with each request to the node, ``Authorization`` for instance.
         timeout: Seconds until a request to the node or the store is given up.
@@ -329,11 +366,14 @@ def connect(
         store_token: Bearer token for the store.
 
     Raises:
-        InvalidInput: not exactly one of ``url`` and ``w3`` is given, or a value cannot be used.
+        InvalidInput: not exactly one of ``url`` and ``w3`` is given, a suite beside a ``Deployed``, or a value cannot
+            be used.
+        UnknownSuite: this version does not have the suite.
         ChainUnavailable: the node does not answer.
         WrongChain: it serves another chain.
         NotDeployed: there is no MedRec at the address.
     """
+    chosen = _suite_of(contract, suite)
     if (url is None) == (w3 is None):
         raise InvalidInput("give the node's URL, or your own Web3 as w3=")
     if w3 is not None:
@@ -343,4 +383,13 @@ def connect(
         chain = Chain.connect(url, headers=headers, timeout=timeout, chain_id=chain_id)
     address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
     blocks = open_store(store, token=store_token, timeout=timeout)
-    return Network(chain, MedRecContract(chain, address), blocks, first_block=first_block)
+    return Network(chain, MedRecContract(chain, address), blocks, first_block=first_block, suite=chosen)
+
+
+def _suite_of(contract: str | Deployed, suite: int | None) -> int:
+    """The deployment says its suite; the caller may only where nothing else does."""
+    if isinstance(contract, str):
+        return by_number(FIRST_SUITE if suite is None else suite).number
+    if suite is not None:
+        raise InvalidInput(f"the deployment itself says its suite, {contract.suite}: give suite= with an address alone")
+    return by_number(contract.suite).number

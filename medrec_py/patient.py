@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-import time
+import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
 
-from medrec_py import author_rule, rotation
+from medrec_py import author_rule
 from medrec_py import compartments as names_of
+from medrec_py.access_report import HadAccess, who_had_access
 from medrec_py.chain.events import KeyringSkipped
-from medrec_py.chain.reverts import DecisionMismatch, StaleKeyring, VersionMismatch
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes
+from medrec_py.chain.types import ZERO_BYTES32, Flag, Kind, Terms, address_bytes, to_address
 from medrec_py.chain.types import address_of as checksum
 from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent, Grant
 from medrec_py.crypto import envelope as envelopes
-from medrec_py.crypto import grant_seal, new_keyring
+from medrec_py.crypto import grant_seal
 from medrec_py.crypto.grant_seal import GrantedKeys
-from medrec_py.crypto.keyring import Inbox
-from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
-from medrec_py.errors import ChainError, InvalidInput, MedRecError, StoreTimeout
+from medrec_py.crypto.keys import EpochId, RootSecret
+from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
+from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
+from medrec_py.keyring_maker import KeyringMaker
 from medrec_py.ledger import Ledger
+from medrec_py.leftovers import unpin_superseded
 from medrec_py.party import Account, Party, address_of
 from medrec_py.purposes import Purpose, purposes_in, purposes_mask
 from medrec_py.records import Progress, Record, Source
+from medrec_py.rekeying import Rekeyed
+from medrec_py.resealing import Resealer
+from medrec_py.retrying import again_when_stale
+from medrec_py.root_change import RootChange
+from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, Rotation
 from medrec_py.times import Moment, unix_time
-from medrec_py.unsealing import RootKeys
-from medrec_py.wallet import Signer
-
-ATTEMPTS = 5
-"""How often a decision is prepared anew when another device of the patient's decides at the same time."""
+from medrec_py.wallet import Signer, require_root
 
 PATIENCE = 60.0
 """Seconds that a revocation waits for the profiles of those who stay, before it goes without new keys."""
-
-INBOX_NUMBER = 1
-
-_Result = TypeVar("_Result")
-
-
-class KeysNotSealed(UserWarning):
-    """A reader keeps its permission, and was not given new keys, since its profile cannot be read.
-
-    Renew the permission later.
-    """
 
 
 class KeysNotRotated(UserWarning):
     """A permission was revoked on chain, and new keys could not be published.
 
     Authors use the inbox until ``rotate`` succeeds.
+    """
+
+
+class BlocksNotRemoved(UserWarning):
+    """Records were erased, and the store has not removed their blocks yet. They open no more all the same.
+
+    Have the store remove what nothing pins, and look into its log.
     """
 
 
@@ -91,6 +90,49 @@ class Revoked:
 
 
 @dataclass(frozen=True, slots=True)
+class Resealed:
+    """Records that were given new data keys.
+
+    Attributes:
+        records: Their numbers.
+        receipt: Of the transaction; ``None`` if there was nothing to do.
+    """
+
+    records: tuple[int, ...]
+    receipt: Receipt | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RootChanged:
+    """Another root secret was taken.
+
+    Attributes:
+        moved: Numbers of the records that had to be given new envelopes for it.
+        receipt: Of the transaction.
+    """
+
+    moved: tuple[int, ...]
+    receipt: Receipt = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Records that were erased.
+
+    Attributes:
+        records: Their numbers.
+        survivors: Numbers of the records that were given new envelopes for it.
+        had_access: Who could read them before; readers may have kept copies.
+        receipt: Of the transaction.
+    """
+
+    records: tuple[int, ...]
+    survivors: tuple[int, ...]
+    had_access: tuple[HadAccess, ...]
+    receipt: Receipt = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionLine:
     """A permission in force, in words.
 
@@ -122,17 +164,26 @@ class Patient(Party):
         ledger: Chain and store.
         wallet: Decides for the patient.
         root: Opens everything of the patient's. Whoever has it can read the record: keep the phrase it comes from.
+        patient: The patient id, if it is not the wallet's address.
     """
 
-    def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret) -> None:
+    def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret, patient: str | None = None) -> None:
         super().__init__(ledger, wallet)
+        self._id = wallet.address if patient is None else to_address(patient)
+        self._root = root
         self._keys = RootKeys(root)
-        self._place = ledger.place(self.id)
+        self._maker = KeyringMaker(ledger, self._id, self._keys)
+        self._place = ledger.place(self._id)
 
     @property
     def id(self) -> str:
         """The patient id, EIP-55: the address that was first registered."""
-        return self.address
+        return self._id
+
+    @property
+    def address(self) -> str:
+        """The patient id: what others name the patient by, whichever wallet decides for it now."""
+        return self._id
 
     # --- registering ------------------------------------------------------------------------------------------------
 
@@ -153,10 +204,10 @@ class Patient(Party):
         numbers = names_of.assign_numbers(compartments)
         if not numbers:
             raise InvalidInput("a record needs at least one compartment")
-        consent = self._ledger.consent(self.id)
-        planned = self._plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
+        consent = self._maker.consent()
+        planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
-        self._ledger.send(self._wallet, contract.register(), self._keyring_call(consent, planned, [], numbers))
+        self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
         return self
 
     @property
@@ -172,15 +223,15 @@ class Patient(Party):
         """
 
         def attempt() -> Receipt:
-            consent = self._ledger.consent(self.id)
+            consent = self._maker.consent()
             there = self._keys.names(consent)
             if taken := set(map(names_of.check_name, names)) & set(there.values()):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
             added = names_of.assign_numbers(names, there)
-            planned = self._plan(consent, [], rotate=names_of.to_mask(added), schedule=0, now=0)
-            return self._ledger.send(self._wallet, self._keyring_call(consent, planned, [], {**there, **added}))
+            planned = self._maker.plan(consent, [], rotate=names_of.to_mask(added), schedule=0, now=0)
+            return self._ledger.send(self._wallet, self._maker.call(consent, planned, [], {**there, **added}))
 
-        return _again_when_stale(attempt)
+        return again_when_stale(attempt)
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of all compartments."""
@@ -216,6 +267,7 @@ class Patient(Party):
 
         Raises:
             ProfileNotFound: the grantee has published no key.
+            ProfileOutdated: the grantee's published key is of another suite than the deployment's.
             InvalidInput: a compartment, purpose or moment cannot be used.
             StorageError: the store did not take the keys: nothing was granted.
             ContractError: the contract refused.
@@ -229,7 +281,7 @@ class Patient(Party):
         purposes = purposes_mask(purpose)
 
         def attempt() -> Granted:
-            consent = self._ledger.consent(self.id)
+            consent = self._maker.consent()
             now = self._ledger.now()
             known = self._keys.names(consent)
             terms = Terms(
@@ -242,7 +294,7 @@ class Patient(Party):
             )
             return self._grant(consent, now, known, address, terms)
 
-        return _again_when_stale(attempt)
+        return again_when_stale(attempt)
 
     def revoke(self, grantee: Account) -> Revoked:
         """End whatever the grantee was granted, and change the keys, in one transaction.
@@ -282,7 +334,7 @@ class Patient(Party):
             StorageError: the store did not take the keyring: nothing changed.
             ContractError: the contract refused.
         """
-        receipt = _again_when_stale(lambda: self._rotate(self._mask_of(compartments)))
+        receipt = again_when_stale(lambda: self._rotate(self._mask_of(compartments)))
         self.empty_inbox()
         return receipt
 
@@ -296,7 +348,152 @@ class Patient(Party):
             How many records were moved.
         """
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys)
-        return _again_when_stale(lambda: mover.move(progress))
+        return again_when_stale(lambda: mover.move(progress))
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def reseal(
+        self,
+        *records: int,
+        compartments: Iterable[str] = (),
+        journal: str | os.PathLike[str] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Resealed:
+        """Give old records new data keys, under new epochs, and let the store drop what they were.
+
+        So keys that a former reader kept open nothing that is still stored. What it has read or copied it keeps.
+
+        Args:
+            records: Numbers of the records; with ``compartments``, theirs as well; all records if neither is given.
+            compartments: Names of compartments.
+            journal: File in which what is done already is kept, so that the work goes on after an interruption.
+            progress: Called with 1 for each record that was sealed.
+
+        Raises:
+            RecordNotFound: there is no record of a number.
+            StorageError: the store did not take it: nothing changed, and with a journal the work can be gone on with.
+            ContractError: the contract refused.
+        """
+        chosen = self._chosen(records, compartments, everything=not records and not compartments)
+        resealer = Resealer(self._ledger, self._wallet, self.id, self._root, self._keys)
+        done = resealer.reseal(
+            lambda entry: entry.number in chosen, None if journal is None else Path(journal), progress or _silent
+        )
+        return Resealed((), None) if done is None else Resealed(tuple(done.moved), done.receipt)
+
+    def change_root(
+        self,
+        root: RootSecret | None = None,
+        *,
+        wallet: Signer | None = None,
+        leave: Collection[int] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> RootChanged:
+        """Take another root secret, and another wallet with it if one is given. This object goes on with them.
+
+        For a phrase that somebody may have seen, and after guardians used their shares.
+
+        Args:
+            root: The new root secret; the new wallet's own unless given.
+            wallet: Decides for the patient from then on.
+            leave: Numbers of records that cannot be read, and may stay behind.
+            progress: Called with 1 for each record that was moved.
+
+        Raises:
+            RootSecretMissing: neither a root secret nor a wallet with one is given.
+            SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed.
+            StorageError, ContractError: nothing changed.
+
+        Warning: the old root secret still opens what was sealed before.
+        """
+        done = self._change_root(set(), root, wallet, leave, progress)
+        return RootChanged(tuple(done.moved), done.receipt)
+
+    def erase(
+        self,
+        *records: int,
+        compartments: Iterable[str] = (),
+        everything: bool = False,
+        root: RootSecret | None = None,
+        wallet: Signer | None = None,
+        leave: Collection[int] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> Erased:
+        """Erase records by shredding their keys, and remove their blocks from the store.
+
+        The root secret changes, since the old one would open what was erased: whoever has the new phrase and every
+        block that ever was does not. Survivors get new envelopes; their contents stay.
+
+        Args:
+            records: Numbers of the records.
+            compartments: Names of compartments of which all records are erased.
+            everything: All records.
+            root: The new root secret; the new wallet's own unless given.
+            wallet: Decides for the patient from then on: the old one's phrase has to be destroyed.
+            leave: Numbers of records that cannot be read, and may stay behind.
+            progress: Called with 1 for each survivor that was moved.
+
+        Returns:
+            What was erased, and who could read it before.
+
+        Raises:
+            InvalidInput: nothing is named that could be erased.
+            RecordNotFound: there is no record of a number.
+            RootSecretMissing: neither a root secret nor a wallet with one is given.
+            SurvivorUnreadable: a record that is to stay cannot be read, and would be lost; nothing changed.
+            StorageError, ContractError: nothing changed.
+
+        Warning: destroy the old phrase and all shares of it: with a stray copy of the blocks they still open what was
+            erased. Copies that readers have made are beyond reach.
+        """
+        chosen = self._chosen(records, compartments, everything=everything)
+        if not chosen:
+            raise InvalidInput("nothing was named that could be erased: give records, compartments, or everything")
+        history = self._ledger.history(self.id)
+        had = who_had_access(self._ledger.decisions(self.id), [history.record(number) for number in sorted(chosen)])
+        done = self._change_root(chosen, root, wallet, leave, progress)
+        try:
+            self._ledger.store.collect()
+        except StorageError as error:
+            warnings.warn(f"erased, but blocks were not removed: {error}", BlocksNotRemoved, stacklevel=2)
+        return Erased(tuple(done.erased), tuple(done.moved), tuple(had), done.receipt)
+
+    def rescue(self, old: RootSecret, progress: Callable[[int], None] | None = None) -> int:
+        """Move what only an earlier root secret opens, where a change of it was interrupted right after it took place.
+
+        Returns:
+            How many records were moved.
+        """
+        change = RootChange(self._ledger, self.id, self._wallet, RootKeys(old), self._keys, None, progress or _silent)
+        done = change.rescue()
+        return 0 if done is None else len(done.moved)
+
+    def drop_leftovers(self) -> int:
+        """Let the store drop what was superseded or erased, where that was interrupted. Returns how many blocks."""
+        history = self._ledger.history(self.id)
+        records = [entry for entry in history.entries if entry.kind is Kind.RECORD]
+        return unpin_superseded(self._ledger, self.id, history, records)
+
+    def stale_permissions(self) -> list[StalePermission]:
+        """Live permissions whose holders have published another key, or were not given the present keys."""
+        return self._healer().stale()
+
+    def heal_permissions(self, *grantees: Account, progress: Callable[[int], None] | None = None) -> Healed:
+        """Seal stale permissions anew to their holders' present keys, on the same terms, and change the keys.
+
+        It may end at any point, and goes on from there when it is called again. Nobody loses access in between, and
+        what was revoked or is over stays so.
+
+        Args:
+            grantees: Only theirs, and whether it shows that they are stale or not; all that are stale unless given.
+            progress: Called with 1 for each permission that was sealed anew.
+
+        Raises:
+            InvalidInput: a grantee has no permission.
+            StorageError: the store did not take the keys: what was sealed before stays.
+            ContractError: the contract refused.
+        """
+        return self._healer().heal(list(map(address_of, grantees)), progress)
 
     # --- reading and writing ----------------------------------------------------------------------------------------
 
@@ -338,20 +535,58 @@ class Patient(Party):
 
     # --- private ----------------------------------------------------------------------------------------------------
 
+    def _chosen(self, records: Collection[int], compartments: Iterable[str], *, everything: bool) -> set[int]:
+        """The numbers of the records that were named and are not erased."""
+        history = self._ledger.history(self.id)
+        whereabouts = self._ledger.whereabouts(history, self._place)
+        named = {history.record(number).number for number in records}
+        mask = names_of.mask_of(compartments, self.compartments())
+        return {
+            entry.number
+            for entry in history.entries
+            if entry.kind is Kind.RECORD
+            and (everything or entry.number in named or entry.compartments & mask)
+            and not whereabouts.is_erased(entry)
+        }
+
+    def _change_root(
+        self,
+        erased: Collection[int],
+        root: RootSecret | None,
+        wallet: Signer | None,
+        leave: Collection[int],
+        progress: Callable[[int], None] | None,
+    ) -> Rekeyed:
+        new = require_root(wallet or self._wallet, root) if wallet is not None or root is not None else None
+        if new is None or new == self._root:
+            raise RootSecretMissing("give the new root secret, or a wallet that was made from a new phrase")
+        heir = wallet if wallet is not None and wallet.address != self._wallet.address else None
+        successor = RootKeys(new)
+        change = RootChange(
+            self._ledger, self.id, self._wallet, self._keys, successor, heir, progress or _silent, leave
+        )
+        done = change.run(lambda entry: entry.number in erased)
+        self._root, self._keys, self._wallet = new, successor, heir or self._wallet
+        self._maker = KeyringMaker(self._ledger, self.id, successor)
+        return done
+
+    def _healer(self) -> PermissionHealer:
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._rotate)
+
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
         before = consent.permissions.get(grantee)
         could_read = before.read_at(now) if before else 0
         (reads,) = self._ledger.readers_at(self.id, [grantee], now)  # nothing while it is suspended
-        profile = self._ledger.profile(address)
-        new = Holder(grantee, profile.public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
+        public_key = self._ledger.key_of(address)
+        new = Holder(grantee, public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
         afresh = 0 if new.history else terms.read & ~reads
         if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
             self._rotate(afresh)
             self._empty_inbox_or_warn()
             consent = self._ledger.consent(self.id)
-        holders = self._holders(consent, now, without=grantee)
-        planned = self._plan(
+        holders = self._maker.holders(consent, now, without=grantee)
+        planned = self._maker.plan(
             consent,
             [*holders, new] if terms.read else holders,
             rotate=afresh | (could_read & ~terms.read),
@@ -359,10 +594,10 @@ class Patient(Party):
             now=now,
         )
         version = consent.versions.get(grantee, 0) + 1
-        seal = self._seal_grant(consent, planned, new, known, terms, version, now, profile.public_key)
+        seal = self._seal_grant(consent, planned, new, known, terms, version, now, public_key)
         calls: list[Call] = []
         if planned.epochs:
-            calls.append(self._keyring_call(consent, planned, holders, known))
+            calls.append(self._maker.call(consent, planned, holders, known))
         calls.append(self._ledger.contract.grant(self.id, address, terms, seal=seal, version=version))
         receipt = self._ledger.send(self._wallet, *calls)
         return Granted(address, version, terms.expiry, receipt)
@@ -389,7 +624,8 @@ class Patient(Party):
         names = {number: known[number] for number in names_of.numbers_in(terms.read | terms.append)}
         if not given and not names:
             return ZERO_BYTES32
-        block = grant_seal.build(self._place, new.address, version, public_key, GrantedKeys(given, names))
+        granted, suite = GrantedKeys(given, names), self._ledger.suite
+        block = grant_seal.build(self._place, new.address, version, public_key, granted, suite=suite)
         return self._ledger.put_block(block)
 
     def _in_inbox_mode(self, consent: Consent, now: int, mask: int) -> bool:
@@ -402,11 +638,11 @@ class Patient(Party):
 
     def _rotating_revocation(self, address: str, lost: int) -> Call:
         """The revocation of a reader together with the keyring that the others hold, stored and read back."""
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         now = self._ledger.now()
-        holders = self._holders(consent, now, without=address_bytes(address), patience=PATIENCE)
-        planned = self._plan(consent, holders, rotate=lost, schedule=0, now=now)
-        built = self._store_keyring(consent, planned, holders, self._keys.names(consent))
+        holders = self._maker.holders(consent, now, without=address_bytes(address), patience=PATIENCE)
+        planned = self._maker.plan(consent, holders, rotate=lost, schedule=0, now=now)
+        built = self._maker.store(consent, planned, holders, self._keys.names(consent))
         return self._ledger.contract.revoke_and_rotate(
             self.id,
             address,
@@ -426,15 +662,15 @@ class Patient(Party):
         return names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
 
     def _rotate(self, mask: int) -> Receipt:
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         now = self._ledger.now()
-        holders = self._holders(consent, now)
-        planned = self._plan(consent, holders, rotate=mask, schedule=0, now=now)
-        return self._ledger.send(self._wallet, self._keyring_call(consent, planned, holders, self._keys.names(consent)))
+        holders = self._maker.holders(consent, now)
+        planned = self._maker.plan(consent, holders, rotate=mask, schedule=0, now=now)
+        return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, self._keys.names(consent)))
 
     def _rotate_or_warn(self, mask: int) -> bool:
         try:
-            _again_when_stale(lambda: self._rotate(mask))
+            again_when_stale(lambda: self._rotate(mask))
         except (MedRecError, OSError) as error:
             warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=3)
             return False
@@ -443,81 +679,13 @@ class Patient(Party):
     def _empty_inbox_or_warn(self) -> None:
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=True)
         try:
-            _again_when_stale(lambda: mover.move(None))
+            again_when_stale(lambda: mover.move(None))
         except (MedRecError, OSError) as error:
             warnings.warn(f"what waits in the inbox was not moved: {error}", KeysNotRotated, stacklevel=3)
 
-    def _plan(self, consent: Consent, holders: Sequence[Holder], *, rotate: int, schedule: int, now: int) -> Rotation:
-        def open_keys(epoch: EpochId) -> EpochKeys:
-            return self._keys.epoch_keys(consent, epoch)
 
-        begin = min(now, self._ledger.chain.now())  # this machine's clock may be fast, and authors go by theirs
-        return rotation.plan(
-            consent.keyrings, open_keys, holders, now=now, begin=begin, rotate=rotate, schedule=schedule
-        )
-
-    def _holders(
-        self, consent: Consent, now: int, without: bytes | None = None, patience: float | None = None
-    ) -> list[Holder]:
-        """Those who may read now, with their keys. One whose profile cannot be read is left out, with a warning.
-
-        Raises:
-            StoreTimeout: reading their profiles takes longer than ``patience``, in seconds.
-        """
-        readers = [grant for grant in consent.readers_at(now) if grant.grantee != without]
-        masks = self._ledger.readers_at(self.id, [grant.grantee for grant in readers], now)
-        began = time.monotonic()
-        holders: list[Holder] = []
-        for grant, mask in zip(readers, masks, strict=True):
-            if patience is not None and time.monotonic() - began > patience:
-                raise StoreTimeout("the profiles of those who may read take too long to fetch")
-            if mask and (holder := self._holder(grant, mask & grant.terms.read)) is not None:
-                holders.append(holder)
-        return holders
-
-    def _holder(self, grant: Grant, mask: int) -> Holder | None:
-        address = checksum(grant.grantee)
-        try:
-            public_key = self._ledger.profile(address).public_key
-        except ChainError:
-            raise
-        except MedRecError as error:
-            warnings.warn(f"{address} was given no new keys: {error}", KeysNotSealed, stacklevel=2)
-            return None
-        return Holder(grant.grantee, public_key, mask, grant.history, grant.terms.expiry)
-
-    def _keyring_call(
-        self, consent: Consent, planned: Rotation, holders: Sequence[Holder], names: Mapping[int, str]
-    ) -> Call:
-        built = self._store_keyring(consent, planned, holders, names)
-        return self._ledger.contract.publish_keyring(
-            self.id,
-            keyring_version=consent.keyring_version,
-            compartments=built.compartments,
-            pointer=built.pointer,
-        )
-
-    def _store_keyring(
-        self, consent: Consent, planned: Rotation, holders: Sequence[Holder], names: Mapping[int, str]
-    ) -> new_keyring.NewKeyring:
-        """Seal the keyring to those who hold it, store it, read it back.
-
-        A new grantee is not among them: it has its keys from the grant's seal.
-        """
-        staying = {holder.address for holder in holders}
-        built = new_keyring.build(
-            self._place,
-            consent.keyring_version,
-            epochs=planned.epochs,
-            readers=[reader for reader in planned.readers if reader.address in staying],
-            root_public_key=self._keys.public_key(self._place),
-            names=names,
-            inbox=Inbox(INBOX_NUMBER, self._keys.inbox_public_key(self._place, INBOX_NUMBER)),
-        )
-        for page in built.pages:
-            self._ledger.put_block(page)
-        self._ledger.put_block(built.block)
-        return built
+def _silent(_done: int) -> None:
+    """Shows no progress."""
 
 
 def _starts_by(planned: Rotation, wanted: EpochId, now: int) -> bool:
@@ -539,13 +707,3 @@ def _line(grant: Grant, known: Mapping[int, str]) -> PermissionLine:
         expiry=terms.expiry,
         version=grant.version,
     )
-
-
-def _again_when_stale(attempt: Callable[[], _Result]) -> _Result:
-    """Prepare a decision anew while another device's gets in between."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return attempt()
-        except (StaleKeyring, VersionMismatch, DecisionMismatch):
-            continue
-    return attempt()

@@ -7,8 +7,10 @@ online. The last of them has no reader but the patient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from types import MappingProxyType
 
 from medrec_py.compartments import numbers_in
 from medrec_py.crypto.blocks import MAX_BLOCK
@@ -73,6 +75,8 @@ def plan(
     begin: int,
     rotate: int,
     schedule: int,
+    audiences: Mapping[int, Sequence[Collection[bytes]]] = MappingProxyType({}),
+    cut: int = 0,
 ) -> Rotation:
     """Plan a keyring.
 
@@ -84,7 +88,11 @@ def plan(
         begin: First second of the epochs that begin at once, not in the future by anybody's clock.
         rotate: Mask of the compartments that begin a new epoch at once.
         schedule: Mask of those whose epochs at the ends of permissions are planned anew. ``rotate`` implies it.
+        audiences: Compartment → readers (20 bytes each) of further epochs, for what was written before. They begin at
+            once too, before the one that authors will seal to.
+        cut: Mask of those whose new epochs lead back to none before them.
     """
+    further = sum(len(groups) for groups in audiences.values())
     epochs: list[NewEpoch] = []
     given: dict[bytes, list[EpochId]] = {holder.address: [] for holder in holders}
     covered = list(numbers_in(rotate | schedule))
@@ -92,11 +100,14 @@ def plan(
         readers = [holder for holder in holders if holder.compartments >> compartment & 1]
         ends = sorted({reader.expiry for reader in readers if reader.expiry > now})
         at_once = rotate >> compartment & 1 or _soon(keyrings, compartment, now)
-        starts = [*([begin] if at_once else []), *ends[: _pending_limit(len(covered), len(holders))]]
-        for epoch in _chain(keyrings, open_keys, compartment, starts, now):
+        starts = [*([begin] if at_once else []), *ends[: _pending_limit(len(covered), len(holders), further)]]
+        groups = audiences.get(compartment, ())
+        back = {} if cut >> compartment & 1 else _ways_back(keyrings, open_keys, compartment, now)
+        chain = _chain(keyrings, compartment, [*[begin] * len(groups), *starts], back)
+        for epoch, group in zip_longest(chain, groups):
             epochs.append(epoch)
             for reader in readers:
-                if reader.expiry > epoch.start:
+                if reader.expiry > epoch.start and (group is None or reader.address in group):
                     given[reader.address].append(epoch.id)
     readers_with_keys = [
         Reader(holder.address, holder.public_key, given[holder.address], holder.history)
@@ -106,10 +117,15 @@ def plan(
     return Rotation(tuple(epochs), tuple(readers_with_keys))
 
 
-def _pending_limit(compartments: int, readers: int) -> int:
-    """How many ends are scheduled for each compartment: a keyring is one block."""
+def room_for_epochs(readers: int) -> int:
+    """How many epochs fit into a keyring with so many readers: it is one block."""
     room = MAX_BLOCK - _FIXED_SIZE - _HOLDER_SIZE * readers
-    epochs = room // (_EPOCH_SIZE + _INDEX_SIZE * readers)
+    return room // (_EPOCH_SIZE + _INDEX_SIZE * readers)
+
+
+def _pending_limit(compartments: int, readers: int, further: int) -> int:
+    """How many ends are scheduled for each compartment, beside so many further epochs in all."""
+    epochs = room_for_epochs(readers) - further
     return max(1, min(MAX_PENDING, epochs // max(1, compartments) - 1))
 
 
@@ -119,14 +135,9 @@ def _soon(keyrings: Keyrings, compartment: int, now: int) -> list[EpochId]:
 
 
 def _chain(
-    keyrings: Keyrings,
-    open_keys: Callable[[EpochId], EpochKeys],
-    compartment: int,
-    starts: Sequence[int],
-    now: int,
+    keyrings: Keyrings, compartment: int, starts: Sequence[int], back: Mapping[int, EpochKeys]
 ) -> list[NewEpoch]:
     """New epochs of one compartment, each leading back to the one before."""
-    back = _ways_back(keyrings, open_keys, compartment, now)
     number = keyrings.next_number(compartment)
     chain: list[NewEpoch] = []
     for start in starts:

@@ -1,8 +1,8 @@
 """Opening data keys: the one thing that needs a private key, behind one interface.
 
 A reader's keys are in a module that opens seals with them (``ReaderKeys``), the patient's root secret opens everything
-(``RootKeys``), and an organisation's keys may stay in a service of its own, which gives out data keys record by record
-(``medrec_py.KeyServiceClient``).
+(``medrec_py.root_keys``), and an organisation's keys may stay in a service of its own, which gives out data keys record
+by record (``medrec_py.KeyServiceClient``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from medrec_py.crypto import grant_seal, keyring
 from medrec_py.crypto.blocks import fetch_block
 from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.epochs import check_keys, walk_back
-from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys, Place, RootSecret
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys
 from medrec_py.errors import InInbox, KeysMissing, KeyUnavailable, WrongKey
 from medrec_py.keymodule import KeyId, KeyInModule, KeySession
 from medrec_py.purposes import Purpose
@@ -48,52 +47,6 @@ class Unsealer(Protocol):
         Raises:
             KeysMissing, IntegrityError, StorageError: as ``data_key``.
         """
-
-
-class RootKeys:
-    """The patient's own keys, all from the root secret.
-
-    Args:
-        root: The patient's root secret.
-    """
-
-    def __init__(self, root: RootSecret) -> None:
-        self._root = root
-
-    def public_key(self, place: Place) -> bytes:
-        """The root public key of a patient, that keyrings are sealed to."""
-        return CURRENT.public_key(self._root.root_key(CURRENT.number, place))
-
-    def inbox_public_key(self, place: Place, number: int) -> bytes:
-        """The public key of the inbox ``number``."""
-        return CURRENT.public_key(self._root.inbox_key(CURRENT.number, place, number))
-
-    def data_key(
-        self,
-        consent: Consent,
-        envelope: UnverifiedEnvelope,
-        entry: int = 0,  # noqa: ARG002 - as Unsealer
-        purpose: Purpose = Purpose.PATRQT,  # noqa: ARG002
-    ) -> DataKey:
-        """As ``Unsealer``; the inbox opens too."""
-        to, place = envelope.to, consent.place
-        if to.kind is Kind.INBOX:
-            seed = self._root.inbox_key(envelope.suite.number, place, to.number)
-        else:
-            seed = self.epoch_keys(consent, EpochId(to.compartment, to.number)).seed
-        return envelopes.open_data_key(envelope, place, seed)
-
-    def epoch_keys(self, consent: Consent, epoch: EpochId) -> EpochKeys:
-        """The keys of any epoch, from the keyring that published it."""
-        _, published = consent.keyrings.publisher(epoch)
-        return self._open(published).epochs[epoch]
-
-    def names(self, consent: Consent, purpose: Purpose = Purpose.PATRQT) -> Mapping[int, str]:  # noqa: ARG002
-        """The names of all compartments."""
-        return self._open(consent.keyrings.latest_by_patient()[1]).names
-
-    def _open(self, published: keyring.Keyring) -> keyring.RootKeys:
-        return keyring.open_as_root(published, self._root.root_key(published.suite.number, published.place))
 
 
 class ReaderKeys:
@@ -206,7 +159,7 @@ class ReaderKeys:
 
     def _open_grant(self, consent: Consent, version: int, seal: bytes) -> grant_seal.GrantedKeys:
         block = fetch_block(consent.keyrings.fetch, seal)
-        for key in self._keys(CURRENT.number):
+        for key in self._keys(grant_seal.suite_of(block).number):
             try:
                 return grant_seal.open_seal(block, consent.place, self._account, version, key)
             except WrongKey:

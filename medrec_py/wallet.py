@@ -16,8 +16,10 @@ from eth_account.hdaccount import ETHEREUM_DEFAULT_PATH, key_from_seed
 from eth_account.hdaccount.mnemonic import Mnemonic
 from eth_account.signers.local import LocalAccount
 from eth_account.types import Language
+from eth_keys.datatypes import PrivateKey
 
 from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.typed_data import digest_of
 from medrec_py.errors import FormatError, InvalidInput, InvalidPhrase, RootSecretMissing, WalletError, WrongPassphrase
 
 WORDS = 24
@@ -66,7 +68,7 @@ class Wallet:
         phrase: The words that it was made from; ``None`` if it was not.
     """
 
-    __slots__ = ("_account", "_phrase", "_root")
+    __slots__ = ("_account", "_key", "_phrase", "_root")
 
     def __init__(self, key: bytes, *, root: RootSecret | None = None, phrase: str | None = None) -> None:
         """Take a private key. `create`, `from_phrase`, `from_key` and `from_keystore` are what you want.
@@ -78,6 +80,7 @@ class Wallet:
         if account is None:
             raise InvalidInput("a private key must be 32 bytes, neither zero nor beyond the curve's order")
         self._account = account
+        self._key = PrivateKey(key)
         self._root = root
         self._phrase = phrase
 
@@ -191,6 +194,9 @@ class Wallet:
         Raises:
             InvalidInput: it is no EIP-712 document.
         """
+        if (digest := digest_of(document)) is not None:
+            signature = self._key.sign_msg_hash(digest).to_bytes()
+            return signature[:64] + bytes([27 + signature[64]])
         try:
             return bytes(self._account.sign_typed_data(full_message=document).signature)
         except Exception as error:

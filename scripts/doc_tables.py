@@ -27,6 +27,7 @@ FIGURES = ROOT / "bench" / "gas.json"
 
 MEASURED = {
     "register_patient": "register as a patient",
+    "change_wallet": "change the wallet that decides for the patient",
     "register_provider": "accredit a provider",
     "publish_key": "publish the key that grants are sealed to",
     "grant": "grant, the first time",

@@ -178,6 +178,12 @@ interface IMedRec {
     error StaleKeyring(address patient, uint24 current, uint24 given);
     /// @notice The patient has decided something else since. A decision names the number that it takes.
     error DecisionMismatch(address patient, uint64 current, uint64 given);
+    /// @notice The account did not sign this, or the signature is malformed.
+    error SignatureInvalid(address signer);
+    /// @notice The signature was good until `deadline`.
+    error DeadlinePassed(uint256 deadline);
+    /// @notice The wallet controls the patient id already.
+    error WalletUnchanged(address patient, address wallet);
     /// @notice An entry must point to something.
     error PointerEmpty();
     /// @notice The entry says that it replaces one that the history does not have.
@@ -189,6 +195,8 @@ interface IMedRec {
     // `by` is the account that decided; with a signed decision it is not the sender of the transaction.
 
     event PatientRegistered(address indexed patient, address indexed wallet, address indexed by);
+
+    event WalletChanged(address indexed patient, address indexed wallet, address indexed by);
 
     event ProfilePublished(address indexed account, address indexed by, bytes32 digest);
 
@@ -301,6 +309,30 @@ interface IMedRec {
     /// Requirements:
     /// - the caller is not registered yet.
     function register() external;
+
+    /// @notice Hands a patient id to another wallet, which says by its signature that it is there. From the next transaction it alone
+    /// decides for the patient. The id, the history and all permissions stay.
+    /// @dev Emits {WalletChanged}. The patient's decision counter rises by one. The new wallet signs, as EIP-712 typed data in the domain
+    /// of {eip712Domain}, `WalletChange(address patient,address wallet,uint64 decision,uint256 deadline)`, so that a typing error locks
+    /// nobody out. An account with code signs by ERC-1271.
+    ///
+    /// Requirements:
+    /// - the caller may decide for the patient;
+    /// - `wallet` is not zero and not the present wallet;
+    /// - `decision` is the patient's decision counter plus one;
+    /// - `deadline` has not passed;
+    /// - `signature` is the new wallet's.
+    ///
+    /// Warning: whoever has the new wallet decides from then on, and the old one can take nothing back.
+    /// @param deadline Last second at which the signature counts, Unix time.
+    /// @param signature 65 bytes `r ‖ s ‖ v` with low `s`, or what an account with code takes for a signature.
+    function changeWallet(
+        address patient,
+        address wallet,
+        uint64 decision,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
 
     /// @notice The wallet that controls a patient id now, the number of its decisions so far, and its flags (none in use).
     /// @return wallet Zero if the id is not registered.

@@ -12,10 +12,11 @@ test proves that no error of the ABI and no member of ``Denial`` is left out::
     │   └── CompartmentNotGranted, PurposeNotGranted
     ├── StaleKeyring, VersionMismatch, DecisionMismatch, KeyringExhausted
     ├── AlreadyRegistered, AlreadyRegistrar, NotAuthority, NotRegistrar, UnknownProvider, ProviderKindMissing
-    ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid, FlagsNotSupported, PurposesEmpty,
-    CompartmentsEmpty ├── PointerEmpty, ReplacedUnknown ├── AddressEmptyCode, FailedCall, InvalidShortString,
-    StringTooLong      of the libraries it is built with └── RevertedWithMessage, Panicked, UnknownRevert
-    nothing that MedRec says
+    ├── SignatureInvalid, DeadlinePassed, WalletUnchanged
+    ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid
+    ├── FlagsNotSupported, PurposesEmpty, CompartmentsEmpty, PointerEmpty, ReplacedUnknown
+    ├── AddressEmptyCode, FailedCall, InvalidShortString, StringTooLong      of the libraries it is built with
+    └── RevertedWithMessage, Panicked, UnknownRevert                         nothing that MedRec says
 """
 
 from __future__ import annotations
@@ -327,6 +328,27 @@ class DecisionMismatch(_Refused):
     remedy = "Another device decided meanwhile: read the patient's state again."
 
 
+class SignatureInvalid(_Refused):
+    """The account did not sign this, or the signature is malformed."""
+
+    message = "the signature is not one of {signer} over this decision on this chain and contract"
+    remedy = "Have the right wallet sign again, for this chain, contract, patient and number of the decision."
+
+
+class DeadlinePassed(_Refused):
+    """The signature was good for some time, and that is over."""
+
+    message = "the signature was good until {deadline:time}"
+    remedy = "Have it signed again with a later deadline, and compare this machine's clock with the chain's."
+
+
+class WalletUnchanged(_Refused):
+    """The wallet controls the patient id already."""
+
+    message = "{wallet} controls the patient {patient} already"
+    remedy = "Nothing is left to do, or name the wallet that shall control it."
+
+
 class PointerEmpty(_Refused):
     """An entry must point to something."""
 
@@ -395,6 +417,9 @@ ERRORS: Mapping[str, type[_Refused]] = {
         WindowInvalid,
         StaleKeyring,
         DecisionMismatch,
+        SignatureInvalid,
+        DeadlinePassed,
+        WalletUnchanged,
         PointerEmpty,
         ReplacedUnknown,
         KeyringExhausted,

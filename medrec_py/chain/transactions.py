@@ -153,6 +153,25 @@ def send(
     return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
 
 
+def transfer_all(chain: Chain, signer: Signer, to: str) -> Receipt | None:
+    """Send everything that an account has, less what sending costs at the most; a little stays behind.
+
+    Returns:
+        ``None`` if it has no more than that.
+
+    Raises:
+        As ``send``.
+    """
+    balance = chain.balance(signer.address)
+    if not balance:
+        return None
+    gas = estimate_gas(chain, signer.address, Call(to, b"", "transfer", 1))
+    fees = _fees(chain, chain.block(), signer.address, None)
+    price = fees.get("gasPrice", fees.get("maxFeePerGas", 0))
+    value = balance - gas * price * 5 // 4  # fees may rise until it is signed
+    return send(chain, signer, Call(to, b"", "transfer", value), gas=gas) if value > 0 else None
+
+
 def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
     """The gas limit for a call: the node's estimate and a margin.
 

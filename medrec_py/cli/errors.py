@@ -17,6 +17,12 @@ class IdentityExists(WalletError):
     remedy = "Choose another name with --profile. To give up the old identity for good, remove its folder yourself."
 
 
+class SuccessorExists(WalletError):
+    """The profile has begun to change its phrase, and was interrupted."""
+
+    remedy = "`medrec keys finish` looks whether the chain was told of it, and finishes it or gives it up."
+
+
 class PassphraseMissing(WalletError):
     """A passphrase is needed, and nobody is there to ask."""
 

@@ -3,8 +3,10 @@
     HOME/profiles/NAME/config.toml              the profile's settings
     HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too
     HOME/profiles/NAME/identity/root.json       the root secret, sealed alike
+    HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
+    HOME/profiles/NAME/successor/               the same of a new phrase, while the chain is told of it
 
-An identity appears with both files in one step, and is never overwritten.
+An identity appears with both files in one step, and is overwritten by nothing but its successor.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from medrec_py.cli.errors import IdentityExists, IdentityMissing
+from medrec_py.cli.errors import IdentityExists, IdentityMissing, SuccessorExists
 from medrec_py.cli.files import is_exposed, private_folder, sync_folder, write_private
 from medrec_py.errors import ConfigurationError, FormatError, InvalidInput, WalletError, WrongPassphrase
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from medrec_py.wallet import Wallet
 
 _FOLDER: Final = "identity"
+_SUCCESSOR: Final = "successor"
 _WALLET: Final = "wallet.json"
 _ROOT: Final = "root.json"
 _STAGED: Final = ".init-"
@@ -66,9 +70,35 @@ class Identity:
         with self._naming_the_profile():
             return open_root(self._document(_ROOT), passphrase)
 
+    def replace_root(self, root: RootSecret, passphrase: str) -> Path:
+        """Put another root secret in the place of this one, which stays beside it under another name.
+
+        Args:
+            root: The new one.
+            passphrase: That of the identity.
+
+        Returns:
+            Where the one before is kept, sealed as it was.
+
+        Raises:
+            FormatError, WalletError: the file was damaged, or is that of another identity.
+            ConfigurationError: the files cannot be written.
+        """
+        from medrec_py.cli.keystore import is_light, seal_root  # noqa: PLC0415
+
+        before = self._document(_ROOT)
+        sealed = seal_root(root, passphrase, light=is_light(before))
+        kept = next(path for path in map(self._earlier_root, count(1)) if not path.exists())
+        write_private(kept, json.dumps(before, indent=2) + "\n")
+        write_private(self.folder / _ROOT, json.dumps({**before, **sealed}, indent=2) + "\n")
+        return kept
+
     def exposed(self) -> list[Path]:
         """What others on this machine may read or write of it, which nobody should."""
         return [path for path in (self.folder, *sorted(self.folder.iterdir())) if is_exposed(path)]
+
+    def _earlier_root(self, number: int) -> Path:
+        return self.folder / f"root-before-{number}.json"
 
     def _document(self, name: str) -> dict[str, Any]:
         document = _document(self.folder / name)
@@ -158,6 +188,54 @@ class Identities:
         finally:
             for left_over in (staged, *folder.glob(_STAGED + "*")) if identity.folder.exists() else (staged,):
                 shutil.rmtree(left_over, ignore_errors=True)
+
+    def successor(self, profile: str) -> Identity | None:
+        """The identity that is to take the place of a profile's, where that was begun.
+
+        Raises:
+            FormatError: its file was damaged.
+        """
+        folder = self._folder_of(profile) / _SUCCESSOR
+        if not folder.is_dir():
+            return None
+        return Identity(profile, _address_in(_document(folder / _WALLET), folder / _WALLET), folder)
+
+    def stage_successor(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool) -> None:
+        """Write the identity that is to take the place of a profile's: it is on disk before the chain is told of it.
+
+        Raises:
+            SuccessorExists: there is one already.
+            ConfigurationError: the files cannot be written.
+        """
+        folder = self._folder_of(profile)
+        if (folder / _SUCCESSOR).exists():
+            raise SuccessorExists(f"the profile {profile!r} has begun to change its phrase, and not finished")
+        staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
+        try:
+            _write_secrets(staged, wallet, passphrase, light)
+            os.rename(staged, folder / _SUCCESSOR)
+            sync_folder(folder)
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def install_successor(self, profile: str) -> None:
+        """Put the successor in the place of the identity, whose files are removed."""
+        folder = self._folder_of(profile)
+        old = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
+        try:
+            if (folder / _FOLDER).exists():
+                os.rename(folder / _FOLDER, old / _FOLDER)
+            os.rename(folder / _SUCCESSOR, folder / _FOLDER)
+            sync_folder(folder)
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
+        shutil.rmtree(old, ignore_errors=True)
+
+    def drop_successor(self, profile: str) -> None:
+        """Give a successor up that the chain was never told of."""
+        shutil.rmtree(self._folder_of(profile) / _SUCCESSOR, ignore_errors=True)
 
     def require_free(self, profile: str) -> None:
         """Make sure that a profile has no identity yet.

@@ -30,6 +30,14 @@ def seal_root(root: RootSecret, passphrase: str, *, light: bool = False) -> dict
     return document
 
 
+def is_light(document: Mapping[str, Any]) -> bool:
+    """Whether a root secret is sealed at the light cost."""
+    try:
+        return bool(document["crypto"]["kdfparams"]["n"] == LIGHT_COST)
+    except (KeyError, TypeError):
+        raise FormatError("the root secret cannot be read: its file is no keystore of version 3") from None
+
+
 def open_root(document: Mapping[str, Any], passphrase: str) -> RootSecret:
     """Decrypt what `seal_root` made.
 

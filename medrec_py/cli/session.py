@@ -112,6 +112,11 @@ class Session:
         """The root secret of any identity on this machine."""
         return identity.root(self.passphrases.of(identity.profile))
 
+    @cached_property
+    def patient_id(self) -> str:
+        """The patient id that the profile's wallet decides for: its own address, unless one was handed to it."""
+        return self.network.patient_id(self.identity.address)
+
     # --- roles ------------------------------------------------------------------------------------------------------
 
     def patient(self, *, locked: bool = False) -> Patient:
@@ -122,7 +127,7 @@ class Session:
         """
         network = self.network
         signer = Locked(self.identity.address) if locked else self.wallet
-        return network.patient(signer, self.root)
+        return network.patient(signer, self.root, patient=self.patient_id)
 
     def provider(self) -> Provider:
         """The profile as a provider that acts for itself."""

@@ -92,6 +92,12 @@ def _chain_id(text: str) -> int:
     return number
 
 
+def _suite(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError("suites are numbered from 1")
+    return number
+
+
 def _several(text: str) -> list[str]:
     return [one for one in map(str.strip, text.split(",")) if one]
 
@@ -136,6 +142,7 @@ SETTINGS: Final = {
         Setting("chain-id", "chain that the node is expected to serve", _chain_id, (int,), _as_is),
         Setting("chain-token", "bearer token for the node", _text, (str,), _hidden),
         Setting("contract", "address of the contract, or a deployment file", _text, (str,), _as_is),
+        Setting("suite", "cipher suite of the deployment, where no deployment file says it", _suite, (int,), _as_is),
         Setting(
             "store", "where blocks are: a folder, a Kubo RPC URL, a gateway; or several", _several, (str, list), _urls
         ),

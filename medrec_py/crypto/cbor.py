@@ -25,6 +25,8 @@ MAX_UINT = (1 << 64) - 1
 
 _ARGUMENT_SIZES = {24: 1, 25: 2, 26: 4, 27: 8}
 _SIMPLE_VALUES = (20, 21, 22)  # false, true, null
+_TEXT, _SHORT = 0x60, 23  # the head of a text is one byte up to this length
+_PLAIN = frozenset({bytes, str, bool, type(None)})  # what has one encoding as it is
 
 
 def encode(value: Value) -> bytes:
@@ -60,22 +62,25 @@ def decode(data: bytes) -> Value:
 
 def _ordered(value: Value) -> Value:
     """The value with its maps in the order of their encoded keys; refuses types that the formats do not use."""
-    if value is None or isinstance(value, bytes | str | bool):
+    if type(value) in _PLAIN or isinstance(value, bytes | str):
         return value
     if isinstance(value, int):
         if not -MAX_UINT - 1 <= value <= MAX_UINT:
             raise FormatError("an integer does not fit into 64 bits")
         return value
     if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
+        return [item if type(item) in _PLAIN else _ordered(item) for item in value]
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value, key=_encoded_key)}
+        items = ((key, value[key]) for key in sorted(value, key=_encoded_key))
+        return {key: item if type(item) in _PLAIN else _ordered(item) for key, item in items}
     raise FormatError(f"{type(value).__name__} has no place in a MedRec document")
 
 
 def _encoded_key(key: Value) -> bytes:
     if isinstance(key, bool) or not isinstance(key, int | bytes | str):
         raise FormatError("a map key must be an integer, bytes or text")
+    if isinstance(key, str) and len(octets := key.encode()) <= _SHORT:  # as nearly all keys are
+        return bytes((_TEXT | len(octets),)) + octets
     return cbor2.dumps(_ordered(key))
 
 

@@ -22,7 +22,7 @@ from medrec_py.crypto.blocks import MAX_BLOCK
 from medrec_py.crypto.keys import RECORD_ID_SIZE, SECRET_SIZE, DataKey, check_size, check_uint
 from medrec_py.crypto.merkle import RootBuilder, leaf_hash, leaf_salt
 from medrec_py.crypto.padding import padme
-from medrec_py.crypto.suites import CURRENT, Suite
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import ContentTampered, ContentTruncated, InvalidInput, StatementMismatch
 
 TAG_SIZE = 16
@@ -86,6 +86,7 @@ class ContentSealer:
         data_key: Of this record and no other content.
         record_id: 16 bytes.
         leaf_salt: 32 random bytes that salt the Merkle tree.
+        suite: By which to seal.
 
     Raises:
         InvalidInput: the source is iterated over a second time, or ``size`` or ``root`` is asked for before its end.
@@ -93,9 +94,7 @@ class ContentSealer:
     Warning: a data key seals one content. After an interruption take a new one, unless the source cannot have changed.
     """
 
-    def __init__(
-        self, source: Source, data_key: DataKey, record_id: bytes, leaf_salt: bytes, suite: Suite = CURRENT
-    ) -> None:
+    def __init__(self, source: Source, data_key: DataKey, record_id: bytes, leaf_salt: bytes, suite: Suite) -> None:
         self._record_id = check_size(record_id, RECORD_ID_SIZE, "a record id")
         self._leaf_salt = check_size(leaf_salt, SECRET_SIZE, "the leaf salt")
         self._suite = suite
@@ -151,9 +150,10 @@ class ContentReader:
         data_key: Of the record.
         record_id: 16 bytes.
         size: Bytes of content, from the verified metadata.
+        suite: By which it is sealed.
     """
 
-    def __init__(self, data_key: DataKey, record_id: bytes, size: int, suite: Suite = CURRENT) -> None:
+    def __init__(self, data_key: DataKey, record_id: bytes, size: int, suite: Suite) -> None:
         self._record_id = check_size(record_id, RECORD_ID_SIZE, "a record id")
         self._size = check_uint(size, "the size", MAX_SIZE)
         self._suite = suite

@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -33,6 +33,7 @@ _ROOT_SECRET = "medrec/1/root-secret"  # noqa: S105 - a label
 _ROOT_KEY = "medrec/1/root-key"
 _INBOX_KEY = "medrec/1/inbox-key"
 _PROFILE_KEY = "medrec/1/profile-key"
+_JOURNAL_KEY = "medrec/1/journal-key"
 _CONTENT = "medrec/1/content"
 _COMMITMENT = "medrec/1/commitment"
 _METADATA = "medrec/1/metadata"
@@ -133,9 +134,21 @@ class Secret:
 
 
 class KemSeed(Secret):
-    """A private key of a suite's KEM, as the 32-byte seed that it is expanded from."""
+    """A private key of a suite's KEM, as the 32-byte seed that it is expanded from.
 
-    __slots__ = ()
+    Expanding takes longer than opening with what comes out, and an epoch's seed opens many records. So a suite
+    leaves what it expanded in ``expanded``, under its number: there it lives as long as the seed, and no longer.
+    """
+
+    __slots__ = ("expanded",)
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__(octets)
+        self.expanded: dict[int, Any] = {}
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
+        """A copy, in this process or another, is of the 32 bytes alone."""
+        return type(self), (self._octets,)
 
     def open(self, suite: Suite, info: bytes, sealed: Sealed) -> bytes:
         """Open what was sealed to the seed's public key with the same ``info``. Raises as ``Suite.open``."""
@@ -199,6 +212,10 @@ class RootSecret(Secret):
         """The key ``number`` that ``account`` (20 bytes) publishes in its profile, and that grants are sealed to."""
         check_size(account, ADDRESS_SIZE, "the account")
         return self._derive(_PROFILE_KEY, suite, deployment.chain_id, deployment.contract, account, number)
+
+    def journal_key(self, place: Place) -> bytes:
+        """The AEAD key of what is kept on this machine while records are sealed anew, 32 bytes. It leaves no device."""
+        return self._derive(_JOURNAL_KEY, *place).expose()
 
     def _derive(self, label: str, *items: cbor.Value) -> KemSeed:
         return KemSeed(hkdf(self._octets, context(label, *items)))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from eth_hash.abc import BackendAPI
 from eth_hash.backends.auto import AutoBackend
-from eth_hash.main import Keccak256
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
-from medrec_py.crypto.keys import Deployment
+from medrec_py.crypto.keys import ADDRESS_SIZE, Deployment, check_size
 from medrec_py.errors import FormatError, InvalidInput
 
 _keccak_backend: BackendAPI
@@ -43,17 +43,16 @@ Message: TypeAlias = Mapping[str, int | bytes]
 _DOMAIN_NAME = "MedRec"
 _DOMAIN_VERSION = "1"
 _DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address"))
+_SIZES = {"address": ADDRESS_SIZE} | {f"bytes{n}": n for n in range(1, 33)} | {f"uint{8 * n}": n for n in range(1, 33)}
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2, secp256k1
-
-
-_keccak = Keccak256(_keccak_backend)
 
 
 def keccak(octets: bytes) -> bytes:
     """Keccak-256, as Ethereum uses it; 32 bytes."""
-    return _keccak(octets)
+    return _keccak_backend.keccak256(octets)
 
 
+@lru_cache(maxsize=1024)
 def checksum_address(address: bytes) -> str:
     """The address of 20 bytes in the writing of EIP-55."""
     digits = address.hex()
@@ -92,20 +91,55 @@ class TypedStruct:
         }
 
     def _hash(self, message: Message) -> bytes:
-        members = ",".join(f"{kind} {name}" for name, kind in self.fields)
-        words = [_word(kind, message[name]) for name, kind in self.fields]
-        return keccak(keccak(f"{self.name}({members})".encode()) + b"".join(words))
+        return keccak(_type_hash(self) + b"".join([_word(kind, message[name]) for name, kind in self.fields]))
+
+
+@lru_cache(maxsize=64)
+def _type_hash(struct: TypedStruct) -> bytes:
+    members = ",".join(f"{kind} {name}" for name, kind in struct.fields)
+    return keccak(f"{struct.name}({members})".encode())
+
+
+def digest_of(document: Mapping[str, Any]) -> bytes | None:
+    """What is signed of a document, 32 bytes, if it is exactly one that ``TypedStruct.typed_data`` makes.
+
+    A wallet in this process signs those in a fifth of the time that a library for all of EIP-712 takes.
+
+    Returns:
+        ``None`` for every other document: of another domain, with other types, or written otherwise.
+    """
+    try:
+        struct, deployment, message = _read(document)
+    except (ArithmeticError, AttributeError, InvalidInput, LookupError, TypeError, ValueError):
+        return None
+    return struct.digest(deployment, message) if struct.typed_data(deployment, message) == document else None
+
+
+def _read(document: Mapping[str, Any]) -> tuple[TypedStruct, Deployment, Message]:
+    """Struct, domain and message of a document; raises one of many errors if it has others than those here."""
+    name, domain, message = document["primaryType"], document["domain"], document["message"]
+    struct = TypedStruct(name, tuple((member["name"], member["type"]) for member in document["types"][name]))
+    values = {member: _value(kind, message[member]) for member, kind in struct.fields}
+    names_are_plain = all(map(str.isidentifier, (name, *values)))
+    if name == "EIP712Domain" or len(values) < len(struct.fields) or not names_are_plain:
+        raise ValueError(name)
+    return struct, Deployment(int(domain["chainId"]), bytes.fromhex(domain["verifyingContract"][2:])), values
 
 
 def domain_separator(deployment: Deployment) -> bytes:
     """The hash of the contract's EIP-712 domain, 32 bytes."""
+    return _domain_separator(deployment.chain_id, deployment.contract)
+
+
+@lru_cache(maxsize=64)
+def _domain_separator(chain_id: int, contract: bytes) -> bytes:
     members = ",".join(f"{kind} {name}" for name, kind in _DOMAIN_FIELDS)
     return keccak(
         keccak(f"EIP712Domain({members})".encode())
         + keccak(_DOMAIN_NAME.encode())
         + keccak(_DOMAIN_VERSION.encode())
-        + _word("uint256", deployment.chain_id)
-        + _word("address", deployment.contract)
+        + _word("uint256", chain_id)
+        + _word("address", contract)
     )
 
 
@@ -123,9 +157,10 @@ def recover(digest: bytes, signature: bytes) -> bytes:
         raise FormatError("r or s of a signature is out of range")
     try:
         parsed = Signature(signature[:64] + bytes([signature[64] - 27]))
-        return parsed.recover_public_key_from_msg_hash(digest).to_canonical_address()
+        public_key = parsed.recover_public_key_from_msg_hash(digest)
     except (BadSignature, ValidationError) as error:
         raise FormatError("a signature belongs to no key") from error
+    return keccak(public_key.to_bytes())[-ADDRESS_SIZE:]
 
 
 def is_signed_by(
@@ -169,6 +204,16 @@ def _word(kind: str, value: int | bytes) -> bytes:
     if isinstance(value, int):
         return value.to_bytes(32)
     return value.rjust(32, b"\0") if kind == "address" else value.ljust(32, b"\0")
+
+
+def _value(kind: str, written: str) -> int | bytes:
+    """What ``_json`` wrote; raises for a kind that is no plain word, and for a value that has no room in it."""
+    size = _SIZES[kind]
+    if not kind.startswith("uint"):
+        return check_size(bytes.fromhex(written[2:]), size, kind)
+    number = int(written)
+    number.to_bytes(size)  # raises OverflowError
+    return number
 
 
 def _json(kind: str, value: int | bytes) -> str:

@@ -14,9 +14,9 @@ from medrec_py.chain.types import address_bytes
 from medrec_py.consent import Consent
 from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import DataKey, KemSeed, Place
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import sign
-from medrec_py.errors import ContentTampered
+from medrec_py.errors import ContentTampered, KeysMissing
 from medrec_py.keyservice import answer, faults, request
 from medrec_py.keyservice.request import NONCE_SIZE, Request, What
 from medrec_py.keyservice.transport import Transport
@@ -67,7 +67,7 @@ class KeyServiceClient:
             KeyServiceError: it refuses for another reason.
             KeyUnavailable, IntegrityError, StorageError, ChainError: what the service met.
         """
-        asked, seed = self._request(What.DATA_KEY, consent.place, purpose, entry, envelope.pointer)
+        asked, seed = self._request(What.DATA_KEY, consent.place, envelope.suite, purpose, entry, envelope.pointer)
         data_key = answer.open_data_key(asked, seed, self._ask(asked))
         if not hmac.compare_digest(data_key.commitment(envelope.suite.number, envelope.record_id), envelope.commitment):
             raise ContentTampered("the key service gave another data key than the envelope commits to")
@@ -75,7 +75,11 @@ class KeyServiceClient:
 
     def names(self, consent: Consent, purpose: Purpose) -> Mapping[int, str]:
         """As ``Unsealer``; for agents who may read or append something. Raises as ``data_key``."""
-        asked, seed = self._request(What.NAMES, consent.place, purpose)
+        keyrings = consent.keyrings
+        if not keyrings.entries:
+            raise KeysMissing("the patient has published no keyring yet, so there are no names")
+        newest = keyrings.read(keyrings.entries[-1])
+        asked, seed = self._request(What.NAMES, consent.place, newest.suite, purpose)
         return answer.open_names(asked, seed, self._ask(asked))
 
     def close(self) -> None:
@@ -91,7 +95,7 @@ class KeyServiceClient:
         self.close()
 
     def _request(
-        self, what: What, place: Place, purpose: Purpose, entry: int = 0, pointer: bytes = _NOTHING
+        self, what: What, place: Place, suite: Suite, purpose: Purpose, entry: int = 0, pointer: bytes = _NOTHING
     ) -> tuple[Request, KemSeed]:
         seed = KemSeed.generate()
         made = Request(
@@ -102,8 +106,8 @@ class KeyServiceClient:
             entry=entry,
             pointer=pointer,
             purpose=purpose,
-            suite=CURRENT,
-            recipient=CURRENT.public_key(seed),
+            suite=suite,
+            recipient=suite.public_key(seed),
             time=int(time.time()),
             nonce=secrets.token_bytes(NONCE_SIZE),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final, Literal, TypeVar
 
 from medrec_py.errors import (
@@ -20,7 +21,7 @@ from medrec_py.errors import (
 )
 from medrec_py.storage.cid import Cid, Unverified
 from medrec_py.storage.dag import Block
-from medrec_py.storage.store import BlockStore
+from medrec_py.storage.store import BATCH, BlockStore
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -104,8 +105,7 @@ class FallbackStore(BlockStore):
         first, *others = self._writers()
         first.put_blocks(blocks, roots)
         for store in others:
-            for root in roots:
-                store.copy(root, first)
+            store.copy_many(roots, first)
 
     def pin(self, cid: Cid) -> None:
         """Pins in each store that writes go to."""
@@ -119,6 +119,21 @@ class FallbackStore(BlockStore):
             if store.writable:
                 store.unpin(cid)
 
+    def collect(self) -> None:
+        """Removes what no pin holds, in every store that can be written."""
+        for store in self.stores:
+            if store.writable:
+                store.collect()
+
+    def unpin_many(self, cids: Iterable[Cid]) -> None:
+        """Unpins many in every store that can be written."""
+        self._writers()
+        source = iter(cids)
+        while batch := list(islice(source, BATCH)):
+            for store in self.stores:
+                if store.writable:
+                    store.unpin_many(batch)
+
     def close(self) -> None:
         """Closes every store."""
         for store in self.stores:
@@ -131,9 +146,12 @@ class FallbackStore(BlockStore):
         first, *others = self._writers()
         last = first._store(blocks, roots)  # noqa: SLF001  one family
         for store in others:
-            for root in [last] if roots is None else roots:
-                store.copy(root, first)
+            store.copy_many([last] if roots is None else roots, first)
         return last
+
+    def _verify_many(self, cids: Sequence[Cid]) -> None:
+        for store in self._targets:
+            store._verify_many(cids)  # noqa: SLF001  one family
 
     def _first(self, cid: Cid, ask: Callable[[BlockStore], _T]) -> _T:
         """The answer of the first store that has one."""

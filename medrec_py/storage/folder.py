@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -41,7 +42,7 @@ from medrec_py.errors import (
 from medrec_py.storage import dag
 from medrec_py.storage.cid import Cid, Unverified
 from medrec_py.storage.dag import BLOCK_LIMIT, Block
-from medrec_py.storage.store import BlockStore
+from medrec_py.storage.store import BATCH, BlockStore
 
 try:
     import fcntl
@@ -51,7 +52,8 @@ except ImportError:  # Windows
 _LAYOUT: Final = "medrec block store, layout 1\n"
 _SHARDS: Final = [f"{number:02x}" for number in range(256)]
 _OURS: Final = {"medrec-store", "lock", "blocks", "pins", "incoming"}
-_WRITERS: Final = 4
+_WRITERS: Final = 8
+_FLUSHERS: Final = 16
 _flush = getattr(os, "fdatasync", os.fsync)  # without the times of change, where the system can
 _BLOCK_NAME: Final = re.compile("[0-9a-f]{64}")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -118,9 +120,14 @@ class FolderStore(BlockStore):
     def unpin(self, cid: Cid) -> None:
         """Lets the next ``collect`` remove a block or file, unless another pin holds it."""
         with self._errors("write to"), self._locked():
-            path = self._pin_file(cid)
-            path.unlink(missing_ok=True)
-            _flush_folder(path.parent)
+            self._unpin([cid])
+
+    def unpin_many(self, cids: Iterable[Cid]) -> None:
+        """Unpins many, and flushes each folder of pins once for some thousands of them."""
+        source = iter(cids)
+        while batch := list(islice(source, BATCH)):
+            with self._errors("write to"), self._locked():
+                self._unpin(batch)
 
     def pins(self) -> Iterator[Cid]:
         """Everything that is pinned, in no particular order."""
@@ -149,7 +156,7 @@ class FolderStore(BlockStore):
             with ThreadPoolExecutor(_WRITERS) as pool:  # flushing waits for the disk, hashing for nothing
                 under_way: deque[Future[None]] = deque()
                 for cid, block in blocks:
-                    under_way.append(pool.submit(_write, folder / cid.digest.hex(), block))
+                    under_way.append(pool.submit(_write, f"{folder}/{cid.digest.hex()}", block))
                     last = cid
                     if len(under_way) > _WRITERS:
                         with self._errors("write to"):
@@ -245,28 +252,39 @@ class FolderStore(BlockStore):
 
     def _publish(self, folder: Path) -> None:
         """Moves whole, flushed blocks into place."""
-        shards = set()
-        for name in os.listdir(folder):
-            if name == "lock":
-                continue
-            shard = self.path / "blocks" / name[:2]
-            os.replace(folder / name, shard / name)
-            shards.add(shard)
-        for shard in shards:
-            _flush_folder(shard)
+        moves = {f"{folder}/{name}": self._block_file(name) for name in os.listdir(folder) if name != "lock"}
+        for written, block in moves.items():
+            os.replace(written, block)
+        _flush_folders_of(moves.values())
 
     def _pin(self, roots: Sequence[Cid]) -> None:
-        for cid in roots:
-            path = self._pin_file(cid)
-            path.touch()
-            _flush_folder(path.parent)
+        paths = [self._pin_file(cid) for cid in roots]
+        made: list[str] = []
+        try:
+            for path in paths:
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+                    made.append(path)
+            _flush_folders_of(paths)
+        except OSError:  # all pins or none: a full disk leaves nothing behind that nobody will ever unpin
+            _remove(made)
+            raise
+
+    def _unpin(self, roots: Sequence[Cid]) -> None:
+        paths = [self._pin_file(cid) for cid in roots]
+        _remove(paths)
+        _flush_folders_of(paths)
+
+    # Strings, for paths as objects take longer to make than files.
 
     def _block(self, cid: Cid) -> str:
-        name = cid.digest.hex()
+        return self._block_file(cid.digest.hex())
+
+    def _block_file(self, name: str) -> str:
         return f"{self.path}/blocks/{name[:2]}/{name}"
 
-    def _pin_file(self, cid: Cid) -> Path:
-        return self.path / "pins" / cid.digest.hex()[:2] / str(cid)
+    def _pin_file(self, cid: Cid) -> str:
+        return f"{self.path}/pins/{_SHARDS[cid.digest[0]]}/{cid}"
 
     @contextmanager
     def _locked(self, *, exclusive: bool = False, wait: bool = True) -> Iterator[None]:
@@ -291,7 +309,7 @@ class FolderStore(BlockStore):
             raise StoreUnavailable(message) from error
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path | str, data: bytes) -> None:
     """Writes a new file and flushes it to the disk. A file of that name is the same block."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -306,7 +324,23 @@ def _write(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _flush_folder(path: Path) -> None:
+def _remove(files: Iterable[str]) -> None:
+    for file in files:
+        with suppress(FileNotFoundError):
+            os.unlink(file)
+
+
+def _flush_folders_of(files: Iterable[str]) -> None:
+    """Makes the names of files durable. Several folders at once, since a disk takes their flushes together."""
+    folders = {os.path.dirname(file) for file in files}
+    if len(folders) == 1:
+        _flush_folder(folders.pop())
+        return
+    with ThreadPoolExecutor(_FLUSHERS) as pool:
+        deque(pool.map(_flush_folder, folders), maxlen=0)
+
+
+def _flush_folder(path: Path | str) -> None:
     """Makes the names in a folder durable."""
     if os.name == "nt":
         return

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv6Address, ip_address
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +29,7 @@ from medrec_py.errors import (
     StoreUnavailable,
 )
 from medrec_py.storage import _http
-from medrec_py.storage.cid import DAG_PB, Cid, Unverified
+from medrec_py.storage.cid import DAG_PB, RAW, Cid, Unverified
 from medrec_py.storage.dag import BLOCK_LIMIT, Block
 from medrec_py.storage.store import BlockStore
 
@@ -35,8 +38,13 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:5001"
 _MESSAGE_LIMIT: Final = 1 << 16
+_FILES, _PINS, _AT_ONCE = 256, 64, 4  # blocks and pins in a request, and requests under way
 _MISSING: Final = ("could not find", "not found", "context deadline exceeded")
 _FULL: Final = ("no space left on device", "disk quota exceeded", "file too large")
+
+
+_GC_SECONDS = 600.0
+"""A node may take so long to collect its garbage."""
 
 
 class KuboStore(BlockStore):
@@ -92,7 +100,7 @@ class KuboStore(BlockStore):
     def has(self, cid: Cid) -> bool:
         """Whether the node says that it holds the block itself, without asking its peers."""
         try:
-            self._rpc("block/stat", cid, {"offline": "true"})
+            self._rpc("block/stat", [cid], {"offline": "true"})
         except BlockNotFound:
             return False
         return True
@@ -106,43 +114,84 @@ class KuboStore(BlockStore):
         progress = _Progress()
         try:
             options = {"offline": "true", "progress": "true"}
-            answer = self._rpc("pin/add", cid, options, limit=BLOCK_LIMIT, moves=progress.moves)
+            answer = self._rpc("pin/add", [cid], options, limit=BLOCK_LIMIT, moves=progress.moves)
         except StoreTimeout as error:
             if progress.count:
                 raise BlockNotFound(f"{self.name} lacks a block of {cid}") from error
             raise
         if b'"Pins"' not in answer:  # it broke off, and said why where no HTTP client of Python looks: ask again
-            self._rpc("pin/add", cid, {"timeout": f"{self._timeout:.3f}s"}, extra=1)
+            self._rpc("pin/add", [cid], {"timeout": f"{self._timeout:.3f}s"}, extra=1)
 
     def unpin(self, cid: Cid) -> None:
         """Lets the node's garbage collection remove a block or file, unless another pin holds it."""
         try:
-            self._rpc("pin/rm", cid)
+            self._rpc("pin/rm", [cid])
         except StoreUnavailable as error:
             if "not pinned" not in str(error):
                 raise
 
+    def unpin_many(self, cids: Iterable[Cid]) -> None:
+        """Unpins many, dozens in a request. Kubo gives up a request at the first that is not pinned: then singly."""
+        source = iter(cids)
+        while some := list(islice(source, _PINS)):
+            try:
+                self._rpc("pin/rm", some)
+            except StoreUnavailable as error:
+                if "not pinned" not in str(error):
+                    raise
+                super().unpin_many(some)
+
+    def collect(self) -> None:
+        """Has the node collect its garbage: every block that nothing pins, whoever put it. It may take a while."""
+        progress = _Progress()
+        self._rpc("repo/gc", [], {"silent": "true"}, limit=BLOCK_LIMIT, extra=_GC_SECONDS, moves=progress.moves)
+
     def _fetch(self, cid: Cid) -> Unverified:
         where = {"timeout": f"{self._search:.3f}s"} if self._search else {"offline": "true"}
-        return Unverified(self._rpc("block/get", cid, where, limit=BLOCK_LIMIT, extra=self._search))
+        return Unverified(self._rpc("block/get", [cid], where, limit=BLOCK_LIMIT, extra=self._search))
 
     def _store(self, blocks: Iterable[Block], roots: Sequence[Cid] | None = None) -> Cid:
         last: Cid | None = None
-        for cid, block in blocks:
-            codec = "dag-pb" if cid.codec == DAG_PB else "raw"
-            answer = self._rpc("block/put", None, {"cid-codec": codec, "mhtype": "sha2-256"}, body=block)
-            if (named := _field(answer, "Key")) != str(cid):
-                raise BlockMismatch(f"{self.name} stored {cid} under another name: {named!r}")
-            last = cid
+        for some in _forms(blocks):
+            self._put(some)
+            last = some[-1][0]
         if last is None:
             raise InvalidInput("there is no block to store")
-        for root in [last] if roots is None else roots:
-            self.pin(root)
+        self._pin_many([last] if roots is None else roots)
         return last
+
+    def _put(self, blocks: Sequence[Block]) -> None:
+        """Sends blocks of one codec in one request."""
+        codec = "dag-pb" if blocks[0][0].codec == DAG_PB else "raw"
+        options = {"cid-codec": codec, "mhtype": "sha2-256"}
+        answers = self._rpc("block/put", [], options, files=[block for _, block in blocks]).splitlines()
+        for (cid, _), answer in zip(blocks, answers, strict=False):
+            if (named := _field(answer, "Key")) != str(cid):
+                raise BlockMismatch(f"{self.name} stored {cid} under another name: {named!r}")
+        for missing in blocks[len(answers) :]:  # it broke off; asked for one block alone, it says why
+            if len(blocks) == 1:
+                raise StoreUnavailable(f"{self.name} does not say that it stored {missing[0]}")
+            self._put([missing])
+
+    def _pin_many(self, roots: Sequence[Cid]) -> None:
+        """Pins files one by one, so that progress is seen, and single blocks by the dozen."""
+        for file in [root for root in roots if root.codec == DAG_PB]:
+            self.pin(file)
+        blocks = iter([root for root in roots if root.codec == RAW])
+        while some := list(islice(blocks, _PINS)):
+            if len(some) == 1:
+                self.pin(some[0])
+            else:
+                self._rpc("pin/add", some, {"offline": "true"})
+
+    def _verify_many(self, cids: Sequence[Cid]) -> None:
+        """Reads back several blocks at once: a node far away takes its time for each."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            deque(pool.map(self.verify, cids), maxlen=0)
 
     def version(self) -> str:
         """The node's own version, such as ``0.41.0``."""
-        return str(_field(self._rpc("version", None), "Version") or "unknown")
+        return str(_field(self._rpc("version", []), "Version") or "unknown")
 
     def close(self) -> None:
         """Closes the connections."""
@@ -155,10 +204,10 @@ class KuboStore(BlockStore):
     def _rpc(
         self,
         command: str,
-        cid: Cid | None,
+        cids: Sequence[Cid],
         options: Mapping[str, str] | None = None,
         *,
-        body: bytes | None = None,
+        files: Sequence[bytes] = (),
         limit: int = _MESSAGE_LIMIT,
         extra: float = 0.0,
         moves: Callable[[bytes], bool] | None = None,
@@ -167,9 +216,9 @@ class KuboStore(BlockStore):
 
         Args:
             command: Its path below ``/api/v0``.
-            cid: Its argument.
+            cids: Its arguments.
             options: Its options.
-            body: A file to send.
+            files: What to send.
             limit: The most bytes that the answer may have.
             extra: Seconds to wait on top of the timeout.
             moves: See ``Deadline.read``.
@@ -178,18 +227,14 @@ class KuboStore(BlockStore):
             The answer, at most ``limit`` bytes.
         """
         deadline = _http.Deadline(self.name, self._timeout + extra)
-        headers = {}
-        if body is not None:
-            boundary = secrets.token_hex(16)
-            body = _form(body, boundary)
-            headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
+        boundary = secrets.token_hex(16)
         request = partial(
             self._session.request,
             "POST",
             self._base + command,
-            params={**(options or {}), **({"arg": str(cid)} if cid else {})},
-            data=body,
-            headers=headers,
+            params={**(options or {}), "arg": [str(cid) for cid in cids]},
+            data=_form(files, boundary) if files else None,
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}"} if files else {},
             timeout=(self._timeout, self._timeout + extra),
             stream=True,
             allow_redirects=False,
@@ -198,12 +243,13 @@ class KuboStore(BlockStore):
             if response.status_code == 200:
                 return deadline.read(response.raw, limit, moves)
             message = deadline.read(response.raw, _MESSAGE_LIMIT)
-        raise self._refusal(cid, response.status_code, str(_field(message, "Message") or ""))
+        raise self._refusal(cids, response.status_code, str(_field(message, "Message") or ""))
 
-    def _refusal(self, cid: Cid | None, status: int, message: str) -> Exception:
+    def _refusal(self, cids: Sequence[Cid], status: int, message: str) -> Exception:
         """The error that an answer other than 200 means."""
-        if cid is not None and status == 500 and any(words in message for words in _MISSING):
-            return BlockNotFound(f"{self.name} does not have {cid}")
+        if cids and status == 500 and any(words in message for words in _MISSING):
+            missing = [str(cid) for cid in cids if len(cids) == 1 or str(cid) in message]
+            return BlockNotFound(f"{self.name} does not have {', '.join(missing) or 'a block'}")
         if any(words in message for words in _FULL):
             return StoreFull(f"{self.name}: {message}")
         hint = " (does it ask for a token?)" if status in (401, 403) else ""
@@ -256,12 +302,28 @@ def _multiaddr(address: str) -> tuple[str, str]:
     return f"/{kind}/{host}/tcp/{port}/{url.scheme}", f"{url.path.strip('/')}/api/v0".lstrip("/")
 
 
-def _form(block: bytes, boundary: str) -> bytes:
-    """A multipart form with one file (RFC 7578)."""
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="block"\r\n'
-    return (
-        head.encode() + b"Content-Type: application/octet-stream\r\n\r\n" + block + f"\r\n--{boundary}--\r\n".encode()
-    )
+def _forms(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """The blocks in the portions in which they are sent: of one codec, and together no larger than a block may be."""
+    some: list[Block] = []
+    size = 0
+    for cid, block in blocks:
+        if some and (cid.codec != some[0][0].codec or size + len(block) > BLOCK_LIMIT or len(some) == _FILES):
+            yield some
+            some, size = [], 0
+        some.append((cid, block))
+        size += len(block)
+    if some:
+        yield some
+
+
+def _form(files: Sequence[bytes], boundary: str) -> bytes:
+    """A multipart form with files (RFC 7578)."""
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="block"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode()
+    parts = [part for file in files for part in (head, file, b"\r\n")]
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()])
 
 
 def _field(answer: bytes, name: str) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from ape.managers.project import ProjectManager
 
 from tests.contracts.support import (
     APPEND,
@@ -91,6 +92,7 @@ def patient_rows() -> Iterator[Row]:
         "publishKeyring": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
         "publishMoved": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
         "publishErased": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
+        "changeWallet": lambda people, sender: (people["alice"], people["smart"], 1, YEAR_2100, b"any"),
     }
     for function, arguments in calls.items():
         yield Row(function, arguments, {"alice"}, not_permitted("alice", DECIDE, Denial.NotController))
@@ -137,6 +139,7 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=[f"{place}-{row.function}" f
 @pytest.fixture(scope="module")
 def people(
     medrec: Contract,
+    project: ProjectManager,
     authority: Account,
     registrar: Account,
     hospital: Account,
@@ -151,7 +154,7 @@ def people(
     """The kinds of outsiders.
 
     Beside those of the world: carol is a grantee without accreditation, the clinic a suspended provider that is a
-    grantee too, and bob, another patient, was offered the authority.
+    grantee too, and bob, another patient, was offered the authority. The smart account signs whatever it is shown.
     """
     medrec.grant(alice, carol, terms(), SEAL, 1, sender=alice)
     medrec.grant(alice, clinic, terms(), SEAL, 1, sender=alice)
@@ -168,6 +171,7 @@ def people(
         "bob": bob,
         "carol": carol,
         "stranger": stranger,
+        "smart": authority.deploy(project.SmartAccount),
     }
 
 
@@ -180,7 +184,7 @@ def test_every_function_has_a_row(medrec: Contract) -> None:
 @each_row
 def test_outsiders_are_refused(medrec: Contract, people: People, row: Row) -> None:
     """By every kind of outsider, with the reason that it is refused for."""
-    outsiders = people.keys() - row.allowed
+    outsiders = people.keys() - row.allowed - {"smart"}
     assert len(outsiders) >= 7
     for name in sorted(outsiders):
         sender = people[name]
@@ -191,7 +195,7 @@ def test_outsiders_are_refused(medrec: Contract, people: People, row: Row) -> No
 @each_row
 def test_outsiders_are_refused_in_a_multicall(medrec: Contract, people: People, row: Row) -> None:
     """A multicall asks who sent it, and not who called the function."""
-    for name in sorted(people.keys() - row.allowed)[:2]:
+    for name in sorted(people.keys() - row.allowed - {"smart"})[:2]:
         sender = people[name]
         call = getattr(medrec, row.function).encode_input(*row.arguments(people, sender))
         with refused(*row.refusal(people, name)):

@@ -115,6 +115,39 @@ def test_what_is_put_survives_garbage_collection_until_it_is_unpinned(kubo: Kubo
 
 
 @pytest.mark.kubo
+def test_many_blocks_are_each_pinned_on_their_own(kubo: KuboNode, store: KuboStore) -> None:
+    """Many small blocks and a few large ones survive Kubo's collection until they are unpinned, some at a time.
+
+    Unpinning twice is as once, also where some of many are not pinned any more.
+    """
+    data = [number.to_bytes(2, "big") * 50 for number in range(150)] + [bytes([n]) * (MIB - n) for n in range(3)]
+    cids = list(store.put_many(iter(data)))
+    assert cids == [Cid.of(block) for block in data]
+    kubo.run("repo", "gc", "--quiet")
+    assert [store.get_block(cid) for cid in cids] == data
+    pins = json.loads(kubo.run("pin", "ls", "--type=recursive", "--enc=json"))["Keys"]
+    assert {str(cid) for cid in cids} <= set(pins)
+    store.unpin_many(cids[:70])
+    store.unpin_many(iter(cids[60:90]))
+    kubo.run("repo", "gc", "--quiet")
+    assert [store.has(cid) for cid in cids] == [False] * 90 + [True] * (len(cids) - 90)
+    store.unpin_many(cids)
+
+
+@pytest.mark.kubo
+def test_many_copied_to_a_node_are_pinned_there(store: KuboStore, tmp_path: Path) -> None:
+    """Blocks and files taken over from a folder together are whole on the node, and pinned; a missing one is told."""
+    folder = FolderStore(tmp_path)
+    cids = [folder.put_block(b"a block"), folder.put(pieces(2 * MIB + 1)), folder.put_block(b"another")]
+    store.copy_many(cids, folder)
+    assert [store.verify(cid) for cid in cids] == [7, 2 * MIB + 1, 7]
+    store.unpin_many(cids)
+    with pytest.raises(BlockNotFound, match=str(ABSENT)):
+        store._store([(cids[0], b"a block")], [cids[0], ABSENT])
+    store.unpin(cids[0])
+
+
+@pytest.mark.kubo
 @pytest.mark.parametrize(("search", "limit"), [(0.0, 2.0), (0.7, 3.0)], ids=["own blocks only", "asking peers"])
 def test_a_missing_block_does_not_hang(kubo: KuboNode, search: float, limit: float) -> None:
     """A node that waits for peers says within the search time that it has no such block."""
@@ -384,6 +417,7 @@ def test_a_netrc_file_does_not_replace_the_token(tmp_path: Path, monkeypatch: py
         (ok(b"[" * 60000), BlockMismatch),
         (ok(b"\xff\xfe"), BlockMismatch),
         (ok(bytes(100_000)), BlockTooLarge),
+        (ok(b""), StoreUnavailable),
         (b"", StoreUnavailable),
         (b"SSH-2.0-OpenSSH_9.2\r\n", StoreUnavailable),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", StorageError),
@@ -399,6 +433,7 @@ def test_a_netrc_file_does_not_replace_the_token(tmp_path: Path, monkeypatch: py
         "deep nesting",
         "no text",
         "an endless answer",
+        "nothing",
         "closed at once",
         "another protocol",
         "cut off",
@@ -408,6 +443,21 @@ def test_every_answer_to_a_put_is_a_typed_error(answer: bytes, kind: type[Except
     """Whatever a node answers to a put, the caller sees an error of this package that fits, and no success."""
     with serving(once(answer)) as server, KuboStore(server.url, timeout=2) as store, pytest.raises(kind):
         store.put_block(BLOCK)
+
+
+def test_a_put_of_many_that_breaks_off_says_why() -> None:
+    """Kubo names the first of three blocks and stops, its disk being full: the next is asked for alone, which tells."""
+
+    def answer(server: Server, request: bytes) -> Iterator[bytes]:
+        if request.count(b"filename") == 3:
+            yield ok(json.dumps({"Key": str(Cid.of(b"1")), "Size": 1}).encode() + b"\n")
+        else:
+            yield error("write /data/blocks: no space left on device")
+
+    with serving(answer) as server, KuboStore(server.url) as store:
+        with pytest.raises(StoreFull):
+            list(store.put_many([b"1", b"2", b"3"]))
+        assert not [request for request in server.requests if b"pin/add" in request]
 
 
 PROGRESS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Stream-Error\r\n\r\n"

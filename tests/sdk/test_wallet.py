@@ -320,6 +320,15 @@ def test_typed_data_are_signed_as_the_contract_checks_them(patient: bytes, thing
     assert int.from_bytes(signature[32:64]) <= CURVE_ORDER // 2
     assert "0x" + recover(STRUCT.digest(deployment, message), signature).hex() == wallet.address.lower()
     assert wallet.sign_typed_data(document) == signature
+    assert signature == bytes(Account.from_key(KEY).sign_typed_data(full_message=document).signature)
+
+
+def test_typed_data_of_other_applications_are_signed_too() -> None:
+    """EIP-712 is more than what MedRec uses of it; eth-account hashes the rest."""
+    document = STRUCT.typed_data(Deployment(1337, b"\x11" * 20), {"patient": bytes(20), "id": bytes(16), "time": 0})
+    document["domain"]["name"] = "Another application"
+    signed = Account.from_key(KEY).sign_typed_data(full_message=document)
+    assert Wallet.from_key(KEY).sign_typed_data(document) == bytes(signed.signature)
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,16 @@ from medrec_py.crypto.keys import EpochId, EpochKeys
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
-from medrec_py.crypto.suites import CURRENT, Sealed
+from medrec_py.crypto.suites import Sealed, by_number
 from medrec_py.crypto.typed_data import recover
 from medrec_py.errors import MedRecError
 
-from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, seal_record, some
+from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, SUITE, seal_record, some
 
 SEED, PUBLIC_KEY = EPOCH_KEYS.seed, EPOCH_PUBLIC_KEY
+LATER = by_number(2)
+LATER_PUBLIC_KEY = LATER.public_key(SEED)
+LATER_SEALED = LATER.seal(LATER_PUBLIC_KEY, b"", b"text")
 RECORD = seal_record()
 EPOCH, EARLIER = EpochId(GENERAL, 2), EpochId(GENERAL, 1)
 KEYS = EpochKeys.generate()
@@ -40,11 +43,21 @@ MADE = new_keyring.build(
     root_public_key=PUBLIC_KEY,
     names={GENERAL: "general"},
     inbox=keyring.Inbox(0, PUBLIC_KEY),
+    suite=SUITE,
 )
 PARSED = keyring.parse(MADE.block, PLACE, 1, 1 << GENERAL)
-GRANT = grant_seal.build(PLACE, CLINIC.address, 1, PUBLIC_KEY, GrantedKeys({EPOCH: EPOCH_KEYS}, {GENERAL: "general"}))
+GRANTED = GrantedKeys({EPOCH: EPOCH_KEYS}, {GENERAL: "general"})
+GRANT = grant_seal.build(PLACE, CLINIC.address, 1, PUBLIC_KEY, GRANTED, suite=SUITE)
 PROFILE = profile.build(
-    CLINIC.sign_typed_data, PLACE, CLINIC.address, 0, PUBLIC_KEY, name="clinic", endpoints=["https://x"], time=NOW
+    CLINIC.sign_typed_data,
+    PLACE,
+    CLINIC.address,
+    0,
+    PUBLIC_KEY,
+    name="clinic",
+    endpoints=["https://x"],
+    time=NOW,
+    suite=SUITE,
 )
 MANIFEST = ManifestBuilder(PLACE, [Row(1, 0, bytes(32)), Row(2, 5, some("pointer"))])
 PAGE = next(iter(MANIFEST))
@@ -84,13 +97,13 @@ def read_page(page: bytes) -> None:
 
 
 def read_readers_seal(document: bytes) -> None:
-    info = keyring.reader_info(CURRENT, PLACE, 1, CLINIC.address)
-    sealed = CURRENT.seal(PUBLIC_KEY, info, padding.pad(document))
+    info = keyring.reader_info(SUITE, PLACE, 1, CLINIC.address)
+    sealed = SUITE.seal(PUBLIC_KEY, info, padding.pad(document))
     read_page(cbor.encode([[sealed.enc, sealed.ciphertext]]))
 
 
 def read_roots_seal(document: bytes) -> None:
-    sealed = CURRENT.seal(PUBLIC_KEY, keyring.root_info(CURRENT, PLACE, 1), padding.pad(document))
+    sealed = SUITE.seal(PUBLIC_KEY, keyring.root_info(SUITE, PLACE, 1), padding.pad(document))
     fields = {name: getattr(PARSED, name) for name in keyring.Keyring.__slots__}
     keyring.open_as_root(keyring.Keyring(**fields | {"root_seal": sealed}), SEED)
 
@@ -100,8 +113,8 @@ def read_grant(block: bytes) -> None:
 
 
 def read_grants_document(document: bytes) -> None:
-    info = grant_seal._info(CURRENT, PLACE, CLINIC.address, 1)
-    sealed = CURRENT.seal(PUBLIC_KEY, info, padding.pad(document))
+    info = grant_seal._info(SUITE, PLACE, CLINIC.address, 1)
+    sealed = SUITE.seal(PUBLIC_KEY, info, padding.pad(document))
     fields = cbor2.loads(GRANT) | {"enc": sealed.enc, "ciphertext": sealed.ciphertext}
     read_grant(cbor.encode(fields))
 
@@ -156,19 +169,25 @@ OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "page of a manifest": (read_manifest_page, PAGE),
     "signature": (lambda octets: recover(some("digest"), octets), RECORD.attestation.signature),
     "chunk": (
-        lambda octets: ContentReader(RECORD.data_key, RECORD.record_id, 22).open_chunk(0, octets),
+        lambda octets: ContentReader(RECORD.data_key, RECORD.record_id, 22, SUITE).open_chunk(0, octets),
         RECORD.chunks[0],
     ),
     "content": (
         lambda octets: list(
-            ContentReader(RECORD.data_key, RECORD.record_id, 22).read_all(octets, bytes(32), bytes(32))
+            ContentReader(RECORD.data_key, RECORD.record_id, 22, SUITE).read_all(octets, bytes(32), bytes(32))
         ),
         RECORD.chunks[0],
     ),
-    "public key": (CURRENT.check_public_key, PUBLIC_KEY),
-    "public key to seal to": (lambda octets: CURRENT.seal(octets, b"", b""), PUBLIC_KEY),
-    "sealed message": (lambda octets: CURRENT.open(SEED, b"", Sealed(octets[:1120], octets[1120:])), bytes(1200)),
-    "ciphertext": (lambda octets: CURRENT.decrypt(bytes(32), bytes(12), octets, b""), bytes(20)),
+    "public key": (SUITE.check_public_key, PUBLIC_KEY),
+    "public key to seal to": (lambda octets: SUITE.seal(octets, b"", b""), PUBLIC_KEY),
+    "public key of suite 2": (LATER.check_public_key, LATER_PUBLIC_KEY),
+    "public key of suite 2 to seal to": (lambda octets: LATER.seal(octets, b"", b""), LATER_PUBLIC_KEY),
+    "sealed message of suite 2": (
+        lambda octets: LATER.open(SEED, b"", Sealed(octets[:1665], octets[1665:])),
+        LATER_SEALED.enc + LATER_SEALED.ciphertext,
+    ),
+    "sealed message": (lambda octets: SUITE.open(SEED, b"", Sealed(octets[:1120], octets[1120:])), bytes(1200)),
+    "ciphertext": (lambda octets: SUITE.decrypt(bytes(32), bytes(12), octets, b""), bytes(20)),
     "CID": (check_cid, b"\x01\x55\x12\x20" + bytes(32)),
     "inclusion path": (
         lambda octets: merkle.verify_inclusion(bytes(32), bytes(32), octets[0] if octets else 0, 5, [octets, octets]),

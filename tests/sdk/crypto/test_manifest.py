@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medrec_py.crypto import manifest
+from medrec_py.crypto import manifest, paged_rows
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.manifest import MAX_ROWS, ROW_SIZE, Manifest, ManifestBuilder, Row, record_number
 from medrec_py.errors import BlockMismatch, FormatError, IntegrityError, InvalidInput
@@ -122,7 +122,7 @@ def test_the_root_comes_after_the_pages() -> None:
 
 def test_too_many_records_for_one_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A root block larger than a block is refused, not written."""
-    monkeypatch.setattr(manifest, "MAX_BLOCK", 100)
+    monkeypatch.setattr(paged_rows, "MAX_BLOCK", 100)
     builder = ManifestBuilder(PLACE, ROWS)
     list(builder)
     with pytest.raises(InvalidInput, match="several"):

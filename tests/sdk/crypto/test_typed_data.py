@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from medrec_py.crypto import typed_data
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.statement import Statement
-from medrec_py.crypto.typed_data import TypedStruct, checksum_address, is_signed_by, keccak, recover, sign
+from medrec_py.crypto.typed_data import TypedStruct, checksum_address, digest_of, is_signed_by, keccak, recover, sign
 from medrec_py.errors import FormatError, InvalidInput
 
 from .people import ALICE, DOCTOR, OTHER_PLACES, PLACE, STRANGER, some
@@ -60,6 +62,55 @@ def test_every_struct_of_plain_words_is_hashed_so(kinds: list[str], place: Place
         name: some(name, sizes[kind]) if kind in sizes else int(kind[4:]) for name, kind in struct.fields
     }
     assert struct.digest(place, message) == digest_by_eth_account(struct.typed_data(place, message))
+
+
+@given(statements)
+@settings(max_examples=60)
+def test_a_wallet_hashes_what_it_is_shown(statement: Statement) -> None:
+    """From the document alone comes the digest that eth-account computes from it."""
+    document = statement.typed_data()
+    assert digest_of(document) == statement.digest() == digest_by_eth_account(document)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda document: document.pop("domain"),
+        lambda document: document.update(primaryType="EIP712Domain"),
+        lambda document: document.update(primaryType=["Statement"]),
+        lambda document: document.update(more=1),
+        lambda document: document["domain"].update(name="Other"),
+        lambda document: document["domain"].update(version="2"),
+        lambda document: document["domain"].update(chainId="x"),
+        lambda document: document["domain"].update(chainId=0),
+        lambda document: document["domain"].update(verifyingContract="0x12"),
+        lambda document: document["domain"].update(salt="0x" + "00" * 32),
+        lambda document: document["types"].update(Other=[]),
+        lambda document: document["types"]["EIP712Domain"].pop(),
+        lambda document: document["types"]["Statement"].pop(),
+        lambda document: document["types"]["Statement"].append({"name": "time", "type": "uint64"}),
+        lambda document: document["types"]["Statement"][0].update(name="a,b"),
+        lambda document: document["types"]["Statement"][0].update(type="string"),
+        lambda document: document["types"]["Statement"][0].update(type="Statement"),
+        lambda document: document["types"]["Statement"][0].update(type="address[]"),
+        lambda document: document["message"].update(more="1"),
+        lambda document: document["message"].pop("patient"),
+        lambda document: document["message"].update(patient=document["message"]["patient"].lower()),
+        lambda document: document["message"].update(patient="0x12"),
+        lambda document: document["message"].update(patient=5),
+        lambda document: document["message"].update(recordId="0x" + "00" * 32),
+        lambda document: document["message"].update(time=5),
+        lambda document: document["message"].update(time="05"),
+        lambda document: document["message"].update(time="-1"),
+        lambda document: document["message"].update(time=str(1 << 64)),
+    ],
+)
+def test_a_document_of_any_other_form_is_not_hashed_here(edit: Callable[[dict[str, Any]], object]) -> None:
+    """Only what ``typed_data`` writes is: a wallet never signs what this module has read differently than others do."""
+    document = json.loads(json.dumps(Statement(PLACE, bytes(16), DOCTOR.address, 1, bytes(32), bytes(32)).typed_data()))
+    assert digest_of(document)
+    edit(document)
+    assert digest_of(document) is None
 
 
 def test_the_document_is_plain_json() -> None:

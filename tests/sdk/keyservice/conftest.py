@@ -18,7 +18,7 @@ from medrec_py.chain.types import address_bytes
 from medrec_py.consent import Consent
 from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import KemSeed
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.crypto.typed_data import sign
 from medrec_py.keymodule import KeySession
 from medrec_py.keyservice import request as requests
@@ -120,8 +120,8 @@ class House:
             entry=number,
             pointer=entry.pointer,
             purpose=Purpose.TREAT,
-            suite=CURRENT,
-            recipient=CURRENT.public_key(KemSeed.generate()),
+            suite=by_number(FIRST_SUITE),
+            recipient=by_number(FIRST_SUITE).public_key(KemSeed.generate()),
             time=int(time.time()),
             nonce=secrets.token_bytes(32),
         )
@@ -156,7 +156,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with medrec.local() as net:
         people = meet(net)
         file = key_file(people, tmp_path_factory.mktemp("module") / "keys.json")
-        people.hospital.publish_key(file.newest.number, file.newest.octets, "St Mary's")
+        people.hospital.publish_key(file.newest(FIRST_SUITE).number, file.newest(FIRST_SUITE).octets, "St Mary's")
         yield Stage(people, file)
 
 
@@ -191,5 +191,5 @@ def house(empty_house: House) -> House:
 def key_file(people: People, path: Path) -> medrec.KeyFile:
     """A file with a new key of the hospital's."""
     deployment = people.net.deployment
-    seeds = {(CURRENT.number, 2): KemSeed.generate()}
+    seeds = {(FIRST_SUITE, 2): KemSeed.generate()}
     return medrec.KeyFile.create(path, deployment, address_bytes(people.hospital.address), seeds, PIN, light=True)

@@ -9,7 +9,7 @@ import pytest
 import medrec_py as medrec
 from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.keys import KemSeed
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import FIRST_SUITE
 from medrec_py.errors import InInbox, KeysMissing
 from medrec_py.keyservice import faults
 from medrec_py.keyservice.account import Reading
@@ -65,8 +65,8 @@ def test_a_renewed_key_opens_the_old_seals_too(empty_house: House) -> None:
     house.people.grant()
     first = house.chart().append(b"first", compartment="general", title="first")
     file = medrec.KeyFile.read(house.account.with_name("keys.json"))
-    renewed = file.add({(CURRENT.number, 3): KemSeed.generate()}, PIN)
-    house.people.hospital.publish_key(renewed.newest.number, renewed.newest.octets)
+    renewed = file.add({(FIRST_SUITE, 3): KemSeed.generate()}, PIN)
+    house.people.hospital.publish_key(renewed.newest(FIRST_SUITE).number, renewed.newest(FIRST_SUITE).octets)
     house.people.alice.grant(house.people.hospital, read=["general"], append=["general"], expires=2 * MONTH)
     house.restart(renewed.login(PIN))
     second = house.chart().append(b"second", compartment="general", title="second")
@@ -78,9 +78,9 @@ def test_an_organisation_publishes_a_key_that_it_does_not_hold(empty_house: Hous
     house = empty_house
     people = house.people
     file = key_file(people, house.account.with_name("others.json"))
-    people.net.account(people.hospital._wallet).publish_key(7, file.newest.octets, "Moved")
+    people.net.account(people.hospital._wallet).publish_key(7, file.newest(FIRST_SUITE).octets, "Moved")
     profile = people.net.profile(people.hospital)
-    assert (profile.number, profile.public_key, profile.name) == (7, file.newest.octets, "Moved")
+    assert (profile.number, profile.public_key, profile.name) == (7, file.newest(FIRST_SUITE).octets, "Moved")
     people.grant()
     with pytest.raises(KeysMissing):
         people.hospital.chart(people.alice).compartments()  # its own root secret does not open them

@@ -17,7 +17,7 @@ from medrec_py.chain.reverts import AgentExpired, AgentNotNamed, ProviderSuspend
 from medrec_py.chain.types import Entry, address_bytes
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.keys import KemSeed, Place
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.crypto.typed_data import sign
 from medrec_py.errors import (
     KeyServiceUnavailable,
@@ -197,7 +197,7 @@ ALTERATIONS: dict[str, Callable[[House, Request], object]] = {
     "entry": lambda _, asked: asked.entry + 1,
     "pointer": lambda *_: bytes(31) + b"\1",
     "purpose": lambda *_: Purpose.HRESCH,
-    "recipient": lambda *_: CURRENT.public_key(KemSeed.generate()),
+    "recipient": lambda *_: by_number(FIRST_SUITE).public_key(KemSeed.generate()),
     "time": lambda _, asked: asked.time + 1,
     "nonce": lambda *_: secrets.token_bytes(32),
     "agent": lambda house, _: address_bytes(house.people.hospital.address),
@@ -272,7 +272,7 @@ def test_what_is_remembered_stays_bounded(house: House, record: int) -> None:
 def test_an_answer_opens_for_the_one_who_asked_alone(house: House, record: int) -> None:
     """It is sealed to the one-time key of that request: who listens, or has the key of another, has nothing."""
     seed, other = KemSeed.generate(), KemSeed.generate()
-    asked = house.request(record, recipient=CURRENT.public_key(seed))
+    asked = house.request(record, recipient=by_number(FIRST_SUITE).public_key(seed))
     reply = house.ask(asked)
     consent, envelope, _ = house.whole(record)
     data_key = house.people.alice._keys.data_key(consent, envelope)

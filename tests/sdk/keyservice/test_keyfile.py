@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medrec_py.crypto.keys import Deployment, KemSeed, RootSecret
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.errors import FormatError, InvalidInput, KeyModuleError, KeysMissing, MedRecError, WrongKey, WrongPin
 from medrec_py.keyfile import KeyFile
 from medrec_py.keymodule import Hpke, KeyId, KeySession, ModuleKey, RootModule
 
 HERE = Deployment(31337, bytes(range(20)))
 HOSPITAL = bytes(range(20, 40))
-SUITE = CURRENT.number
+SUITE = FIRST_SUITE
 ID = KeyId(SUITE, HERE, HOSPITAL)
 SEEDS = {(SUITE, number): KemSeed(bytes([number]) * 32) for number in (1, 2)}
 PIN = "correct horse"
@@ -36,8 +36,8 @@ def file(path: Path) -> KeyFile:
 
 
 def sealed_to(number: int, info: bytes = b"info") -> tuple[Hpke, bytes]:
-    sealed = CURRENT.seal(CURRENT.public_key(SEEDS[SUITE, number]), info, b"text")
-    return Hpke(CURRENT, info, sealed.enc), sealed.ciphertext
+    sealed = by_number(FIRST_SUITE).seal(by_number(FIRST_SUITE).public_key(SEEDS[SUITE, number]), info, b"text")
+    return Hpke(by_number(FIRST_SUITE), info, sealed.enc), sealed.ciphertext
 
 
 def test_keys_are_found_newest_first_and_open_what_was_sealed_to_them(file: KeyFile) -> None:
@@ -47,7 +47,7 @@ def test_keys_are_found_newest_first_and_open_what_was_sealed_to_them(file: KeyF
     assert [key.number for key in keys] == [2, 1]
     assert [key.label for key in keys] == ["medrec profile key 2", "medrec profile key 1"]
     for key in keys:
-        assert session.public_key(key) == CURRENT.public_key(SEEDS[SUITE, key.number])
+        assert session.public_key(key) == by_number(FIRST_SUITE).public_key(SEEDS[SUITE, key.number])
         mechanism, ciphertext = sealed_to(key.number)
         assert session.decrypt(key, mechanism, ciphertext) == b"text"
         for other in (mechanism, sealed_to(key.number, b"other")[0]):
@@ -61,9 +61,9 @@ def test_a_root_secret_in_this_process_is_a_module_too() -> None:
     session: KeySession = RootModule(root, 2)
     newest, older = session.find(ID)
     assert (newest.number, older.number) == (2, 1)
-    sealed = CURRENT.seal(session.public_key(older), b"info", b"text")
-    assert session.decrypt(older, Hpke(CURRENT, b"info", sealed.enc), sealed.ciphertext) == b"text"
-    assert session.public_key(older) == CURRENT.public_key(root.profile_key(SUITE, HERE, HOSPITAL, 1))
+    sealed = by_number(FIRST_SUITE).seal(session.public_key(older), b"info", b"text")
+    assert session.decrypt(older, Hpke(by_number(FIRST_SUITE), b"info", sealed.enc), sealed.ciphertext) == b"text"
+    assert session.public_key(older) == by_number(FIRST_SUITE).public_key(root.profile_key(SUITE, HERE, HOSPITAL, 1))
     session.close()
 
 
@@ -96,7 +96,10 @@ def test_a_wrong_pin(file: KeyFile) -> None:
 def test_public_halves_are_there_without_the_pin(file: KeyFile) -> None:
     """So that a profile can be published by who has the wallet and not the PIN."""
     there = KeyFile.read(file.path)
-    assert (there.newest.number, there.newest.octets) == (2, CURRENT.public_key(SEEDS[SUITE, 2]))
+    assert (there.newest(FIRST_SUITE).number, there.newest(FIRST_SUITE).octets) == (
+        2,
+        by_number(FIRST_SUITE).public_key(SEEDS[SUITE, 2]),
+    )
     assert (there.account, there.deployment) == (HOSPITAL, HERE)
 
 
@@ -117,7 +120,7 @@ def test_a_key_is_added_and_the_older_ones_stay(file: KeyFile) -> None:
     newer = KemSeed.generate()
     renewed = file.add({(SUITE, 3): newer}, PIN)
     assert [key.number for key in renewed.login(PIN).find(ID)] == [3, 2, 1]
-    assert renewed.newest.octets == CURRENT.public_key(newer)
+    assert renewed.newest(FIRST_SUITE).octets == by_number(FIRST_SUITE).public_key(newer)
     with pytest.raises(InvalidInput, match="key 3"):
         renewed.add({(SUITE, 3): KemSeed.generate()}, PIN)
     assert list(file.path.parent.iterdir()) == [file.path]  # nothing is left over
@@ -154,7 +157,7 @@ def test_the_seal_of_the_file_is_as_strong_as_a_keystores(path: Path) -> None:
 def test_the_heading_is_bound_to_the_keys(file: KeyFile) -> None:
     """Whoever changes what the file says of its keys (a public half, whose they are) is found out with the PIN."""
     right = json.loads(file.path.read_text())
-    stranger = CURRENT.public_key(KemSeed.generate()).hex()
+    stranger = by_number(FIRST_SUITE).public_key(KemSeed.generate()).hex()
     for change in (
         {"account": "0x" + "00" * 20},
         {"chain": 1},

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medrec_py.crypto.keys import DataKey, KemSeed, Place
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.errors import KeyServiceError, KeyServiceUnavailable, RequestMalformed, RequestNotSigned
 from medrec_py.keyservice import answer, faults
 from medrec_py.keyservice.request import MAX_REQUEST, Request, UnverifiedRequest, What, encode, parse
@@ -31,8 +31,8 @@ REQUEST = Request(
     entry=7,
     pointer=bytes(32),
     purpose=Purpose.TREAT,
-    suite=CURRENT,
-    recipient=CURRENT.public_key(SEED),
+    suite=by_number(FIRST_SUITE),
+    recipient=by_number(FIRST_SUITE).public_key(SEED),
     time=1_800_000_000,
     nonce=bytes(32),
 )

@@ -178,6 +178,23 @@ def test_all_writable_stores_can_be_written(near: MemoryStore, far: MemoryStore)
         store.put(b"block")
 
 
+def test_many_blocks_go_to_every_store_that_is_written(near: MemoryStore, far: MemoryStore) -> None:
+    """Each block is in each store, pinned and read back from each; what is unpinned is so in all of them."""
+    gateway = MemoryStore("gateway", writable=False)
+    store = FallbackStore([near, gateway, far], write="all")
+    cids = list(store.put_many([b"one", b"two", b"three"]))
+    for one in (near, far):
+        assert one.pinned == set(cids)
+        assert set(cids) <= set(one.asked)
+    store.unpin_many(iter(cids[1:]))
+    assert near.pinned == far.pinned == {cids[0]}
+    assert not gateway.asked
+    assert set(FallbackStore([near, far]).put_many([b"four"])) == near.pinned - far.pinned
+    far.fault = StoreFull("full")
+    with pytest.raises(StoreFull):
+        list(store.put_many([b"five"]))
+
+
 def test_without_a_writable_store_writing_is_refused() -> None:
     """Gateways alone make a store that can be read only; reading back then means reading."""
     gateway = MemoryStore("gateway", writable=False)
@@ -188,8 +205,10 @@ def test_without_a_writable_store_writing_is_refused() -> None:
     for write in (
         lambda: store.put(b"x"),
         lambda: store.put_block(b"x"),
+        lambda: list(store.put_many([b"x"])),
         lambda: store.pin(cid),
         lambda: store.unpin(cid),
+        lambda: store.unpin_many([cid]),
     ):
         with pytest.raises(StoreReadOnly, match="gateway"):
             write()

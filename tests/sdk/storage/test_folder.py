@@ -197,6 +197,18 @@ def test_collect_removes_nothing_when_a_pinned_node_is_damaged(store: FolderStor
     assert store.collect().blocks == 4
 
 
+def test_many_blocks_are_each_pinned_on_their_own(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What many blocks were stored together can be dropped one by one, and together: twice is as once."""
+    monkeypatch.setattr("medrec_py.storage.store.BATCH", 7)
+    cids = list(store.put_many(bytes([number]) for number in range(40)))
+    assert set(check(store.path).pins()) == set(cids)
+    for _ in range(2):
+        store.unpin_many(iter(cids[1:30]))
+    assert store.collect().blocks == 29
+    assert all(store.verify(cid) == 1 for cid in (cids[0], *cids[30:]))
+    assert len(list(store.pins())) == 11
+
+
 def test_collect_leaves_a_put_that_is_under_way_alone(store: FolderStore) -> None:
     """Blocks of an unfinished put survive collecting and reopening, and are invisible until it ends."""
 
@@ -234,8 +246,18 @@ def test_collect_needs_locks(store: FolderStore, monkeypatch: pytest.MonkeyPatch
 # --- durability -----------------------------------------------------------------------------------------------------
 
 
-def test_everything_is_flushed_before_it_counts(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A power cut after ``put`` returns takes nothing: data, then names, then the pin are flushed, in that order.
+@pytest.mark.parametrize(
+    ("work", "blocks"),
+    [
+        (lambda store: {store.put(pieces(2 * MIB))}, 3),
+        (lambda store: set(store.put_many(bytes([number]) for number in range(200))), 200),
+    ],
+    ids=["put", "put_many"],
+)
+def test_everything_is_flushed_before_it_counts(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, work: Callable[[FolderStore], set[Cid]], blocks: int
+) -> None:
+    """A power cut after a ``put`` returns takes nothing: data, then names, then the pin are flushed, in that order.
 
     A block gets its name only once its data are on the disk, so no name ever stands for half a block.
     """
@@ -254,16 +276,18 @@ def test_everything_is_flushed_before_it_counts(store: FolderStore, monkeypatch:
     monkeypatch.setattr(folder, "_flush", recorded("flush", folder._flush, shown))
     monkeypatch.setattr(os, "fsync", recorded("flush", os.fsync, shown))
     monkeypatch.setattr(os, "replace", recorded("name", os.replace, lambda _, to: Path(to).name))
-    monkeypatch.setattr(Path, "touch", recorded("pin", Path.touch, lambda path, *_: path.name))
-    cid = store.put(pieces(2 * MIB))
+    monkeypatch.setattr(os, "open", recorded("open", os.open, lambda path, *_: Path(path).name))
+    pins = work(store)
 
     at = {step.rpartition("/")[2] if step.startswith("flush incoming") else step: n for n, step in enumerate(steps)}
     names = [step for step in at if step.startswith("name ")]
-    assert len(names) == 3
+    first_pin = min(at[f"open {pin}"] for pin in pins)
+    assert len(names) == blocks
     for step in names:
         block = step.removeprefix("name ")
-        assert at[block] < at[step] < at[f"flush blocks/{block[:2]}"] < at[f"pin {cid}"]
-    assert at[f"pin {cid}"] < at[f"flush pins/{cid.digest.hex()[:2]}"]
+        assert at[block] < at[step] < at[f"flush blocks/{block[:2]}"] < first_pin
+    for pin in pins:
+        assert at[f"open {pin}"] < at[f"flush pins/{pin.digest.hex()[:2]}"]
 
 
 # --- faults of the disk ---------------------------------------------------------------------------------------------
@@ -297,6 +321,45 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert not list(store.pins())
     assert not leftovers(store.path)
     assert store.verify(store.put(pieces(3 * MIB))) == 3 * MIB
+
+
+@pytest.mark.parametrize("after", [0, 7, 15])
+def test_a_full_disk_takes_whole_batches_or_nothing(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """The disk fills up while many blocks are written: batches before are there, of this one no block and no pin."""
+    monkeypatch.setattr("medrec_py.storage.store.BATCH", 6)
+    stored: list[Cid] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", failing(errno.ENOSPC, after))
+        with pytest.raises(StoreFull):
+            stored.extend(store.put_many(bytes([number]) for number in range(30)))
+    assert len(stored) <= after
+    assert len(stored) % 6 == 0
+    assert set(check(store.path).pins()) == set(stored)
+    assert len(files(store.path)) == len(stored)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_a_disk_too_full_for_a_pin_keeps_the_pins_of_before(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """No room for the names of all pins: none of the new ones stays, those that were there do."""
+    before = store.put_block(bytes([3]))
+    calls = itertools.count()
+    real = os.open
+
+    def full(file: object, *arguments: int) -> int:
+        if "/pins/" in str(file) and arguments[0] & os.O_CREAT and next(calls) >= after:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        with pytest.raises(StoreFull):
+            list(store.put_many(bytes([number]) for number in range(9)))
+    assert list(check(store.path).pins()) == [before]
+    assert store.collect().blocks == 8
 
 
 def test_a_full_disk_for_real(path: Path) -> None:
@@ -478,6 +541,7 @@ def test_death_at_any_step_leaves_a_consistent_folder(path: Path) -> None:
         store = FolderStore(path)
         store.put(pieces(2 * MIB))
         store.unpin(dag.file_cid(pieces(2 * MIB)))
+        store.unpin_many(store.put_many([b"one", b"two"]))
         store.collect()
 
     for step in itertools.count(1):
@@ -513,8 +577,9 @@ from medrec_py.storage import FolderStore
 store = FolderStore(sys.argv[1])
 random.seed(int(sys.argv[2]))
 for number in range(1000000):
-    cid = store.put(random.randbytes(random.choice([10, 3000, 1 << 20, 2500000])))
-    print(cid, flush=True)
+    many = (random.randbytes(3000) for _ in range(random.randrange(50)))
+    for cid in (store.put(random.randbytes(random.choice([10, 3000, 1 << 20, 2500000]))), *store.put_many(many)):
+        print(cid, flush=True)
 """
 
 
@@ -588,6 +653,7 @@ def test_writers_readers_and_collectors_at_once(
             assert store.verify(store.put(shared)) == 2 * MIB
             junk = store.put(os.urandom(MIB + 10))
             store.unpin(junk)
+            store.unpin_many(store.put_many(os.urandom(20) for _ in range(10)))
 
     def collect() -> None:
         store = FolderStore(path)

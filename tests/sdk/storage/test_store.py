@@ -1,11 +1,15 @@
 """What all stores share: checking, limits, files, read-back. Tried on the smallest home there is."""
 
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medrec_py.errors import BlockMismatch, BlockNotFound, BlockTooLarge, FormatError, InvalidInput
 from medrec_py.storage import BLOCK_LIMIT, Cid, Unverified, dag, file_cid
+from medrec_py.storage import store as store_module
 from medrec_py.storage.cid import DAG_PB
 from tests.support.content import MIB, content, pieces
 from tests.support.stores import MemoryStore
@@ -35,6 +39,55 @@ def test_a_block_is_named_by_its_hash(data: bytes) -> None:
     assert cid == Cid.of(data)
     assert store.get_block(cid) == data
     assert store.pinned == {cid}
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 9])
+def test_many_blocks_are_stored_pinned_and_read_back(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``put_many`` names each block in order, pins each, and has read each back when it gives its CID."""
+    monkeypatch.setattr(store_module, "BATCH", 4)
+    store = MemoryStore()
+    data = [bytes([number]) for number in range(count)]
+    for block, cid in zip(data, store.put_many(iter(data)), strict=True):
+        assert cid == Cid.of(block)
+        assert cid in store.asked
+        assert cid in store.pinned
+    assert store.pinned == {Cid.of(block) for block in data}
+
+
+def test_many_blocks_are_taken_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a batch is taken from the source before its CIDs are given out: any number fits into memory."""
+    monkeypatch.setattr(store_module, "BATCH", 4)
+    taken: list[int] = []
+
+    def source() -> Iterator[bytes]:
+        for number in itertools.count():
+            taken.append(number)
+            yield bytes([number])
+
+    cids = MemoryStore().put_many(source())
+    for expected in (4, 4, 4, 4, 8):
+        next(cids)
+        assert len(taken) == expected
+
+
+def test_a_block_among_many_that_cannot_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is too large, or an error of the source: the batches before it stay, nothing of its own is pinned."""
+    monkeypatch.setattr(store_module, "BATCH", 2)
+    store = MemoryStore()
+    with pytest.raises(BlockTooLarge):
+        list(store.put_many([b"1", b"2", b"3", bytes(BLOCK_LIMIT + 1)]))
+    assert store.pinned == {Cid.of(b"1"), Cid.of(b"2")}
+
+
+def test_many_blocks_are_read_back_before_they_count() -> None:
+    """A store that keeps other bytes than it was given is found out before any CID is given."""
+
+    class Forgetful(MemoryStore):
+        def _store(self, blocks: Iterable[dag.Block], roots: Sequence[Cid] | None = None) -> Cid:
+            return super()._store(((cid, block[:-1]) for cid, block in blocks), roots)
+
+    with pytest.raises(BlockMismatch):
+        next(Forgetful().put_many([b"one", b"two"]))
 
 
 def test_a_block_over_one_mebibyte_is_refused() -> None:

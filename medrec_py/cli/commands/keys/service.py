@@ -57,7 +57,7 @@ def create(
 
     who = session.identity.address
     published = _published(session, who)
-    seeds = _own_seeds(session, published or 1) if from_profile else _new_seed(published + 1)
+    seeds = _own_seeds(session, published or 1) if from_profile else _new_seed(session, published + 1)
     pin = session.pins.new(file, pin_file)
     deployment = session.network.deployment
     _show(session, KeyFile.create(Path(file), deployment, address_bytes(who), seeds, pin, light=light), "Made.")
@@ -70,7 +70,7 @@ def add(session: Session, file: _File, pin_file: PinFile = None) -> None:
 
     there = KeyFile.read(Path(file))
     number = max(key.number for key in there.keys) + 1
-    _show(session, there.add(_new_seed(number), session.pins.of(file, pin_file)), "Added.")
+    _show(session, there.add(_new_seed(session, number), session.pins.of(file, pin_file)), "Added.")
 
 
 @command(module_app, "show")
@@ -98,7 +98,7 @@ def publish(
     there = KeyFile.read(Path(file))
     if (there.account, there.deployment) != (address_bytes(session.identity.address), session.network.deployment):
         raise InvalidInput(f"the keys in {file} are for another account or deployment than {session.identity.address}")
-    key = there.newest
+    key = there.newest(session.network.suite)
     session.account().publish_key(key.number, key.octets, name, tuple(endpoint or ()))
     session.output.result(
         {
@@ -188,19 +188,19 @@ def _published(session: Session, who: str) -> int:
 
 
 def _own_seeds(session: Session, newest: int) -> dict[tuple[int, int], KemSeed]:
+    """Those that grants may have been sealed to: of each suite that the deployment has had."""
     from medrec_py.chain.types import address_bytes  # noqa: PLC0415
-    from medrec_py.crypto.suites import CURRENT  # noqa: PLC0415
+    from medrec_py.crypto.suites import FIRST_SUITE  # noqa: PLC0415
 
     who, deployment = address_bytes(session.identity.address), session.network.deployment
-    numbers = range(1, newest + 1)
-    return {(CURRENT.number, n): session.root.profile_key(CURRENT.number, deployment, who, n) for n in numbers}
+    suites, numbers = range(FIRST_SUITE, session.network.suite + 1), range(1, newest + 1)
+    return {(s, n): session.root.profile_key(s, deployment, who, n) for s in suites for n in numbers}
 
 
-def _new_seed(number: int) -> dict[tuple[int, int], KemSeed]:
+def _new_seed(session: Session, number: int) -> dict[tuple[int, int], KemSeed]:
     from medrec_py.crypto.keys import KemSeed  # noqa: PLC0415
-    from medrec_py.crypto.suites import CURRENT  # noqa: PLC0415
 
-    return {(CURRENT.number, number): KemSeed.generate()}
+    return {(session.network.suite, number): KemSeed.generate()}
 
 
 def _show(session: Session, file: KeyFile, *done: str) -> None:

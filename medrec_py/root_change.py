@@ -1,0 +1,198 @@
+"""Changing a patient's root secret; and erasing records, which takes the change with it.
+
+After a change the new phrase opens everything: what is sealed to epochs over back-links, what waited in the inbox under
+new envelopes. Where records are erased the new epochs of their compartments lead back to nothing, and what survives has
+new envelopes. So whoever has the new phrase, and every block that ever was, does not open what was erased. The old
+phrase still does, with a stray copy of the blocks: it has to be destroyed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from medrec_py.chain.events import KeyringPublished
+from medrec_py.chain.transactions import Call, Receipt
+from medrec_py.chain.types import Kind, address_bytes
+from medrec_py.compartments import to_mask
+from medrec_py.crypto.envelope import Kind as SealedTo
+from medrec_py.crypto.keys import EpochId
+from medrec_py.crypto.typed_data import sign
+from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.errors import ChainError
+from medrec_py.history import Entry, History
+from medrec_py.journal import Journal
+from medrec_py.ledger import Ledger
+from medrec_py.leftovers import unpin_superseded
+from medrec_py.rekeying import Rekeyed, Rekeying, Task, Treatment
+from medrec_py.retrying import again_when_stale
+from medrec_py.root_keys import RootKeys
+from medrec_py.wallet import Signer
+
+AGREEMENT_TIME = 3600
+"""Seconds for which a new wallet's agreement counts."""
+
+
+class EtherLeftBehind(UserWarning):
+    """The wallet was changed, and the ether of the old one could not be sent to the new one.
+
+    Send it before the old phrase is destroyed.
+    """
+
+
+@dataclass(frozen=True)
+class RootChange:
+    """One change of a patient's root secret.
+
+    Attributes:
+        ledger: Chain and store.
+        patient: Patient id, EIP-55.
+        wallet: Decides for the patient now.
+        keys: Of the present root secret.
+        successor: Of the new one.
+        heir: The wallet that decides from then on, if it is another.
+        progress: Called with 1 for each record that was given a new envelope.
+        leave: Numbers of records that cannot be read, and that may stay behind.
+    """
+
+    ledger: Ledger
+    patient: str
+    wallet: Signer
+    keys: RootKeys
+    successor: RootKeys
+    heir: Signer | None
+    progress: Callable[[int], None]
+    leave: Collection[int] = ()
+
+    def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
+        """Change the root secret, and erase some records.
+
+        The new wallet is sent the ether of the old one. What authors append while it goes on is moved afterwards, in a
+        transaction of its own.
+
+        Raises:
+            SurvivorUnreadable: a record that is to stay cannot be read; nothing changed.
+            StorageError, ContractError: nothing changed.
+        """
+        rekeyed, length = again_when_stale(lambda: self._attempt(erased))
+        self._hand_over_ether()
+        self._move_late(length, _published(rekeyed.receipt))
+        after = self.ledger.history(self.patient)
+        changed = map(after.record, [*rekeyed.moved, *rekeyed.erased])
+        unpin_superseded(self.ledger, self.patient, after, changed)
+        return rekeyed
+
+    def rescue(self) -> Rekeyed | None:
+        """Move whatever the old root secret opens and the new one does not, where a change was interrupted.
+
+        Returns:
+            What was done; ``None`` if there was nothing to do.
+        """
+        return self._move_late(0, None)
+
+    def _attempt(self, erased: Callable[[Entry], bool]) -> tuple[Rekeyed, int]:
+        history, consent = self.ledger.history(self.patient), self.ledger.consent(self.patient)
+        gone = [entry for entry in self._records(history, 0) if erased(entry)]
+        work = Rekeying(
+            self.ledger,
+            self.wallet,
+            self.patient,
+            self.keys,
+            self.keys,
+            rotate=to_mask(self.keys.names(consent)),
+            cut=reduce(or_, (entry.compartments for entry in gone), 0),
+            successor=self.successor,
+            strict=True,
+            finish=self._hand_over,
+            progress=self.progress,
+        )
+        tasks = list(self._tasks(work, history, {entry.number for entry in gone}))
+        return work.publish(tasks, Journal(bytes(32))), len(history.entries)
+
+    def _tasks(self, work: Rekeying, history: History, gone: set[int]) -> Iterator[Task]:
+        for entry in self._records(history, 0):
+            if entry.number in gone:
+                yield Task(entry, entry.compartments.bit_length() - 1, Treatment.ERASE)
+                continue
+            task = self._survivor(work, history, entry)
+            if task is not None:
+                yield task
+
+    def _survivor(self, work: Rekeying, history: History, entry: Entry) -> Task | None:
+        """What happens to a record that stays: nothing, if the new root secret reaches it where it is."""
+        if entry.compartments & work.cut and entry.compartments.bit_count() == 1 and entry.number not in self.leave:
+            return Task(entry, entry.compartments.bit_length() - 1, Treatment.REWRAP)
+        envelope = None if entry.number in self.leave else work.envelope(history, entry)
+        if envelope is None or not (envelope.to.kind is SealedTo.INBOX or work.cut >> envelope.to.compartment & 1):
+            return None
+        return Task(entry, envelope.to.compartment, Treatment.REWRAP)
+
+    def _hand_over(self, decision: int) -> Sequence[Call]:
+        if self.heir is None:
+            return ()
+        place, address = self.ledger.place(self.patient), address_bytes(self.heir.address)
+        change = WalletChange(place, address, decision, self.ledger.now() + AGREEMENT_TIME)
+        signature = sign(self.heir.sign_typed_data, address, change.typed_data(), change.digest())
+        return (
+            self.ledger.contract.change_wallet(
+                self.patient,
+                self.heir.address,
+                decision=decision,
+                deadline=change.deadline,
+                signature=signature,
+            ),
+        )
+
+    def _hand_over_ether(self) -> None:
+        """The old wallet's phrase is to be destroyed, and the new one has to pay for gas."""
+        if self.heir is None:
+            return
+        try:
+            self.ledger.transfer_all(self.wallet, self.heir.address)
+        except ChainError as error:
+            warnings.warn(f"the ether of {self.wallet.address} stays there: {error}", EtherLeftBehind, stacklevel=4)
+
+    def _move_late(self, behind: int, before: int | None) -> Rekeyed | None:
+        """Move what was sealed to the old keys between the two numbers, and that the new root secret does not open."""
+
+        def attempt() -> Rekeyed | None:
+            history = self.ledger.history(self.patient)
+            work = Rekeying(
+                self.ledger,
+                self.heir or self.wallet,
+                self.patient,
+                self.keys,
+                self.successor,
+                progress=self.progress,
+            )
+            late = [entry for entry in self._records(history, behind) if before is None or entry.number < before]
+            tasks = [task for entry in late if (task := self._stranded(work, history, entry)) is not None]
+            return work.publish(tasks, Journal(bytes(32))) if tasks else None
+
+        return again_when_stale(attempt)
+
+    def _stranded(self, work: Rekeying, history: History, entry: Entry) -> Task | None:
+        """What happens to a record that may have been sealed to the old keys; nothing, if the new ones open it."""
+        envelope = work.envelope(history, entry)
+        if envelope is None:
+            return None
+        consent, to = self.ledger.consent(self.patient), envelope.to
+        if to.kind is SealedTo.INBOX:
+            reached = to.number >= self.successor.inbox(consent, self.ledger.suite).number
+        else:
+            reached = self.successor.reaches(consent, EpochId(to.compartment, to.number))
+        return None if reached else Task(entry, to.compartment, Treatment.REWRAP)
+
+    def _records(self, history: History, behind: int) -> Iterator[Entry]:
+        """The records behind an entry that were not erased."""
+        whereabouts = self.ledger.whereabouts(history, self.ledger.place(self.patient))
+        records = (entry for entry in history.entries[behind:] if entry.kind is Kind.RECORD)
+        return (entry for entry in records if not whereabouts.is_erased(entry))
+
+
+def _published(receipt: Receipt) -> int:
+    """The number of the keyring's entry."""
+    return next(receipt.every(KeyringPublished)).state_before.length + 1

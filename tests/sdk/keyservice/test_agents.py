@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from medrec_py.crypto.suites import FIRST_SUITE
 from medrec_py.errors import InInbox, KeysMissing
 from medrec_py.keyservice import faults
 from medrec_py.keyservice.account import Reading
+from medrec_py.keyservice.server import Server
 from medrec_py.purposes import Purpose
 from tests.sdk.keyservice.conftest import PIN, House, key_file
 from tests.sdk.people import MONTH
@@ -173,3 +176,25 @@ def test_an_address_that_cannot_be_trusted_is_refused(house: House) -> None:
         address_bytes(house.people.hospital.address)
         == medrec.KeyServiceClient("http://127.0.0.1:1", wallet, house.people.hospital)._principal
     )
+
+
+def test_a_deployment_of_another_suite(tmp_path: Path) -> None:
+    """Module, requests and answers follow the deployment's suite; its one-time keys are larger, and fit."""
+    wallet, doctor, account = medrec.Wallet.create(), medrec.Wallet.create(), tmp_path / "account.jsonl"
+    with medrec.local(suite=2) as net:
+        hospital = net.organisation(wallet, publish=False)
+        net.registrar().accredit(hospital)
+        hospital.add_agent(doctor.address)
+        seeds = {(2, 1): KemSeed.generate()}
+        path, owner = tmp_path / "keys.json", address_bytes(wallet.address)
+        file = medrec.KeyFile.create(path, net.deployment, owner, seeds, PIN, light=True)
+        net.account(wallet).publish_key(1, file.newest(2).octets)
+        alice = net.patient(medrec.Wallet.create()).register(compartments=["general"])
+        alice.grant(hospital, read=["general"], append=["general"], expires=MONTH)
+        with closing(net.key_service(hospital, file.login(PIN), account)) as service:
+            with (
+                Server(service.handle, f"unix:{tmp_path}/keys.sock") as server,
+                medrec.KeyServiceClient(server.address, doctor, hospital) as keys,
+            ):
+                chart = net.mandate(doctor, hospital, keys).chart(alice)
+                assert chart.read(chart.append(b"x", compartment="general", title="x")).read() == b"x"

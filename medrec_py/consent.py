@@ -6,7 +6,7 @@ a reading right, so that a node which leaves one of them out is found out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medrec_py.chain.events import Event, KeyringPublished, Logged, PermissionGranted, PermissionRevoked
@@ -66,6 +66,54 @@ class Consent:
     keyrings: Keyrings = field(repr=False)
     keyring_version: int
     block: int
+
+    def extended(self, events: Sequence[Logged[Event]], keyring_version: int, block: int) -> Consent:
+        """What holds after further decisions, held against the contract. Takes time for those alone, not for the past.
+
+        Args:
+            events: KeyringPublished, PermissionGranted and PermissionRevoked of the patient, in order, after
+                ``self.block`` and up to ``block``.
+            keyring_version: Of the contract after ``block``.
+            block: Number of the last block.
+
+        Raises:
+            EntryMissing: the node left out an event that changed the keyring version.
+            EntryExtra: it returned one too many.
+        """
+        grants: list[Grant] = []
+        permissions, versions = dict(self.permissions), dict(self.versions)
+        entries: list[KeyringEntry] = []
+        version = self.keyring_version
+        for logged in events:
+            event = logged.event
+            if isinstance(event, KeyringPublished):
+                named = event.state_before.keyring_version
+                _check(version, named)
+                entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
+                version += 1
+                continue
+            if not isinstance(event, PermissionGranted | PermissionRevoked):
+                continue
+            grantee = address_bytes(event.grantee)
+            versions[grantee] = event.version
+            if isinstance(event, PermissionGranted):
+                permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block)
+                grants.append(permissions[grantee])
+            else:
+                permissions.pop(grantee, None)
+            if event.lost:
+                _check(version + 1, event.keyring_version)
+                version += 1
+        _check(version, keyring_version)
+        return Consent(
+            place=self.place,
+            grants=(*self.grants, *grants),
+            permissions=permissions,
+            versions=versions,
+            keyrings=self.keyrings.extended(entries),
+            keyring_version=keyring_version,
+            block=block,
+        )
 
     def grants_to(self, grantee: bytes) -> list[Grant]:
         """All grants to one grantee, in order, that came with a seal."""
@@ -166,63 +214,16 @@ class Consent:
         return bool(times) and bool(grant.read_at(times[0]))
 
 
-def from_events(
-    place: Place,
-    events: Iterable[Logged[Event]],
-    keyring_version: int,
-    block: int,
-    fetch: Fetch,
-    cache: Cache,
-) -> Consent:
-    """Put the decisions together and hold them against the contract.
+def undecided(place: Place, block: int, fetch: Fetch, cache: Cache) -> Consent:
+    """What holds after a block before which nothing was decided.
 
     Args:
         place: Chain, contract and patient.
-        events: KeyringPublished, PermissionGranted and PermissionRevoked of the patient, in order, up to ``block``.
-        keyring_version: Of the contract after ``block``.
-        block: Number of the last block.
+        block: Its number; -1 before the first.
         fetch: Gives a block of a store by its pointer.
         cache: Keyrings that were read before.
-
-    Raises:
-        EntryMissing: the node left out an event that changed the keyring version.
-        EntryExtra: it returned one too many.
     """
-    grants: list[Grant] = []
-    permissions: dict[bytes, Grant] = {}
-    versions: dict[bytes, int] = {}
-    entries: list[KeyringEntry] = []
-    version = 0
-    for logged in events:
-        event = logged.event
-        if isinstance(event, KeyringPublished):
-            named = event.state_before.keyring_version
-            _check(version, named)
-            entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
-            version += 1
-            continue
-        if not isinstance(event, PermissionGranted | PermissionRevoked):
-            continue
-        grantee = address_bytes(event.grantee)
-        versions[grantee] = event.version
-        if isinstance(event, PermissionGranted):
-            permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block)
-            grants.append(permissions[grantee])
-        else:
-            permissions.pop(grantee, None)
-        if event.lost:
-            _check(version + 1, event.keyring_version)
-            version += 1
-    _check(version, keyring_version)
-    return Consent(
-        place=place,
-        grants=grants,
-        permissions=permissions,
-        versions=versions,
-        keyrings=Keyrings(place, entries, fetch, cache),
-        keyring_version=keyring_version,
-        block=block,
-    )
+    return Consent(place, (), {}, {}, Keyrings(place, [], fetch, cache), 0, block)
 
 
 def _check(accounted: int, stated: int) -> None:

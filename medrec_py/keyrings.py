@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from medrec_py.compartments import numbers_in
 from medrec_py.crypto import keyring
 from medrec_py.crypto.blocks import Fetch, fetch_block
 from medrec_py.crypto.epochs import Epoch
@@ -65,6 +66,18 @@ class Keyrings(Mapping[EpochId, Epoch]):
         self.entries = tuple(entries)
         self._fetch = fetch
         self._cache = cache
+        self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
+        self._note(entries)
+
+    def extended(self, entries: Sequence[KeyringEntry]) -> Keyrings:
+        """The same with later entries. Takes time for those alone."""
+        if not entries:
+            return self
+        more = Keyrings(self.place, (), self._fetch, self._cache)
+        more.entries = (*self.entries, *entries)
+        more._by_compartment = dict(self._by_compartment)
+        more._note(entries)
+        return more
 
     def read(self, entry: KeyringEntry) -> Keyring:
         """The keyring of an entry, held against it.
@@ -176,7 +189,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
         return sum(len(self.read(entry).epochs) for entry in self.entries)
 
     def _covering(self, compartment: int) -> Iterator[KeyringEntry]:
-        return (entry for entry in reversed(self.entries) if entry.compartments >> compartment & 1)
+        return reversed(self._by_compartment.get(compartment, ()))
+
+    def _note(self, entries: Sequence[KeyringEntry]) -> None:
+        more: dict[int, list[KeyringEntry]] = {}
+        for entry in entries:
+            for compartment in numbers_in(entry.compartments):
+                more.setdefault(compartment, []).append(entry)
+        for compartment, found in more.items():
+            self._by_compartment[compartment] = (*self._by_compartment.get(compartment, ()), *found)
 
 
 def _of(published: Keyring, compartment: int) -> list[Epoch]:

@@ -15,7 +15,6 @@ from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
 from medrec_py.cli.pins import Pins
 from medrec_py.cli.settings import Settings
-from medrec_py.locked import Locked
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -64,7 +63,9 @@ class Session:
     @cached_property
     def chain(self) -> Chain:
         """The node."""
-        return opening.open_chain(self.settings)
+        chain = opening.open_chain(self.settings)
+        self._resources.callback(chain.close)
+        return chain
 
     @cached_property
     def network(self) -> Network:
@@ -114,8 +115,9 @@ class Session:
 
     @cached_property
     def patient_id(self) -> str:
-        """The patient id that the profile's wallet decides for: its own address, unless one was handed to it."""
-        return self.network.patient_id(self.identity.address)
+        """Whose record the profile's root secret opens: of a patient restored, or of whom its wallet decides for."""
+        restored = self.identity.patient
+        return restored if restored != self.identity.address else self.network.patient_id(restored)
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
@@ -125,6 +127,8 @@ class Session:
         Args:
             locked: It only reads: its wallet stays locked.
         """
+        from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
+
         network = self.network
         signer = Locked(self.identity.address) if locked else self.wallet
         return network.patient(signer, self.root, patient=self.patient_id)
@@ -150,6 +154,8 @@ class Session:
             KeysElsewhere: no key service is set, and no profile on this machine has the provider's keys.
             InvalidInput: the address of the key service cannot be used.
         """
+        from medrec_py.wallet import Locked  # noqa: PLC0415
+
         network = self.network
         service = self.settings.text("key-service")
         if service is not None and principal != self.identity.address:

@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import hmac
 import io
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from medrec_py.crypto.blocks import MAX_BLOCK
 from medrec_py.crypto.keys import RECORD_ID_SIZE, SECRET_SIZE, DataKey, check_size, check_uint
@@ -24,6 +21,7 @@ from medrec_py.crypto.merkle import RootBuilder, leaf_hash, leaf_salt
 from medrec_py.crypto.padding import padme
 from medrec_py.crypto.suites import Suite
 from medrec_py.errors import ContentTampered, ContentTruncated, InvalidInput, StatementMismatch
+from medrec_py.in_order import in_order
 
 TAG_SIZE = 16
 SEALED_CHUNK_SIZE = MAX_BLOCK
@@ -31,12 +29,6 @@ CHUNK_SIZE = SEALED_CHUNK_SIZE - TAG_SIZE
 MIN_PADDED_SIZE = 256
 MAX_SIZE = 1 << 62
 """No content is longer, in bytes; the arithmetic of 64-bit readers stays safe."""
-
-_WORKERS = 2
-_AHEAD = 4  # chunks under way: at most about 2 MiB each
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @runtime_checkable
@@ -108,7 +100,7 @@ class ContentSealer:
         if self._source is None:
             raise InvalidInput("content can be sealed once only: take a new data key for another time")
         source, self._source = self._source, None
-        for chunk, leaf, sealed in _in_order(self._seal, _padded_chunks(source)):
+        for chunk, leaf, sealed in in_order(self._seal, _padded_chunks(source)):
             self._size += chunk.used
             if leaf is not None:
                 self._tree.add(leaf)
@@ -186,9 +178,7 @@ class ContentReader:
             return octets, _leaf(leaf_salt, numbered[0], octets)
 
         index = -1
-        for index, (octets, leaf) in enumerate(
-            _in_order(open_with_leaf, enumerate(_pieces(source, SEALED_CHUNK_SIZE)))
-        ):
+        for index, (octets, leaf) in enumerate(in_order(open_with_leaf, enumerate(_pieces(source, SEALED_CHUNK_SIZE)))):
             if index < leaf_count(self._size):
                 tree.add(leaf)
             if octets:
@@ -315,20 +305,3 @@ class _PieceReader:
             self._rest = memoryview(piece)
         piece, self._rest = bytes(self._rest[:size]), self._rest[size:]
         return piece
-
-
-def _in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Like ``map``, with a few items under way in threads."""
-    iterator = iter(items)
-    first = list(islice(iterator, 2))
-    if len(first) < 2:  # most records are one chunk: no thread is worth its start
-        yield from map(work, first)
-        return
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="medrec-content") as pool:
-        under_way: deque[Future[_Result]] = deque()
-        for item in chain(first, iterator):
-            under_way.append(pool.submit(work, item))
-            if len(under_way) > _AHEAD:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()

@@ -152,7 +152,8 @@ def _epoch_row(suite: Suite, place: Place, epoch: NewEpoch) -> list[cbor.Value]:
 
 
 def _indices(epochs: Sequence[NewEpoch], reader: Reader) -> list[int]:
-    return [index for index, epoch in enumerate(epochs) if epoch.id in reader.epochs]
+    held = frozenset(reader.epochs)
+    return [index for index, epoch in enumerate(epochs) if epoch.id in held]
 
 
 def _seal_to_reader(suite: Suite, place: Place, version: int, epochs: Sequence[NewEpoch], reader: Reader) -> Sealed:

@@ -27,8 +27,8 @@ from medrec_py.keyservice.account import GRANTED, Account, Head, Line
 from medrec_py.keyservice.freshness import WINDOW, Freshness
 from medrec_py.keyservice.request import Request, What, parse
 from medrec_py.ledger import Ledger
-from medrec_py.locked import Locked
 from medrec_py.unsealing import ReaderKeys
+from medrec_py.wallet import Locked
 
 
 class KeyService:

@@ -191,10 +191,10 @@ def test_a_deployment_of_another_suite(tmp_path: Path) -> None:
         net.account(wallet).publish_key(1, file.newest(2).octets)
         alice = net.patient(medrec.Wallet.create()).register(compartments=["general"])
         alice.grant(hospital, read=["general"], append=["general"], expires=MONTH)
-        with closing(net.key_service(hospital, file.login(PIN), account)) as service:
-            with (
-                Server(service.handle, f"unix:{tmp_path}/keys.sock") as server,
-                medrec.KeyServiceClient(server.address, doctor, hospital) as keys,
-            ):
-                chart = net.mandate(doctor, hospital, keys).chart(alice)
-                assert chart.read(chart.append(b"x", compartment="general", title="x")).read() == b"x"
+        with (
+            closing(net.key_service(hospital, file.login(PIN), account)) as service,
+            Server(service.handle, f"unix:{tmp_path}/keys.sock") as server,
+            medrec.KeyServiceClient(server.address, doctor, hospital) as keys,
+        ):
+            chart = net.mandate(doctor, hospital, keys).chart(alice)
+            assert chart.read(chart.append(b"x", compartment="general", title="x")).read() == b"x"

@@ -31,7 +31,9 @@ if typing.TYPE_CHECKING:
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.healing import Healed, Staleness, StalePermission
+    from medrec_py.keyfile import KeyFile
     from medrec_py.keyring_maker import KeysNotSealed
+    from medrec_py.keyservice.client import KeyServiceClient
     from medrec_py.network import Network, connect, local
     from medrec_py.party import KeyRenewed
     from medrec_py.patient import (
@@ -69,7 +71,9 @@ __all__ = [
     "HadAccess",
     "Healed",
     "IntegrityError",
+    "KeyFile",
     "KeyRenewed",
+    "KeyServiceClient",
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
@@ -130,6 +134,8 @@ _MODULES = {
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
+    "medrec_py.keyfile": ("KeyFile",),
+    "medrec_py.keyservice.client": ("KeyServiceClient",),
     "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
     "medrec_py.party": ("KeyRenewed",),

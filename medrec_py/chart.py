@@ -251,7 +251,7 @@ class Chart:
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that are known here."""
-        return self._unsealer.names(self._ledger.consent(self.patient))
+        return self._unsealer.names(self._ledger.consent(self.patient), self._purpose)
 
     # --- appending --------------------------------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class Chart:
         """Append several records in one transaction, all or none. Raises as ``append``."""
         if not drafts:
             return []
-        names = self._unsealer.names(self._ledger.consent(self.patient))
+        names = self._unsealer.names(self._ledger.consent(self.patient), self._purpose)
         numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
         self._require(Action.APPEND, compartments.to_mask(numbers))
         self._require_replaceable(drafts, numbers)
@@ -331,7 +331,7 @@ class Chart:
             KeyUnavailable, IntegrityError, StorageError: as ``read``.
         """
         envelope = self.envelope(history, entry)
-        data_key = self._unsealer.data_key(consent, envelope)
+        data_key = self._unsealer.data_key(consent, envelope, entry.number, self._purpose)
         fact = envelopes.Entry(
             pointer=envelope.pointer,
             author=entry.author,
@@ -384,7 +384,7 @@ class Chart:
 
     def _known_names(self, consent: Consent) -> Mapping[int, str]:
         try:
-            return self._unsealer.names(consent)
+            return self._unsealer.names(consent, self._purpose)
         except MedRecError:
             return {}
 

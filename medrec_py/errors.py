@@ -32,6 +32,16 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │       ├── SharesOfSeveralSets
     │       ├── ShareOfAnotherPatient
     │       └── RootMismatch
+    ├── KeyServiceError          an organisation's key service did not do what it was asked
+    │   ├── KeyServiceUnavailable
+    │   ├── AccountUnwritable
+    │   └── RequestRefused       the request is not what its agent asked of this service, now
+    │       ├── RequestMalformed
+    │       │   └── RequestTooLarge
+    │       ├── RequestElsewhere
+    │       ├── RequestNotSigned
+    │       ├── RequestStale
+    │       └── RequestReplayed
     ├── StorageError
     │   ├── BlockNotFound
     │   ├── StoreUnavailable
@@ -43,7 +53,9 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── WrongPassphrase
     │   ├── InvalidPhrase
     │   ├── RootSecretMissing
-    │   └── RootSecretReplaced
+    │   ├── RootSecretReplaced
+    │   └── KeyModuleError       a module that holds private keys
+    │       └── WrongPin
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
@@ -187,6 +199,12 @@ class EntryExtra(HistoryMismatch):
     """The node returned an entry that the contract never hashed."""
 
 
+class AccountAltered(IntegrityError):
+    """A line of a key service's account was altered, removed or put in."""
+
+    remedy = "Keep the file as it is, compare it with a copy, and find out who could write to it."
+
+
 class KeyUnavailable(MedRecError):
     """No key at hand opens this document."""
 
@@ -245,6 +263,64 @@ class RootMismatch(SharesUnusable):
     """A root secret is not the one that the patient's latest keyring is sealed to."""
 
     remedy = "It was changed since, or is another's: use the shares, or the phrase, that were made after the change."
+
+
+class KeyServiceError(MedRecError):
+    """An organisation's key service did not do what it was asked."""
+
+    remedy = "Have the organisation look at the service's own messages."
+
+
+class KeyServiceUnavailable(KeyServiceError):
+    """The key service cannot be reached, does not answer in time, or answers with something else than it should."""
+
+    remedy = "Start the service (`medrec keys serve`) or correct its address (the setting key-service)."
+
+
+class AccountUnwritable(KeyServiceError):
+    """The key service cannot write its account, so no key leaves it."""
+
+    remedy = "Make room on the disk of the key service; restart the service if it goes on refusing."
+
+
+class RequestRefused(KeyServiceError):
+    """The key service does not take the request for one of its agent's, meant for it, of this moment."""
+
+    remedy = "Ask again with a new request."
+
+
+class RequestMalformed(RequestRefused):
+    """A request to the key service has the wrong form."""
+
+    remedy = "Use the same version of medrec-py on both sides."
+
+
+class RequestTooLarge(RequestMalformed):
+    """A request to the key service is larger than any has to be."""
+
+
+class RequestElsewhere(RequestRefused):
+    """A request was made for another principal, chain or contract than the key service serves."""
+
+    remedy = "Name the key service of the provider that you act for (the setting key-service)."
+
+
+class RequestNotSigned(RequestRefused):
+    """A request is not signed by the agent that it names, or was altered afterwards."""
+
+    remedy = "Sign with the agent's own key. Accounts with code (ERC-1271) cannot be agents of a key service yet."
+
+
+class RequestStale(RequestRefused):
+    """A request was made too long ago, or in the future."""
+
+    remedy = "Set the clocks of both machines (NTP), and ask again."
+
+
+class RequestReplayed(RequestRefused):
+    """A request came a second time."""
+
+    remedy = "Ask again with a new request. If you did not send it twice, somebody listens on the way."
 
 
 class StorageError(MedRecError):
@@ -317,6 +393,18 @@ class RootSecretReplaced(WalletError):
     """The patient has another root secret by now, from a newer phrase."""
 
     remedy = "Use the latest phrase; on this machine `medrec init --restore` takes it into a new profile."
+
+
+class KeyModuleError(WalletError):
+    """A module that holds private keys (a keystore file, an HSM, a KMS) cannot be used."""
+
+    remedy = "Check the module named in the message."
+
+
+class WrongPin(KeyModuleError):
+    """The PIN does not open the module of keys."""
+
+    remedy = "Type the PIN again; of a hardware module, mind how many attempts it allows."
 
 
 class NotFound(MedRecError):

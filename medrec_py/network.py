@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -13,13 +14,14 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
-from medrec_py.crypto.keys import KemSeed, RootSecret
+from medrec_py.crypto.keys import Deployment, KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.errors import InvalidInput, NotFound
 from medrec_py.guardianship import Recovery
+from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
-from medrec_py.party import Account, address_of
+from medrec_py.party import Account, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
@@ -31,6 +33,8 @@ from medrec_py.wallet import Signer, Wallet, require_root
 
 if TYPE_CHECKING:
     from web3 import Web3
+
+    from medrec_py.keyservice.service import KeyService
 
 
 _P = TypeVar("_P", bound=Provider)
@@ -128,6 +132,14 @@ class Network:
         """
         return self._published(Provider(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
 
+    def account(self, wallet: Signer) -> Party:
+        """Somebody with a wallet and no keys at hand: enough to publish a profile whose key is in a key service.
+
+        Args:
+            wallet: Signs for it.
+        """
+        return Party(self._ledger, self._funded(wallet))
+
     def registrar(self, wallet: Signer | None = None) -> Registrar:
         """A registrar; the network's own unless a wallet is given.
 
@@ -159,6 +171,23 @@ class Network:
             keys: Open data keys for the principal.
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
+
+    def key_service(self, principal: Account, module: KeySession, account: str | Path) -> KeyService:
+        """The service that opens data keys of a provider for its agents. ``keyservice.server.Server`` lets it listen.
+
+        Args:
+            principal: The provider.
+            module: Has its profile keys: a ``KeyFile`` that was logged in to, or a hardware module.
+            account: File in which every request is entered; made if it is not there. Close the service to let go of it.
+
+        Raises:
+            ConfigurationError: the file cannot be used, or another service keeps it.
+            AccountAltered: it was altered, or is another service's.
+            AccountUnwritable: it cannot be written.
+        """
+        from medrec_py.keyservice.service import KeyService  # noqa: PLC0415 - needs POSIX file locks
+
+        return KeyService.open(self._ledger, module, address_of(principal), Path(account))
 
     def patient_id(self, wallet: Account) -> str:
         """The patient id that a wallet decides for: its own address, or one that was handed to it.
@@ -231,6 +260,11 @@ class Network:
     def chain_id(self) -> int:
         """EIP-155 chain id."""
         return self._ledger.chain.chain_id
+
+    @property
+    def deployment(self) -> Deployment:
+        """Chain and contract, as keys and signatures are bound to them."""
+        return self._ledger.deployment
 
     def on_receipt(self, observer: Callable[[Receipt], None]) -> None:
         """Have every transaction's receipt shown to ``observer`` as well, for accounts of gas."""

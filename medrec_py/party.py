@@ -11,6 +11,7 @@ from medrec_py.crypto import profile
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.errors import InvalidInput, ProfileNotFound
+from medrec_py.keymodule import RootModule
 from medrec_py.ledger import Ledger
 from medrec_py.unsealing import ReaderKeys
 from medrec_py.wallet import Signer
@@ -74,6 +75,34 @@ class Party:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.address}>"
 
+    def publish_key(self, number: int, public_key: bytes, name: str = "", endpoints: tuple[str, ...] = ()) -> Receipt:
+        """Publish a profile with a key whose private half is anywhere, in a key service for instance.
+
+        Args:
+            number: Of the profile key: one more than any before it.
+            public_key: What grants are sealed to, of the deployment's suite.
+            name: Public, and may be empty.
+            endpoints: Public addresses of services.
+
+        Raises:
+            FormatError: nothing can be sealed to the public key.
+            StorageError: the store did not take the profile: nothing was published.
+            ChainError: the chain did not.
+        """
+        block = profile.build(
+            self._wallet.sign_typed_data,
+            self._ledger.deployment,
+            address_bytes(self.address),
+            number,
+            public_key,
+            name=name,
+            endpoints=endpoints,
+            time=self._ledger.now(),
+            suite=self._ledger.suite,
+        )
+        pointer = self._ledger.put_block(block)
+        return self._ledger.send(self._wallet, self._ledger.contract.publish_profile(pointer))
+
 
 class KeyedParty(Party):
     """Somebody that documents can be sealed to.
@@ -134,24 +163,12 @@ class KeyedParty(Party):
         """Opens what was sealed to this party's profile keys, up to the one that is published now."""
         before = self._last_profile()
         number = PROFILE_KEY_NUMBER if before is None else before.number
-        return ReaderKeys(self._root, self._ledger.deployment, address_bytes(self.address), number)
+        return ReaderKeys(RootModule(self._root, number), self._ledger.deployment, address_bytes(self.address))
 
     def _publish(self, number: int, name: str, endpoints: tuple[str, ...]) -> Receipt:
         account, suite = address_bytes(self.address), self._ledger.suite
         seed = self._root.profile_key(suite.number, self._ledger.deployment, account, number)
-        block = profile.build(
-            self._wallet.sign_typed_data,
-            self._ledger.deployment,
-            account,
-            number,
-            suite.public_key(seed),
-            name=name,
-            endpoints=endpoints,
-            time=self._ledger.now(),
-            suite=suite,
-        )
-        pointer = self._ledger.put_block(block)
-        return self._ledger.send(self._wallet, self._ledger.contract.publish_profile(pointer))
+        return self.publish_key(number, suite.public_key(seed), name, endpoints)
 
     def _last_profile(self) -> ProfileContent | None:
         """The profile that was published last, also if it was withdrawn: its key's number must not come again."""

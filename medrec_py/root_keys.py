@@ -19,6 +19,7 @@ from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, KemSeed, Place, RootSecret
 from medrec_py.crypto.suites import Suite
 from medrec_py.errors import KeyringMismatch, KeysMissing, RootSecretReplaced
+from medrec_py.purposes import Purpose
 
 FIRST_INBOX = 1
 
@@ -52,7 +53,13 @@ class RootKeys:
         """The inbox of this root secret, when it takes the place of another: no number ever stands for two keys."""
         return self._inbox(consent.place, _inbox_number(consent.keyrings.latest_by_patient()[1]) + 1, suite)
 
-    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+    def data_key(
+        self,
+        consent: Consent,
+        envelope: UnverifiedEnvelope,
+        entry: int = 0,  # noqa: ARG002 - as Unsealer
+        purpose: Purpose = Purpose.PATRQT,  # noqa: ARG002
+    ) -> DataKey:
         """As ``Unsealer``; the inbox opens too."""
         to, place = envelope.to, consent.place
         if to.kind is Kind.INBOX:
@@ -90,7 +97,7 @@ class RootKeys:
             return False
         return True
 
-    def names(self, consent: Consent) -> Mapping[int, str]:
+    def names(self, consent: Consent, purpose: Purpose = Purpose.PATRQT) -> Mapping[int, str]:  # noqa: ARG002
         """The names of all compartments.
 
         Raises:

@@ -108,7 +108,11 @@ class Examination:
         value = self._settings.find("store").value
         stores = value if isinstance(value, list) else [str(value)]
         kubo = any(store.startswith(("http://", "https://", "/ip", "/dns", "/unix/")) for store in stores)
-        for extra, package, needed in (("ipfs", "ipfshttpclient", kubo), ("local", "eth_tester", False)):
+        for extra, package, needed in (
+            ("ipfs", "ipfshttpclient", kubo),
+            ("local", "eth_tester", False),
+            ("service", "uvicorn", False),
+        ):
             if importlib.util.find_spec(package) is not None:
                 yield Finding(f"extra [{extra}]", State.OK, "installed")
             else:

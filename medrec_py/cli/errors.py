@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medrec_py.errors import InvalidInput, KeyUnavailable, NotFound, WalletError
+from medrec_py.errors import InvalidInput, KeyModuleError, KeyUnavailable, NotFound, WalletError
 
 
 class IdentityMissing(NotFound):
@@ -33,9 +33,15 @@ class KeysElsewhere(KeyUnavailable):
     """The provider that is acted for has its keys on another machine."""
 
     remedy = (
-        "Until its key service exists, the provider's identity has to be a profile on this machine: "
-        "`medrec --profile NAME init --from-phrase`, with its phrase."
+        "Give the address of the provider's key service (--key-service, the setting key-service), or have the "
+        "provider's identity as a profile on this machine (`medrec --profile NAME init --from-phrase`)."
     )
+
+
+class PinMissing(KeyModuleError):
+    """A PIN is needed, and nobody is there to ask."""
+
+    remedy = "Run it in a terminal, or give --pin-file FILE or MEDREC_PIN."
 
 
 class RecoveryMissing(NotFound):

@@ -63,10 +63,10 @@ class Passphrases:
 
 
 def first_line(path: str) -> str:
-    """The passphrase in a file.
+    """The first line of a file with a secret.
 
     Raises:
-        ConfigurationError: the file cannot be read, or its first line is empty.
+        ConfigurationError: it cannot be read, or is empty.
     """
     try:
         with Path(path).expanduser().open(encoding="utf-8") as file:

@@ -13,13 +13,16 @@ from medrec_py.cli.identities import Identities, Identity
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
+from medrec_py.cli.pins import Pins
 from medrec_py.cli.settings import Settings
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
     from medrec_py.chain.transactions import Receipt
     from medrec_py.crypto.keys import RootSecret
+    from medrec_py.keyservice.client import KeyServiceClient
     from medrec_py.network import Network
+    from medrec_py.party import Party
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
     from medrec_py.wallet import Wallet
@@ -41,11 +44,13 @@ class Session:
             "chain": given.chain,
             "contract": given.contract,
             "store": given.store or None,
+            "key-service": given.key_service,
             "passphrase-file": given.passphrase_file,
         }
         self.settings = Settings(flags, environment, home=given.home, profile=given.profile)
         self.identities = Identities(self.settings.home, self.settings.profile_folder)
         self.passphrases = Passphrases(self.settings, environment)
+        self.pins = Pins(environment)
         self.receipts: list[Receipt] = []
         self._resources = ExitStack()
 
@@ -133,22 +138,38 @@ class Session:
         network = self.network
         return network.reader(self.wallet, self.root, publish=False)
 
+    def account(self) -> Party:
+        """The profile as an account that signs: its root secret stays locked."""
+        network = self.network
+        return network.account(self.wallet)
+
     def mandate(self, principal: str, *, locked: bool = False) -> Mandate:
-        """The profile on behalf of a provider (or of itself), whose keys are on this machine.
+        """The profile on behalf of a provider, whose keys are in its key service or on this machine; or of itself.
 
         Args:
             principal: Address of the provider.
-            locked: It only reads: no wallet is unlocked.
+            locked: It only reads: no wallet is unlocked, unless a key service wants its signature.
 
         Raises:
-            KeysElsewhere: no profile on this machine has the provider's keys.
+            KeysElsewhere: no key service is set, and no profile on this machine has the provider's keys.
+            InvalidInput: the address of the key service cannot be used.
         """
         from medrec_py.wallet import Locked  # noqa: PLC0415
 
         network = self.network
+        service = self.settings.text("key-service")
+        if service is not None and principal != self.identity.address:
+            return network.mandate(self.wallet, principal, self._key_service(service, principal))
         identity = self.identities.find(principal)
         if identity is None:
-            raise KeysElsewhere(f"no profile on this machine has the keys of {principal}")
+            raise KeysElsewhere(f"no profile on this machine has the keys of {principal}, and no key service is set")
         signer = Locked(self.identity.address) if locked else self.wallet
         keys = network.reader(Locked(principal), self.root_of(identity), publish=False).keys()
         return network.mandate(signer, principal, keys)
+
+    def _key_service(self, address: str, principal: str) -> KeyServiceClient:
+        from medrec_py.keyservice.client import KeyServiceClient  # noqa: PLC0415 - slow to import
+
+        client = KeyServiceClient(address, self.wallet, principal, timeout=opening.timeout(self.settings))
+        self._resources.callback(client.close)
+        return client

@@ -6,7 +6,7 @@ import getpass
 import secrets
 import sys
 
-from medrec_py.cli.errors import PassphraseMissing
+from medrec_py.cli.errors import PassphraseMissing, PinMissing
 from medrec_py.errors import InvalidInput
 
 
@@ -49,6 +49,32 @@ def ask_new_passphrase() -> str:
     if getpass.getpass("The same again: ") != passphrase:
         raise InvalidInput("the two passphrases differ")
     return passphrase
+
+
+def ask_pin(module: str) -> str:
+    """Ask for the PIN of a module of keys, without echo.
+
+    Raises:
+        PinMissing: nobody is there.
+    """
+    if not is_interactive():
+        raise PinMissing(f"the keys in {module} need their PIN, and this is no terminal")
+    return getpass.getpass(f"PIN of {module}: ")
+
+
+def ask_new_pin(module: str) -> str:
+    """Ask twice for the PIN of a new module of keys, without echo.
+
+    Raises:
+        PinMissing: nobody is there.
+        InvalidInput: it is empty, or the two differ.
+    """
+    pin = ask_pin(module)
+    if not pin:
+        raise InvalidInput("a PIN must not be empty")
+    if getpass.getpass("The same again: ") != pin:
+        raise InvalidInput("the two PINs differ")
+    return pin
 
 
 def ask_phrase() -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.blocks import check_size
 from medrec_py.crypto.epochs import check_epoch_id, check_names, keys_row, parse_epoch_id, parse_keys, parse_names
-from medrec_py.crypto.keys import ADDRESS_SIZE, EpochId, EpochKeys, KemSeed, Place, check_uint, context
+from medrec_py.crypto.keys import ADDRESS_SIZE, EpochId, EpochKeys, Place, check_uint, context
 from medrec_py.crypto.keys import check_size as check_input
-from medrec_py.crypto.suites import Sealed, Suite, by_number
+from medrec_py.crypto.suites import PrivateKey, Sealed, Suite, by_number
 from medrec_py.errors import FormatError, InvalidInput, KeyringMismatch
 
 VERSION = 1
@@ -90,7 +90,7 @@ def suite_of(block: bytes) -> Suite:
     return by_number(_fields(block).uint("suite"))
 
 
-def open_seal(block: bytes, place: Place, grantee: bytes, version: int, seed: KemSeed) -> GrantedKeys:
+def open_seal(block: bytes, place: Place, grantee: bytes, version: int, key: PrivateKey) -> GrantedKeys:
     """Open the seal that came with a grant.
 
     Args:
@@ -98,7 +98,7 @@ def open_seal(block: bytes, place: Place, grantee: bytes, version: int, seed: Ke
         place: Chain, contract and patient of the grant.
         grantee: Address, 20 bytes.
         version: Of the permission that the grant created.
-        seed: Of the grantee's profile key.
+        key: The grantee's profile key.
 
     Raises:
         FormatError: the block, or what is sealed in it, has the wrong form.
@@ -110,7 +110,7 @@ def open_seal(block: bytes, place: Place, grantee: bytes, version: int, seed: Ke
     suite = by_number(fields.uint("suite"))
     _check_grant(fields, place, grantee, version)
     sealed = Sealed(fields.octets("enc", suite.enc_size), fields.octets("ciphertext"))
-    return _parse_document(padding.unpad(suite.open(seed, _info(suite, place, grantee, version), sealed)))
+    return _parse_document(padding.unpad(key.open(suite, _info(suite, place, grantee, version), sealed)))
 
 
 def _fields(block: bytes) -> cbor.Fields:

@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -107,6 +107,13 @@ class Suite(ABC):
 
     def __repr__(self) -> str:
         return f"<suite {self.number}>"
+
+
+class PrivateKey(Protocol):
+    """A private key wherever it is: a seed in this process (``KemSeed``), or one that never leaves a module."""
+
+    def open(self, suite: Suite, info: bytes, sealed: Sealed) -> bytes:
+        """Open what was sealed to the key's public half with the same ``info``. Raises as ``Suite.open``."""
 
 
 class _Hybrid(Suite, Generic[_Private, _Public]):

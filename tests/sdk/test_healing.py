@@ -14,6 +14,7 @@ from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.errors import EntryMissing, InvalidInput, KeysMissing, ProfileNotFound
 from medrec_py.healing import Staleness
+from medrec_py.keymodule import RootModule
 from medrec_py.party import KeyedParty
 from medrec_py.unsealing import ReaderKeys
 from tests.sdk.people import MONTH, People, meet
@@ -55,7 +56,9 @@ class OldKeys:
 
     def __init__(self, people: People, victim: medrec.Provider, number: int) -> None:
         self.address, self._wallet = victim.address, victim._wallet
-        self._keys = ReaderKeys(victim._root, people.alice._ledger.deployment, address_bytes(self.address), number)
+        self._keys = ReaderKeys(
+            RootModule(victim._root, number), people.alice._ledger.deployment, address_bytes(self.address)
+        )
 
     def keys(self) -> ReaderKeys:
         return self._keys

@@ -12,8 +12,10 @@ import pytest
 import typer
 
 from medrec_py.cli.app import app
+from medrec_py.crypto.keys import Deployment
 from medrec_py.crypto.recovery import parse_request
 from medrec_py.demo import story
+from medrec_py.keyservice.account import Account
 from tests.sdk.cli.conftest import GRANT, Result, Shell
 from tests.support.documents import ROOT
 
@@ -29,6 +31,11 @@ EXAMPLES = {
     "config show": "config show",
     "config unset": "config unset timeout",
     "doctor": "doctor",
+    "keys module create": "--profile hospital keys module create keys.json --light-kdf --pin-file pin",
+    "keys module add": "keys module add keys.json --pin-file pin",
+    "keys module show": "keys module show keys.json",
+    "keys module publish": "--profile hospital keys module publish keys.json",
+    "keys account": "keys account account.jsonl",
     "provider publish": "--profile stranger provider publish --name Stranger --endpoint https://example.org",
     "provider show": "provider show {hospital}",
     "provider agent add": "--profile hospital provider agent add {stranger} --until 30d",
@@ -93,14 +100,21 @@ def promised(command: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", fields))
 
 
+def prepare() -> None:
+    """The files that the examples take."""
+    Path("note.txt").write_text("All is well.")
+    Path("pin").write_text("the hospital's PIN\n")
+    Account(Path("account.jsonl"), Deployment(1, bytes(20)), bytes(20), 0).close()
+
+
 def test_there_is_an_example_of_every_command() -> None:
-    """No command is left out below; the demonstration has a test of its own."""
-    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo"}
+    """No command is left out below; the demonstration and the key service have tests of their own."""
+    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo", "keys serve"}
 
 
 def test_every_command_answers_in_json(world: Shell) -> None:
     """One document on standard output, nothing on standard error, and exactly the fields that are documented."""
-    Path("note.txt").write_text("All is well.")
+    prepare()
     for command, line in EXAMPLES.items():
         result = type_example(world, command, line, "--json")
         assert result.code == 0, (command, result.err)
@@ -116,7 +130,7 @@ def test_json_may_stand_anywhere(world: Shell) -> None:
 
 def test_a_human_reads_the_same(world: Shell) -> None:
     """Every command has a form for people, too: something on standard output that is no JSON."""
-    Path("note.txt").write_text("All is well.")
+    prepare()
     for command, line in EXAMPLES.items():
         result = type_example(world, command, line)
         assert result.code == 0, (command, result.err)

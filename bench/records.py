@@ -77,6 +77,7 @@ class Draft:
             body=body,
             attestation=attestation,
             suite=SUITE,
+            content_suite=SUITE,
         )
         claim = attestation.claim(PLACE, self.record_id)
         return Sealed(block, Entry(pointer_to(block), ADDRESS, ADDRESS, 1 << COMPARTMENT, claim, 0))

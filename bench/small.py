@@ -71,11 +71,11 @@ class _Rekeying:
 
     def rewrapped(self) -> Iterator[bytes]:
         for record in self._open():
-            yield envelopes.rewrap(record, self._new.to, self._new.public_key)
+            yield envelopes.rewrap(record, self._new.to, self._new.public_key, SUITE)
 
     def resealed(self) -> Iterator[bytes]:
         for record in self._open():
-            data_key, body = seal_inline(record)
+            data_key, body = seal_inline(record, SUITE)
             yield envelopes.build(
                 PLACE,
                 self._new.to,
@@ -85,6 +85,7 @@ class _Rekeying:
                 body=body,
                 attestation=record.attestation,
                 suite=SUITE,
+                content_suite=SUITE,
             )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from medrec_py.consent import Consent
 from medrec_py.crypto.envelope import Destination, Kind
+from medrec_py.crypto.suites import Suite
 
 MARGIN = 60
 """Seconds by which an author looks ahead.
@@ -23,10 +24,11 @@ A permission that ends before the record is mined is over already, and the epoch
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an envelope will be sealed to, and the keyring version that makes it current."""
+    """What an envelope will be sealed to, by the suite of the keyring that named it, and what makes that current."""
 
     destination: Destination
     public_key: bytes = field(repr=False)
+    suite: Suite
     keyring_version: int
 
 
@@ -54,6 +56,7 @@ def choose(
         holders = sorted(consent.holders_of(newest.epoch.id))
         if all(mask >> compartment & 1 for mask in readers_at(holders, time)):
             destination = Destination(Kind.EPOCH, compartment, newest.epoch.id.number)
-            return Target(destination, newest.epoch.public_key, consent.keyring_version)
-    inbox = consent.keyrings.inbox()
-    return Target(Destination(Kind.INBOX, compartment, inbox.number), inbox.public_key, consent.keyring_version)
+            return Target(destination, newest.epoch.public_key, newest.epoch.suite, consent.keyring_version)
+    suite, inbox = consent.keyrings.inbox()
+    destination = Destination(Kind.INBOX, compartment, inbox.number)
+    return Target(destination, inbox.public_key, suite, consent.keyring_version)

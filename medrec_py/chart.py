@@ -24,6 +24,7 @@ from medrec_py.crypto.envelope import MAX_INLINE_SIZE, Body, ContentFile, Unveri
 from medrec_py.crypto.keys import SECRET_SIZE, DataKey, Place, new_record_id
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.paged_rows import record_number
+from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
@@ -115,6 +116,7 @@ class _Sealed:
     compartment: int
     record_id: bytes
     data_key: DataKey
+    content_suite: Suite
     body: Body
     attestation: Attestation
 
@@ -127,6 +129,8 @@ class _Sealed:
             data_key=self.data_key,
             body=self.body,
             attestation=self.attestation,
+            suite=target.suite,
+            content_suite=self.content_suite,
         )
 
 
@@ -247,7 +251,7 @@ class Chart:
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that are known here."""
-        return self._unsealer.names(self._ledger.consent(self.patient))
+        return self._unsealer.names(self._ledger.consent(self.patient), self._purpose)
 
     # --- appending --------------------------------------------------------------------------------------------------
 
@@ -290,7 +294,7 @@ class Chart:
         """Append several records in one transaction, all or none. Raises as ``append``."""
         if not drafts:
             return []
-        names = self._unsealer.names(self._ledger.consent(self.patient))
+        names = self._unsealer.names(self._ledger.consent(self.patient), self._purpose)
         numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
         self._require(Action.APPEND, compartments.to_mask(numbers))
         self._require_replaceable(drafts, numbers)
@@ -327,7 +331,7 @@ class Chart:
             KeyUnavailable, IntegrityError, StorageError: as ``read``.
         """
         envelope = self.envelope(history, entry)
-        data_key = self._unsealer.data_key(consent, envelope)
+        data_key = self._unsealer.data_key(consent, envelope, entry.number, self._purpose)
         fact = envelopes.Entry(
             pointer=envelope.pointer,
             author=entry.author,
@@ -380,7 +384,7 @@ class Chart:
 
     def _known_names(self, consent: Consent) -> Mapping[int, str]:
         try:
-            return self._unsealer.names(consent)
+            return self._unsealer.names(consent, self._purpose)
         except MedRecError:
             return {}
 
@@ -413,7 +417,7 @@ class Chart:
         title, media_type = draft.named()
         record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
         with draft.open() as source:
-            sealer = ContentSealer(source, data_key, record_id, leaf_salt)
+            sealer = ContentSealer(source, data_key, record_id, leaf_salt, self._ledger.suite)
             body = self._store_content(_counted(sealer, progress))
         attestation = attest(
             self._wallet.sign_typed_data,
@@ -429,7 +433,7 @@ class Chart:
         )
         if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
             raise InvalidInput("the source changed while it was read")
-        return _Sealed(compartment, record_id, data_key, body, attestation)
+        return _Sealed(compartment, record_id, data_key, self._ledger.suite, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
         """The sealed content itself if it is short, else where it is now stored and was read back from."""

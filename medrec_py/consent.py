@@ -6,7 +6,7 @@ a reading right, so that a node which leaves one of them out is found out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medrec_py.chain.events import Event, KeyringPublished, Logged, PermissionGranted, PermissionRevoked
@@ -67,6 +67,54 @@ class Consent:
     keyring_version: int
     block: int
 
+    def extended(self, events: Sequence[Logged[Event]], keyring_version: int, block: int) -> Consent:
+        """What holds after further decisions, held against the contract. Takes time for those alone, not for the past.
+
+        Args:
+            events: KeyringPublished, PermissionGranted and PermissionRevoked of the patient, in order, after
+                ``self.block`` and up to ``block``.
+            keyring_version: Of the contract after ``block``.
+            block: Number of the last block.
+
+        Raises:
+            EntryMissing: the node left out an event that changed the keyring version.
+            EntryExtra: it returned one too many.
+        """
+        grants: list[Grant] = []
+        permissions, versions = dict(self.permissions), dict(self.versions)
+        entries: list[KeyringEntry] = []
+        version = self.keyring_version
+        for logged in events:
+            event = logged.event
+            if isinstance(event, KeyringPublished):
+                named = event.state_before.keyring_version
+                _check(version, named)
+                entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
+                version += 1
+                continue
+            if not isinstance(event, PermissionGranted | PermissionRevoked):
+                continue
+            grantee = address_bytes(event.grantee)
+            versions[grantee] = event.version
+            if isinstance(event, PermissionGranted):
+                permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block)
+                grants.append(permissions[grantee])
+            else:
+                permissions.pop(grantee, None)
+            if event.lost:
+                _check(version + 1, event.keyring_version)
+                version += 1
+        _check(version, keyring_version)
+        return Consent(
+            place=self.place,
+            grants=(*self.grants, *grants),
+            permissions=permissions,
+            versions=versions,
+            keyrings=self.keyrings.extended(entries),
+            keyring_version=keyring_version,
+            block=block,
+        )
+
     def grants_to(self, grantee: bytes) -> list[Grant]:
         """All grants to one grantee, in order, that came with a seal."""
         return [grant for grant in self.grants if grant.grantee == grantee and any(grant.seal)]
@@ -110,78 +158,72 @@ class Consent:
         now = self.permissions.get(grantee)
         if now is None or now.history:
             return None if now is None else -1
-        since = now
-        for grant in reversed([grant for grant in self.grants if grant.grantee == grantee]):
-            if not grant.terms.read >> compartment & 1:
+        return self.unbroken(now, compartment)[-1].block
+
+    def unbroken(self, now: Grant, compartment: int) -> list[Grant]:
+        """A grant in force and those before it, latest first, as far back as each was renewed before it ended.
+
+        Those that allow reading the compartment, and the first in any case.
+        """
+        row = [now]
+        for grant in reversed([grant for grant in self.grants if grant.grantee == now.grantee]):
+            if grant.version >= now.version:
+                continue
+            if not grant.terms.read >> compartment & 1 or grant.version + 1 != row[-1].version:
                 break
-            if grant is not now and not (grant.version + 1 == since.version and self._renewed(grant, since)):
+            if not self._renewed(grant, row[-1]):
                 break
-            since = grant
-        return since.block
+            row.append(grant)
+        return row
+
+    def is_sealed_to(self, reader: Grant, epoch: EpochId) -> bool:
+        """Whether a reader was given the keys of an epoch that holds now: by its keyring, or by a grant since."""
+        entry, published = self.keyrings.publisher(epoch)
+        start = published.epochs[epoch].start
+        return epoch in published.holders.get(reader.grantee, ()) or any(
+            grant.block >= entry.block and grant.terms.expiry > start
+            for grant in self.unbroken(reader, epoch.compartment)
+            if grant.terms.read >> epoch.compartment & 1
+        )
+
+    def epochs_given(self, reader: Grant, compartment: int) -> set[EpochId]:
+        """The epochs whose keys a reader without HISTORY was given since the first of its unbroken grants.
+
+        Those that keyrings sealed to it, and those that were published with its grants.
+        """
+        row = self.unbroken(reader, compartment)
+        ends = {grant.block: grant.terms.expiry for grant in row}
+        given: set[EpochId] = set()
+        for entry, published in self.keyrings.covering(compartment):
+            if entry.block < row[-1].block:
+                break
+            end = ends.get(entry.block, 0)
+            given |= {epoch.id for epoch in published.epochs.values() if epoch.start < end}
+            given.update(published.holders.get(reader.grantee, ()))
+        return {epoch for epoch in given if epoch.compartment == compartment}
 
     def _renewed(self, grant: Grant, renewal: Grant) -> bool:
-        """Whether a grant was in force when the next was mined, by the keyring that was published with it."""
+        """Whether a grant was in force when the next was mined.
+
+        It was if it ends no earlier, since the contract grants nothing that is over; or by the time of the keyring that
+        was published with the next.
+        """
+        if grant.terms.not_before == 0 and grant.terms.expiry >= renewal.terms.expiry:
+            return True
         times = [entry.time for entry in self.keyrings.entries if entry.block == renewal.block]
         return bool(times) and bool(grant.read_at(times[0]))
 
 
-def from_events(
-    place: Place,
-    events: Iterable[Logged[Event]],
-    keyring_version: int,
-    block: int,
-    fetch: Fetch,
-    cache: Cache,
-) -> Consent:
-    """Put the decisions together and hold them against the contract.
+def undecided(place: Place, block: int, fetch: Fetch, cache: Cache) -> Consent:
+    """What holds after a block before which nothing was decided.
 
     Args:
         place: Chain, contract and patient.
-        events: KeyringPublished, PermissionGranted and PermissionRevoked of the patient, in order, up to ``block``.
-        keyring_version: Of the contract after ``block``.
-        block: Number of the last block.
+        block: Its number; -1 before the first.
         fetch: Gives a block of a store by its pointer.
         cache: Keyrings that were read before.
-
-    Raises:
-        EntryMissing: the node left out an event that changed the keyring version.
-        EntryExtra: it returned one too many.
     """
-    grants: list[Grant] = []
-    permissions: dict[bytes, Grant] = {}
-    versions: dict[bytes, int] = {}
-    entries: list[KeyringEntry] = []
-    version = 0
-    for logged in events:
-        event = logged.event
-        if isinstance(event, KeyringPublished):
-            named = event.state_before.keyring_version
-            _check(version, named)
-            entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
-            version += 1
-            continue
-        if not isinstance(event, PermissionGranted | PermissionRevoked):
-            continue
-        grantee = address_bytes(event.grantee)
-        versions[grantee] = event.version
-        if isinstance(event, PermissionGranted):
-            permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block)
-            grants.append(permissions[grantee])
-        else:
-            permissions.pop(grantee, None)
-        if event.lost:
-            _check(version + 1, event.keyring_version)
-            version += 1
-    _check(version, keyring_version)
-    return Consent(
-        place=place,
-        grants=grants,
-        permissions=permissions,
-        versions=versions,
-        keyrings=Keyrings(place, entries, fetch, cache),
-        keyring_version=keyring_version,
-        block=block,
-    )
+    return Consent(place, (), {}, {}, Keyrings(place, [], fetch, cache), 0, block)
 
 
 def _check(accounted: int, stated: int) -> None:

@@ -5,15 +5,19 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     MedRecError
     ├── InvalidInput                 a value that the caller gave cannot be used
     │   └── ConfigurationError       the same, from a file, the environment or a flag
-    │       └── ClockWrong
+    │       ├── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
+    │       └── ClockWrong           this machine's clock does not fit the chain's
     ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
-    │   └── UnknownSuite
+    │   ├── UnknownSuite
+    │   └── ShareDamaged             the words of a share are not what was dealt out
     ├── IntegrityError               bytes or events were altered, truncated, swapped, reordered or left out
     │   ├── BlockMismatch            a block does not hash to its CID
     │   ├── ContentTampered          a chunk, an envelope or its metadata does not authenticate
     │   ├── ContentTruncated         the content ends before its last chunk, or goes on behind it
     │   ├── StatementMismatch        the author's statement does not fit the entry on chain
     │   ├── KeyringMismatch          a keyring or seal contradicts itself or its entry
+    │   ├── SharesContradict         guardians' shares of one set do not fit together
+    │   ├── FingerprintMismatch      a request for recovery is another than the one that was read out
     │   └── HistoryMismatch          the events do not lead to the contract's head
     │       ├── EntryMissing
     │       ├── EntryAltered
@@ -21,7 +25,23 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── KeyUnavailable               no key here opens this
     │   ├── KeysMissing
     │   ├── InInbox
-    │   └── WrongKey
+    │   ├── WrongKey
+    │   └── SharesUnusable           the guardians' shares at hand do not restore the patient's root secret
+    │       ├── TooFewShares
+    │       ├── ShareRepeated
+    │       ├── SharesOfSeveralSets
+    │       ├── ShareOfAnotherPatient
+    │       └── RootMismatch
+    ├── KeyServiceError          an organisation's key service did not do what it was asked
+    │   ├── KeyServiceUnavailable
+    │   ├── AccountUnwritable
+    │   └── RequestRefused       the request is not what its agent asked of this service, now
+    │       ├── RequestMalformed
+    │       │   └── RequestTooLarge
+    │       ├── RequestElsewhere
+    │       ├── RequestNotSigned
+    │       ├── RequestStale
+    │       └── RequestReplayed
     ├── StorageError
     │   ├── BlockNotFound
     │   ├── StoreUnavailable
@@ -33,13 +53,16 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── WrongPassphrase
     │   ├── InvalidPhrase
     │   ├── RootSecretMissing
-    │   └── RootSecretReplaced
+    │   ├── RootSecretReplaced
+    │   └── KeyModuleError       a module that holds private keys
+    │       └── WrongPin
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
     │   ├── RecordRepeated
     │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
+    │   ├── ProfileOutdated          its key is of another suite than the deployment's
     │   └── NotDeployed
     └── ChainError
         ├── ChainUnavailable
@@ -77,6 +100,12 @@ class ConfigurationError(InvalidInput):
     remedy = "Correct the setting named in the message; `medrec doctor` shows where each setting comes from."
 
 
+class SuiteDowngrade(ConfigurationError):
+    """Keys were published by a later cipher suite than the one that the deployment is said to have."""
+
+    remedy = "Get the deployment's present file: a deployment moves to later suites only."
+
+
 class ClockWrong(ConfigurationError):
     """This machine's clock is far ahead of the chain's, so what would be signed now would carry a wrong date."""
 
@@ -96,6 +125,12 @@ class UnknownSuite(FormatError):
     """A document names a cipher suite that this version does not have."""
 
     remedy = "Upgrade medrec-py, or ask the author to seal with a suite that your deployment allows."
+
+
+class ShareDamaged(FormatError):
+    """The words of a guardian's share are not a share: one was altered, left out or put elsewhere."""
+
+    remedy = "Ask the guardian to hand the share over again; if it stays, use another guardian's."
 
 
 class IntegrityError(MedRecError):
@@ -134,6 +169,18 @@ class KeyringMismatch(IntegrityError):
     remedy = "Ask the patient to rotate the keys (`medrec patient rotate`)."
 
 
+class SharesContradict(IntegrityError):
+    """Guardians' shares belong to one set by what they say, and do not fit together: one at least was forged."""
+
+    remedy = "Add the shares of further guardians: with as many honest ones as the set asks for it works."
+
+
+class FingerprintMismatch(IntegrityError):
+    """A request for recovery does not have the fingerprint that was read out, so it may be somebody else's."""
+
+    remedy = "Hand nothing over. Speak with the person again, and have the request sent by another way."
+
+
 class HistoryMismatch(IntegrityError):
     """The events of a history do not lead to the head that the contract holds."""
 
@@ -152,6 +199,12 @@ class EntryExtra(HistoryMismatch):
     """The node returned an entry that the contract never hashed."""
 
 
+class AccountAltered(IntegrityError):
+    """A line of a key service's account was altered, removed or put in."""
+
+    remedy = "Keep the file as it is, compare it with a copy, and find out who could write to it."
+
+
 class KeyUnavailable(MedRecError):
     """No key at hand opens this document."""
 
@@ -161,7 +214,7 @@ class KeyUnavailable(MedRecError):
 class KeysMissing(KeyUnavailable):
     """No seal addressed to this reader holds the key of the epoch."""
 
-    remedy = "Ask the patient to renew the permission: that seals the present keys to your published key."
+    remedy = "Ask the patient to seal the present keys to your published key: `medrec keys heal`, `heal_permissions()`."
 
 
 class InInbox(KeyUnavailable):
@@ -174,6 +227,100 @@ class WrongKey(KeyUnavailable):
     """A sealed document was not sealed to this key, or was altered."""
 
     remedy = "Use the key that the document was sealed to; if it is this one, the document was changed or moved."
+
+
+class SharesUnusable(KeyUnavailable):
+    """The guardians' shares at hand do not restore the patient's root secret."""
+
+    remedy = "Ask the guardians for their shares of one and the same set, the latest."
+
+
+class TooFewShares(SharesUnusable):
+    """There are fewer shares than the set asks for. They say nothing about the secret, not even a part of it."""
+
+    remedy = "Ask further guardians to hand over their shares."
+
+
+class ShareRepeated(SharesUnusable):
+    """One share is there twice."""
+
+    remedy = "Give each share once, and one of another guardian in place of the second."
+
+
+class SharesOfSeveralSets(SharesUnusable):
+    """The shares come from several sets, which cannot be combined with one another."""
+
+    remedy = "Leave out those that the message says are of another set, or ask their guardians for this set's."
+
+
+class ShareOfAnotherPatient(SharesUnusable):
+    """A share belongs to another patient, or to another chain or contract."""
+
+    remedy = "Leave it out, and ask its guardian for the share of the patient who is to be restored."
+
+
+class RootMismatch(SharesUnusable):
+    """A root secret is not the one that the patient's latest keyring is sealed to."""
+
+    remedy = "It was changed since, or is another's: use the shares, or the phrase, that were made after the change."
+
+
+class KeyServiceError(MedRecError):
+    """An organisation's key service did not do what it was asked."""
+
+    remedy = "Have the organisation look at the service's own messages."
+
+
+class KeyServiceUnavailable(KeyServiceError):
+    """The key service cannot be reached, does not answer in time, or answers with something else than it should."""
+
+    remedy = "Start the service (`medrec keys serve`) or correct its address (the setting key-service)."
+
+
+class AccountUnwritable(KeyServiceError):
+    """The key service cannot write its account, so no key leaves it."""
+
+    remedy = "Make room on the disk of the key service; restart the service if it goes on refusing."
+
+
+class RequestRefused(KeyServiceError):
+    """The key service does not take the request for one of its agent's, meant for it, of this moment."""
+
+    remedy = "Ask again with a new request."
+
+
+class RequestMalformed(RequestRefused):
+    """A request to the key service has the wrong form."""
+
+    remedy = "Use the same version of medrec-py on both sides."
+
+
+class RequestTooLarge(RequestMalformed):
+    """A request to the key service is larger than any has to be."""
+
+
+class RequestElsewhere(RequestRefused):
+    """A request was made for another principal, chain or contract than the key service serves."""
+
+    remedy = "Name the key service of the provider that you act for (the setting key-service)."
+
+
+class RequestNotSigned(RequestRefused):
+    """A request is not signed by the agent that it names, or was altered afterwards."""
+
+    remedy = "Sign with the agent's own key. Accounts with code (ERC-1271) cannot be agents of a key service yet."
+
+
+class RequestStale(RequestRefused):
+    """A request was made too long ago, or in the future."""
+
+    remedy = "Set the clocks of both machines (NTP), and ask again."
+
+
+class RequestReplayed(RequestRefused):
+    """A request came a second time."""
+
+    remedy = "Ask again with a new request. If you did not send it twice, somebody listens on the way."
 
 
 class StorageError(MedRecError):
@@ -248,6 +395,18 @@ class RootSecretReplaced(WalletError):
     remedy = "Use the latest phrase; on this machine `medrec init --restore` takes it into a new profile."
 
 
+class KeyModuleError(WalletError):
+    """A module that holds private keys (a keystore file, an HSM, a KMS) cannot be used."""
+
+    remedy = "Check the module named in the message."
+
+
+class WrongPin(KeyModuleError):
+    """The PIN does not open the module of keys."""
+
+    remedy = "Type the PIN again; of a hardware module, mind how many attempts it allows."
+
+
 class NotFound(MedRecError):
     """Something that was named does not exist."""
 
@@ -282,6 +441,15 @@ class ProfileNotFound(NotFound):
     """The account has published no profile, so nothing can be sealed to it."""
 
     remedy = "Have the account publish its profile first (`medrec provider publish`, `publish_profile()`)."
+
+
+class ProfileOutdated(NotFound):
+    """The account's published key is not of the deployment's cipher suite, so nothing new is sealed to it."""
+
+    remedy = (
+        "Have the account publish its profile again (`medrec provider publish`), or get the deployment's present file; "
+        "then grant or rotate again."
+    )
 
 
 class NotDeployed(NotFound):

@@ -7,23 +7,24 @@ from collections.abc import Iterable
 from medrec_py.crypto.content import ContentSealer
 from medrec_py.crypto.envelope import Body, ContentFile, VerifiedRecord
 from medrec_py.crypto.keys import DataKey
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import StatementMismatch
 from medrec_py.journal import Sealed
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 
 
-def seal_inline(record: VerifiedRecord) -> tuple[DataKey, Body]:
-    """Content that stands in the envelope, sealed anew."""
+def seal_inline(record: VerifiedRecord, suite: Suite) -> tuple[DataKey, Body]:
+    """Content that stands in the envelope, sealed anew, by a suite."""
     data_key = DataKey.generate()
-    sealer = _sealer(record, record.content(), data_key)
+    sealer = _sealer(record, record.content(), data_key, suite)
     body = b"".join(sealer)
     _check_same(record, sealer)
     return data_key, body
 
 
-def seal_and_store(record: VerifiedRecord, store: BlockStore) -> Sealed:
-    """Content that stands outside the envelope, sealed anew, stored and read back, in bounded memory.
+def seal_and_store(record: VerifiedRecord, store: BlockStore, suite: Suite) -> Sealed:
+    """Content that stands outside the envelope, sealed anew by a suite, stored and read back, in bounded memory.
 
     Raises:
         IntegrityError: the content is not what its author signed.
@@ -32,7 +33,7 @@ def seal_and_store(record: VerifiedRecord, store: BlockStore) -> Sealed:
     assert isinstance(record.body, ContentFile)  # noqa: S101 - the other kind is sealed with its envelope
     data_key = DataKey.generate()
     source = record.content(store.open(Cid.from_bytes(record.body.cid), 0, record.body.size))
-    sealer = _sealer(record, source, data_key)
+    sealer = _sealer(record, source, data_key, suite)
     cid = store.put(sealer)
     try:
         _check_same(record, sealer)
@@ -40,11 +41,11 @@ def seal_and_store(record: VerifiedRecord, store: BlockStore) -> Sealed:
     except BaseException:
         store.unpin(cid)
         raise
-    return Sealed(record.pointer, data_key, ContentFile(bytes(cid), record.body.size))
+    return Sealed(record.pointer, data_key, suite, ContentFile(bytes(cid), record.body.size))
 
 
-def _sealer(record: VerifiedRecord, content: Iterable[bytes], data_key: DataKey) -> ContentSealer:
-    return ContentSealer(content, data_key, record.record_id, record.attestation.leaf_salt, record.suite)
+def _sealer(record: VerifiedRecord, content: Iterable[bytes], data_key: DataKey, suite: Suite) -> ContentSealer:
+    return ContentSealer(content, data_key, record.record_id, record.attestation.leaf_salt, suite)
 
 
 def _check_same(record: VerifiedRecord, sealer: ContentSealer) -> None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from medrec_py.crypto.envelope import ContentFile
 from medrec_py.crypto.keys import DataKey
+from medrec_py.crypto.suites import Suite, by_number
 from medrec_py.errors import ConfigurationError, FormatError, StoreFull
 
 _NONCE_SIZE = 12
@@ -30,11 +31,13 @@ class Sealed(NamedTuple):
     Attributes:
         pointer: SHA-256 of the envelope that it was read from, 32 bytes: of another one it says nothing.
         data_key: The new one.
+        suite: By which the new content is sealed.
         body: Where the new content is.
     """
 
     pointer: bytes
     data_key: DataKey
+    suite: Suite
     body: ContentFile
 
 
@@ -78,9 +81,11 @@ class Journal:
         """
         if self.path is not None:
             nonce = secrets.token_bytes(_NONCE_SIZE)
-            key = nonce + AESGCM(self.key).encrypt(nonce, sealed.data_key.expose(), _bound(entry, sealed.pointer))
+            bound = _bound(entry, sealed.pointer, sealed.suite.number)
+            key = nonce + AESGCM(self.key).encrypt(nonce, sealed.data_key.expose(), bound)
             line = {
                 "entry": entry,
+                "suite": sealed.suite.number,
                 "pointer": sealed.pointer.hex(),
                 "key": key.hex(),
                 "cid": sealed.body.cid.hex(),
@@ -122,14 +127,15 @@ class Journal:
     def _take(self, line: dict[str, Any]) -> None:
         try:
             entry, pointer, key = int(line["entry"]), bytes.fromhex(line["pointer"]), bytes.fromhex(line["key"])
-            opened = AESGCM(self.key).decrypt(key[:_NONCE_SIZE], key[_NONCE_SIZE:], _bound(entry, pointer))
+            bound = _bound(entry, pointer, int(line["suite"]))
+            opened = AESGCM(self.key).decrypt(key[:_NONCE_SIZE], key[_NONCE_SIZE:], bound)
             body = ContentFile(bytes.fromhex(line["cid"]), int(line["size"]))
         except InvalidTag as error:
             raise FormatError(f"the journal {self.path} is of another patient or another root secret") from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(f"{self.path} is no journal") from error
-        self._sealed[entry] = Sealed(pointer, DataKey(opened), body)
+        self._sealed[entry] = Sealed(pointer, DataKey(opened), by_number(line["suite"]), body)
 
 
-def _bound(entry: int, pointer: bytes) -> bytes:
-    return entry.to_bytes(8) + pointer
+def _bound(entry: int, pointer: bytes, suite: int) -> bytes:
+    return entry.to_bytes(8) + suite.to_bytes(8) + pointer

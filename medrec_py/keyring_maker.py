@@ -14,16 +14,16 @@ from medrec_py.consent import Consent, Grant
 from medrec_py.crypto import new_keyring
 from medrec_py.crypto.keys import EpochId, EpochKeys
 from medrec_py.crypto.new_keyring import NewKeyring
-from medrec_py.errors import ChainError, MedRecError, StoreTimeout
+from medrec_py.errors import ChainError, MedRecError, StoreTimeout, SuiteDowngrade
 from medrec_py.ledger import Ledger
 from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, Rotation
 
 
 class KeysNotSealed(UserWarning):
-    """A reader keeps its permission, and was not given new keys, since its profile cannot be read.
+    """A reader keeps its permission, and was not given new keys.
 
-    Renew the permission later.
+    Its profile cannot be read, or its key is of another suite than the deployment's. Renew the permission later.
     """
 
 
@@ -42,10 +42,27 @@ class KeyringMaker:
         self._place = ledger.place(patient)
         self._keys = keys
 
+    def consent(self) -> Consent:
+        """What the patient has decided so far, for who is to make new keys.
+
+        Raises:
+            SuiteDowngrade: the latest keyring is of a later suite than the deployment as it is known here. A
+                deployment file that is out of date, or was edited, must not bring weaker keys back.
+        """
+        consent, suite = self._ledger.consent(self._patient), self._ledger.suite
+        for entry in consent.keyrings.entries[-1:]:
+            latest = consent.keyrings.read(entry).suite
+            if latest.number > suite.number:
+                raise SuiteDowngrade(
+                    f"the patient's keys are of suite {latest.number}, and the deployment is said to seal by suite "
+                    f"{suite.number}"
+                )
+        return consent
+
     def holders(
         self, consent: Consent, now: int, without: bytes | None = None, patience: float | None = None
     ) -> list[Holder]:
-        """Those who may read now, with their keys. One whose profile cannot be read is left out, with a warning.
+        """Those who may read now, with their keys. One whose profile cannot be used is left out, with a warning.
 
         Args:
             consent: The patient's decisions.
@@ -58,12 +75,13 @@ class KeyringMaker:
         """
         readers = [grant for grant in consent.readers_at(now) if grant.grantee != without]
         masks = self._ledger.readers_at(self._patient, [grant.grantee for grant in readers], now)
+        profiles = self._ledger.profile_digests([checksum(grant.grantee) for grant in readers])
         began = time.monotonic()
         holders: list[Holder] = []
-        for grant, mask in zip(readers, masks, strict=True):
+        for grant, mask, profile in zip(readers, masks, profiles, strict=True):
             if patience is not None and time.monotonic() - began > patience:
                 raise StoreTimeout("the profiles of those who may read take too long to fetch")
-            if mask and (holder := self._holder(grant, mask & grant.terms.read)) is not None:
+            if mask and (holder := self._holder(grant, mask & grant.terms.read, profile)) is not None:
                 holders.append(holder)
         return holders
 
@@ -130,26 +148,28 @@ class KeyringMaker:
             RootSecretReplaced: the patient has another root secret by now.
             StorageError: the store did not take it.
         """
-        present = self._keys.inbox(consent)
+        suite = self._ledger.suite
+        present = self._keys.inbox(consent, suite)
         staying = {holder.address for holder in holders}
         built = new_keyring.build(
             self._place,
             consent.keyring_version,
             epochs=planned.epochs,
             readers=[reader for reader in planned.readers if reader.address in staying],
-            root_public_key=(successor or self._keys).public_key(self._place),
+            root_public_key=(successor or self._keys).public_key(self._place, suite),
             names=names,
-            inbox=present if successor is None else successor.inbox_after_change(consent),
+            inbox=present if successor is None else successor.inbox_after_change(consent, suite),
+            suite=suite,
         )
         for page in built.pages:
             self._ledger.put_block(page)
         self._ledger.put_block(built.block)
         return built
 
-    def _holder(self, grant: Grant, mask: int) -> Holder | None:
+    def _holder(self, grant: Grant, mask: int, profile: bytes) -> Holder | None:
         address = checksum(grant.grantee)
         try:
-            public_key = self._ledger.profile(address).public_key
+            public_key = self._ledger.key_named(address, profile)
         except ChainError:
             raise
         except MedRecError as error:

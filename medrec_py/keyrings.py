@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from medrec_py.compartments import numbers_in
 from medrec_py.crypto import keyring
 from medrec_py.crypto.blocks import Fetch, fetch_block
 from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import KeyringMismatch, KeysMissing
 
 
@@ -64,6 +66,18 @@ class Keyrings(Mapping[EpochId, Epoch]):
         self.entries = tuple(entries)
         self._fetch = fetch
         self._cache = cache
+        self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
+        self._note(entries)
+
+    def extended(self, entries: Sequence[KeyringEntry]) -> Keyrings:
+        """The same with later entries. Takes time for those alone."""
+        if not entries:
+            return self
+        more = Keyrings(self.place, (), self._fetch, self._cache)
+        more.entries = (*self.entries, *entries)
+        more._by_compartment = dict(self._by_compartment)
+        more._note(entries)
+        return more
 
     def read(self, entry: KeyringEntry) -> Keyring:
         """The keyring of an entry, held against it.
@@ -131,6 +145,10 @@ class Keyrings(Mapping[EpochId, Epoch]):
         entry, _ = self.publisher(epoch)
         return (self.read(later) for later in self._covering(epoch.compartment) if later.version >= entry.version)
 
+    def covering(self, compartment: int) -> Iterator[tuple[KeyringEntry, Keyring]]:
+        """The keyrings that cover a compartment, latest first."""
+        return ((entry, self.read(entry)) for entry in self._covering(compartment))
+
     def latest_by_patient(self) -> tuple[KeyringEntry, Keyring]:
         """The latest keyring that the patient published (a representative's has no inbox).
 
@@ -143,15 +161,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
                 return entry, published
         raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
 
-    def inbox(self) -> Inbox:
-        """Where authors seal what fits no epoch.
+    def inbox(self) -> tuple[Suite, Inbox]:
+        """Where authors seal what fits no epoch, and the suite of its key.
 
         Raises:
             KeysMissing: the patient has published no keyring yet.
         """
-        inbox = self.latest_by_patient()[1].inbox
-        assert inbox is not None  # noqa: S101 - that is what latest_by_patient looks for
-        return inbox
+        published = self.latest_by_patient()[1]
+        assert published.inbox is not None  # noqa: S101 - that is what latest_by_patient looks for
+        return published.suite, published.inbox
 
     def fetch(self, pointer: bytes) -> bytes:
         """A block by its pointer."""
@@ -171,7 +189,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
         return sum(len(self.read(entry).epochs) for entry in self.entries)
 
     def _covering(self, compartment: int) -> Iterator[KeyringEntry]:
-        return (entry for entry in reversed(self.entries) if entry.compartments >> compartment & 1)
+        return reversed(self._by_compartment.get(compartment, ()))
+
+    def _note(self, entries: Sequence[KeyringEntry]) -> None:
+        more: dict[int, list[KeyringEntry]] = {}
+        for entry in entries:
+            for compartment in numbers_in(entry.compartments):
+                more.setdefault(compartment, []).append(entry)
+        for compartment, found in more.items():
+            self._by_compartment[compartment] = (*self._by_compartment.get(compartment, ()), *found)
 
 
 def _of(published: Keyring, compartment: int) -> list[Epoch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
@@ -17,6 +18,7 @@ from medrec_py.chain.events import (
     Logged,
     PermissionGranted,
     PermissionRevoked,
+    ProfilePublished,
     RecordAppended,
     RecordsAppended,
     RecordsErased,
@@ -25,12 +27,20 @@ from medrec_py.chain.events import (
 )
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call, Receipt, transfer_all
-from medrec_py.chain.types import ZERO_BYTES32, address_bytes, address_of, to_address
+from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import ClockWrong, HistoryMismatch, InvalidInput, ProfileNotFound, StorageError
+from medrec_py.crypto.suites import by_number
+from medrec_py.errors import (
+    ClockWrong,
+    HistoryMismatch,
+    InvalidInput,
+    ProfileNotFound,
+    ProfileOutdated,
+    StorageError,
+)
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.recent import Recent
@@ -51,6 +61,18 @@ _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
 
 
+ACCOUNTS_AT_ONCE = 200
+"""Nodes take a filter of so many addresses; geth's limit is 1,000."""
+
+
+class _Decided(NamedTuple):
+    """What was read of a patient's decisions: the events up to a block, and what they come to."""
+
+    events: Sequence[Logged[Event]]
+    consent: Consent
+    block: Block
+
+
 class Ledger:
     """One deployment and one store.
 
@@ -59,7 +81,11 @@ class Ledger:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment: no event comes before it.
+        suite: Number of the deployment's cipher suite: what is sealed anew is sealed by it.
         patients: Of how many patients what was read is kept: those that were asked for last.
+
+    Raises:
+        UnknownSuite: this version does not have the suite.
     """
 
     def __init__(
@@ -69,16 +95,18 @@ class Ledger:
         store: BlockStore,
         first_block: int = 0,
         *,
+        suite: int,
         patients: int = PATIENTS,
     ) -> None:
         self.chain = chain
         self.contract = contract
         self.store = store
+        self.suite = by_number(suite)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Recent[str, Cache] = Recent(patients)
         self._profiles: Recent[tuple[str, bytes], ProfileContent] = Recent(PROFILES)
-        self._decisions: Recent[str, tuple[list[Logged[Event]], Block]] = Recent(patients)  # events up to a block
+        self._decisions: Recent[str, _Decided] = Recent(patients)
         self._histories: Recent[str, History] = Recent(patients)
         self._whereabouts: Recent[bytes, tuple[int, Whereabouts]] = Recent(patients)  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
@@ -216,7 +244,13 @@ class Ledger:
             IntegrityError: the block is not what the account signed.
             StorageError: it cannot be had.
         """
-        digest = self.contract.profile_of(account)
+        return self.profile_named(account, self.contract.profile_of(account))
+
+    def profile_named(self, account: str, digest: bytes) -> ProfileContent:
+        """The verified profile of an account that a digest names, be it its present one or an earlier one.
+
+        Raises as ``profile``; ``ProfileNotFound`` for the digest of 32 zero bytes.
+        """
         if digest == ZERO_BYTES32:
             raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
         known = self._profiles.get((account, digest))
@@ -224,6 +258,51 @@ class Ledger:
             return known
         verified = profiles.parse(self.fetch(digest)).verify(self.deployment, address_bytes(account))
         return self._profiles.put((account, digest), verified)
+
+    def key_of(self, account: str) -> bytes:
+        """The public key that may be sealed to: that of the account's present profile. Raises as ``key_named``."""
+        return self.key_named(account, self.contract.profile_of(account))
+
+    def key_named(self, account: str, digest: bytes) -> bytes:
+        """The public key of a verified profile, if it may be sealed to: if it is of the deployment's suite.
+
+        Raises:
+            ProfileOutdated: it is of another suite. Nothing is sealed to it, lest the weaker one decide.
+            ProfileNotFound, IntegrityError, StorageError: as ``profile``.
+        """
+        profile = self.profile_named(account, digest)
+        if profile.suite.number != self.suite.number:
+            raise ProfileOutdated(
+                f"the profile of {account} has a key of suite {profile.suite.number}, "
+                f"and this deployment seals by suite {self.suite.number}"
+            )
+        return profile.public_key
+
+    def profile_digests(self, accounts: Sequence[str], block: BlockId = "latest") -> list[bytes]:
+        """The digests of accounts' profiles (EIP-55), 32 bytes each, zero where there is none."""
+        return [
+            digest
+            for start in range(0, len(accounts), ACCOUNTS_AT_ONCE)
+            for digest in self.contract.profiles_of(accounts[start : start + ACCOUNTS_AT_ONCE], block)
+        ]
+
+    def profiles_published(
+        self, accounts: Sequence[str], last: int, first: int | None = None
+    ) -> list[Logged[ProfilePublished]]:
+        """When these accounts published or withdrew profiles, in order.
+
+        Args:
+            accounts: EIP-55.
+            last: Number of the last block to look at.
+            first: Of the first one; that of the deployment unless given.
+        """
+        found: list[Logged[ProfilePublished]] = []
+        for start in range(0, len(accounts), ACCOUNTS_AT_ONCE):
+            some = accounts[start : start + ACCOUNTS_AT_ONCE]
+            begin = self._first_block if first is None else first
+            logs = fetch_logs(self.contract, [ProfilePublished], from_block=begin, to_block=last, account=some)
+            found += cast("Iterator[Logged[ProfilePublished]]", logs)
+        return sorted(found, key=lambda log: (log.block, log.index))
 
     # --- blocks -----------------------------------------------------------------------------------------------------
 
@@ -270,28 +349,32 @@ class Ledger:
 
     # --- private ----------------------------------------------------------------------------------------------------
 
-    def _decided(self, patient: str) -> tuple[Consent, list[Logged[Event]]]:
+    def _decided(self, patient: str) -> tuple[Consent, Sequence[Logged[Event]]]:
         """The decisions of a patient, and the events that they come from."""
         patient = to_address(patient)
         known = self._decisions.get(patient)
-        if known is not None and self._is_current(known[1]):
+        if known is not None and self._is_current(known.block):
             try:
-                return self._continued(patient, known[0], known[1].number + 1)
+                return self._continued(patient, known.events, known.consent)
             except HistoryMismatch:
                 pass  # the chain was reorganised, or the node is wrong: begin again
-        return self._continued(patient, [], self._first_block)
-
-    def _continued(self, patient: str, before: list[Logged[Event]], start: int) -> tuple[Consent, list[Logged[Event]]]:
-        block = self.chain.block()
-        state = self.contract.history_of(patient, block=block.number)
-        events = [*before, *self._events(patient, _DECISIONS, start, block.number)]
-        place = self.place(patient)
         cache = self._keyrings.get(patient)
         if cache is None:
             cache = self._keyrings.put(patient, {})
-        found = consents.from_events(place, events, state.keyring_version, block.number, self.fetch, cache)
-        self._decisions.put(patient, (events, block))
-        return found, events
+        nothing = consents.undecided(self.place(patient), self._first_block - 1, self.fetch, cache)
+        return self._continued(patient, [], nothing)
+
+    def _continued(
+        self, patient: str, before: Sequence[Logged[Event]], then: Consent
+    ) -> tuple[Consent, Sequence[Logged[Event]]]:
+        """What holds now, by the decisions up to some block and those since."""
+        block = self.chain.block()
+        state = self.contract.history_of(patient, block=block.number)
+        since = self._events(patient, _DECISIONS, then.block + 1, block.number)
+        now = then.extended(since, state.keyring_version, block.number)
+        events = [*before, *since] if since else before
+        self._decisions.put(patient, _Decided(events, now, block))
+        return now, events
 
     def _is_current(self, block: Block) -> bool:
         """Whether a block is still part of the chain. A grant that a reorganisation moved leaves no other trace."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -13,11 +14,14 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
-from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.keys import Deployment, KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.errors import InvalidInput
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
+from medrec_py.errors import InvalidInput, NotFound
+from medrec_py.guardianship import Recovery
+from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
-from medrec_py.party import Account, address_of
+from medrec_py.party import Account, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
@@ -29,6 +33,8 @@ from medrec_py.wallet import Signer, Wallet, require_root
 
 if TYPE_CHECKING:
     from web3 import Web3
+
+    from medrec_py.keyservice.service import KeyService
 
 
 _P = TypeVar("_P", bound=Provider)
@@ -44,9 +50,13 @@ class Network:
         contract: MedRec on it.
         store: Where blocks are.
         first_block: Number of the block with the deployment, where reading events begins.
+        suite: Number of the deployment's cipher suite.
         fund: Gives an account some ether before its first transaction; ``None`` where accounts pay for themselves.
         authority: The wallet of the authority, where this network has one of its own.
         registrar: The wallet of a registrar, where this network has one of its own.
+
+    Raises:
+        UnknownSuite: this version does not have the suite.
     """
 
     def __init__(
@@ -56,11 +66,12 @@ class Network:
         store: BlockStore,
         *,
         first_block: int = 0,
+        suite: int = FIRST_SUITE,
         fund: Callable[[str], None] | None = None,
         authority: Signer | None = None,
         registrar: Signer | None = None,
     ) -> None:
-        self._ledger = Ledger(chain, contract, store, first_block)
+        self._ledger = Ledger(chain, contract, store, first_block, suite=suite)
         self._fund = fund
         self._authority = authority
         self._registrar = registrar
@@ -121,6 +132,14 @@ class Network:
         """
         return self._published(Provider(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
 
+    def account(self, wallet: Signer) -> Party:
+        """Somebody with a wallet and no keys at hand: enough to publish a profile whose key is in a key service.
+
+        Args:
+            wallet: Signs for it.
+        """
+        return Party(self._ledger, self._funded(wallet))
+
     def registrar(self, wallet: Signer | None = None) -> Registrar:
         """A registrar; the network's own unless a wallet is given.
 
@@ -152,6 +171,51 @@ class Network:
             keys: Open data keys for the principal.
         """
         return Mandate(self._ledger, self._funded(wallet), address_of(principal), keys)
+
+    def key_service(self, principal: Account, module: KeySession, account: str | Path) -> KeyService:
+        """The service that opens data keys of a provider for its agents. ``keyservice.server.Server`` lets it listen.
+
+        Args:
+            principal: The provider.
+            module: Has its profile keys: a ``KeyFile`` that was logged in to, or a hardware module.
+            account: File in which every request is entered; made if it is not there. Close the service to let go of it.
+
+        Raises:
+            ConfigurationError: the file cannot be used, or another service keeps it.
+            AccountAltered: it was altered, or is another service's.
+            AccountUnwritable: it cannot be written.
+        """
+        from medrec_py.keyservice.service import KeyService  # noqa: PLC0415 - needs POSIX file locks
+
+        return KeyService.open(self._ledger, module, address_of(principal), Path(account))
+
+    def patient_id(self, wallet: Account) -> str:
+        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+
+        Raises:
+            InvalidInput: it decides for several.
+        """
+        return self._ledger.patient_controlled_by(address_of(wallet))
+
+    def controls(self, wallet: Account) -> bool:
+        """Whether a wallet decides for a patient who is registered."""
+        address = address_of(wallet)
+        return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
+
+    def recovery(self, patient: Account, seed: KemSeed | None = None) -> Recovery:
+        """Restore a patient's root secret on this device by the guardians' shares.
+
+        Args:
+            patient: Patient id.
+            seed: Of a recovery that had begun; a new one begins unless given.
+
+        Raises:
+            NotFound: nobody is registered under that id.
+        """
+        address = address_of(patient)
+        if not self.contract.patient_of(address).is_registered:
+            raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
+        return Recovery(self._ledger, address, KemSeed.generate() if seed is None else seed)
 
     # --- what is known of others ------------------------------------------------------------------------------------
 
@@ -188,9 +252,19 @@ class Network:
         return self._ledger.contract.address
 
     @property
+    def suite(self) -> int:
+        """Number of the cipher suite by which everything new is sealed: the deployment's."""
+        return self._ledger.suite.number
+
+    @property
     def chain_id(self) -> int:
         """EIP-155 chain id."""
         return self._ledger.chain.chain_id
+
+    @property
+    def deployment(self) -> Deployment:
+        """Chain and contract, as keys and signatures are bound to them."""
+        return self._ledger.deployment
 
     def on_receipt(self, observer: Callable[[Receipt], None]) -> None:
         """Have every transaction's receipt shown to ``observer`` as well, for accounts of gas."""
@@ -229,7 +303,7 @@ class Network:
         return provider
 
 
-def local(store: Address | Sequence[Address] | None = None) -> Network:
+def local(store: Address | Sequence[Address] | None = None, *, suite: int = FIRST_SUITE) -> Network:
     """MedRec on a chain inside this process, with blocks in a folder: for trying it out and for tests.
 
     Nothing stays behind. Accounts are given ether as they are used. The network has an authority and a registrar
@@ -237,35 +311,42 @@ def local(store: Address | Sequence[Address] | None = None) -> Network:
 
     Args:
         store: Where blocks go; a temporary folder unless given.
+        suite: Number of the deployment's cipher suite.
 
     Raises:
+        UnknownSuite: this version does not have the suite.
         ConfigurationError: the extra ``local`` is not installed (``pip install medrec-py[local]``).
     """
+    by_number(suite)  # before anything is opened
     resources = ExitStack()
     if store is None:
         store = resources.enter_context(tempfile.TemporaryDirectory(prefix="medrec-"))
     chain = LocalChain()
-    network = on_development_chain(chain, open_store(store), chain.fund)
+    network = on_development_chain(chain, open_store(store), chain.fund, suite=suite)
     network.keep(resources)
     return network
 
 
-def on_development_chain(chain: Chain, store: BlockStore, fund: Callable[[str], None]) -> Network:
+def on_development_chain(
+    chain: Chain, store: BlockStore, fund: Callable[[str], None], *, suite: int = FIRST_SUITE
+) -> Network:
     """A fresh deployment on a development chain, with an authority and a registrar made for it.
 
     Args:
         chain: The connection.
         store: Where blocks are.
         fund: Gives an account ether.
+        suite: Number of the deployment's cipher suite.
     """
     authority, registrar = Wallet.create(), Wallet.create()
     fund(authority.address)
-    deployed = deploy(chain, authority).deployed
+    deployed = deploy(chain, authority, suite=suite).deployed
     network = Network(
         chain,
         MedRecContract(chain, deployed.address, check=False),
         store,
         first_block=deployed.block,
+        suite=deployed.suite,
         fund=fund,
         authority=authority,
         registrar=registrar,
@@ -279,6 +360,7 @@ def connect(
     *,
     contract: str | Deployed,
     store: Address | Sequence[Address],
+    suite: int | None = None,
     w3: Web3 | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
@@ -290,8 +372,9 @@ def connect(
     Args:
         url: Of the node's JSON-RPC interface.
         contract: Address of the contract; or a ``Deployed`` from its deployment file, which also says where its
-            events begin.
+            events begin, and its suite.
         store: Where blocks are: a folder, a Kubo node's RPC address, a gateway, or several in order (``open_store``).
+        suite: Number of the deployment's cipher suite, where ``contract`` is an address alone; 1 unless given.
         w3: The caller's own connection, in place of a URL.
         headers: Sent with each request to the node, ``Authorization`` for instance.
         timeout: Seconds until a request to the node or the store is given up.
@@ -299,11 +382,14 @@ def connect(
         store_token: Bearer token for the store.
 
     Raises:
-        InvalidInput: not exactly one of ``url`` and ``w3`` is given, or a value cannot be used.
+        InvalidInput: not exactly one of ``url`` and ``w3`` is given, a suite beside a ``Deployed``, or a value cannot
+            be used.
+        UnknownSuite: this version does not have the suite.
         ChainUnavailable: the node does not answer.
         WrongChain: it serves another chain.
         NotDeployed: there is no MedRec at the address.
     """
+    chosen = _suite_of(contract, suite)
     if (url is None) == (w3 is None):
         raise InvalidInput("give the node's URL, or your own Web3 as w3=")
     with ExitStack() as resources:
@@ -311,7 +397,9 @@ def connect(
         resources.callback(chain.close)  # a caller's own Web3 is left alone
         address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
         there = MedRecContract(chain, address)
-        network = Network(chain, there, open_store(store, token=store_token, timeout=timeout), first_block=first_block)
+        network = Network(
+            chain, there, open_store(store, token=store_token, timeout=timeout), first_block=first_block, suite=chosen
+        )
         network.keep(resources.pop_all())
     return network
 
@@ -323,3 +411,12 @@ def _connected(
         return Chain(w3, chain_id=chain_id)
     assert url is not None  # noqa: S101 - one of them is
     return Chain.connect(url, headers=headers, timeout=timeout, chain_id=chain_id)
+
+
+def _suite_of(contract: str | Deployed, suite: int | None) -> int:
+    """The deployment says its suite; the caller may only where nothing else does."""
+    if isinstance(contract, str):
+        return by_number(FIRST_SUITE if suite is None else suite).number
+    if suite is not None:
+        raise InvalidInput(f"the deployment itself says its suite, {contract.suite}: give suite= with an address alone")
+    return by_number(contract.suite).number

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medrec_py import author_rule
+from medrec_py import author_rule, guardianship
 from medrec_py import compartments as names_of
 from medrec_py.access_report import HadAccess, who_had_access
 from medrec_py.chain.events import KeyringSkipped
@@ -22,6 +22,8 @@ from medrec_py.crypto import grant_seal
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
 from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
+from medrec_py.guardianship import GuardianShare
+from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
 from medrec_py.keyring_maker import KeyringMaker
 from medrec_py.ledger import Ledger
@@ -36,7 +38,7 @@ from medrec_py.root_change import RootChange
 from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, Rotation
 from medrec_py.times import Moment, unix_time
-from medrec_py.wallet import Signer, require_root
+from medrec_py.wallet import Locked, Signer, require_root
 
 PATIENCE = 60.0
 """Seconds that a revocation waits for the profiles of those who stay, before it goes without new keys."""
@@ -163,7 +165,8 @@ class Patient(Party):
         ledger: Chain and store.
         wallet: Decides for the patient.
         root: Opens everything of the patient's. Whoever has it can read the record: keep the phrase it comes from.
-        patient: The patient id, if it is not the wallet's address.
+        patient: The patient id, if it is not the wallet's address. With another wallet than the one that decides for
+            it, the whole record can be read, and nothing be decided.
     """
 
     def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret, patient: str | None = None) -> None:
@@ -203,7 +206,7 @@ class Patient(Party):
         numbers = names_of.assign_numbers(compartments)
         if not numbers:
             raise InvalidInput("a record needs at least one compartment")
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
         with self._ledger.trial():
@@ -223,7 +226,7 @@ class Patient(Party):
         """
 
         def attempt() -> Receipt:
-            consent = self._ledger.consent(self.id)
+            consent = self._maker.consent()
             there = self._keys.names(consent)
             if taken := set(map(names_of.check_name, names)) & set(there.values()):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
@@ -268,6 +271,7 @@ class Patient(Party):
 
         Raises:
             ProfileNotFound: the grantee has published no key.
+            ProfileOutdated: the grantee's published key is of another suite than the deployment's.
             InvalidInput: a compartment, purpose or moment cannot be used.
             StorageError: the store did not take the keys: nothing was granted.
             ContractError: the contract refused.
@@ -281,7 +285,7 @@ class Patient(Party):
         purposes = purposes_mask(purpose)
 
         def attempt() -> Granted:
-            consent = self._ledger.consent(self.id)
+            consent = self._maker.consent()
             now = self._ledger.now()
             known = self._keys.names(consent)
             terms = Terms(
@@ -331,7 +335,7 @@ class Patient(Party):
         return Revoked(address, rotated, receipt)
 
     def rotate(self, *compartments: str) -> Receipt:
-        """Begin a new epoch, sealed to those who may read now; then move over what waits in the inbox.
+        """Begin a new epoch, sealed to those who may read now, and move over what waits in the inbox.
 
         Args:
             compartments: Their names; all of them unless given.
@@ -340,21 +344,20 @@ class Patient(Party):
             StorageError: the store did not take the keyring: nothing changed.
             ContractError: the contract refused.
         """
-        receipt = again_when_stale(lambda: self._rotate(self._mask_of(compartments)))
-        self.empty_inbox()
-        return receipt
+        return again_when_stale(lambda: self._rotate_and_move(self._mask_of(compartments)))
 
     def empty_inbox(self, progress: Callable[[int], None] | None = None) -> int:
         """Move what waits in the inbox to its compartments. Order, statements and claims stay as they are.
 
         Args:
-            progress: Called with 1 for each record that was looked at.
+            progress: Called with 1 for each record that was moved.
 
         Returns:
             How many records were moved.
         """
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys)
-        return again_when_stale(lambda: mover.move(progress))
+        moved = again_when_stale(lambda: mover.move(progress))
+        return 0 if moved is None else len(moved.moved)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -480,11 +483,32 @@ class Patient(Party):
         records = [entry for entry in history.entries if entry.kind is Kind.RECORD]
         return unpin_superseded(self._ledger, self.id, history, records)
 
+    def stale_permissions(self) -> list[StalePermission]:
+        """Live permissions whose holders have published another key, or were not given the present keys."""
+        return self._healer().stale()
+
+    def heal_permissions(self, *grantees: Account, progress: Callable[[int], None] | None = None) -> Healed:
+        """Seal stale permissions anew to their holders' present keys, on the same terms, and change the keys.
+
+        It may end at any point, and goes on from there when it is called again. Nobody loses access in between, and
+        what was revoked or is over stays so.
+
+        Args:
+            grantees: Only theirs, and whether it shows that they are stale or not; all that are stale unless given.
+            progress: Called with 1 for each permission that was sealed anew.
+
+        Raises:
+            InvalidInput: a grantee has no permission.
+            StorageError: the store did not take the keys: what was sealed before stays.
+            ContractError: the contract refused.
+        """
+        return self._healer().heal(list(map(address_of, grantees)), progress)
+
     # --- reading and writing ----------------------------------------------------------------------------------------
 
     def chart(self) -> Chart:
         """The patient's own record."""
-        return Chart(self._ledger, self.id, self._wallet, self.id, self._keys, Purpose.PATRQT)
+        return Chart(self._ledger, self.id, self._reader(), self.id, self._keys, Purpose.PATRQT)
 
     def history(self) -> Iterator[TimelineEntry]:
         """The whole history, proved complete against the contract."""
@@ -518,7 +542,34 @@ class Patient(Party):
         known = self._keys.names(consent)
         return [_line(grant, known) for grant in consent.permissions.values()]
 
+    # --- guardians --------------------------------------------------------------------------------------------------
+
+    def make_shares(self, threshold: int, guardians: Iterable[Account]) -> list[GuardianShare]:
+        """Deal out the root secret to guardians, of whom ``threshold`` can restore it on a new device.
+
+        Nothing is published. Hand each guardian its share, as a file or by a store.
+
+        Warning: that many guardians together can read the whole record. They decide nothing.
+
+        Args:
+            threshold: How many, from 2.
+            guardians: At most 16, each with a published profile.
+
+        Raises:
+            ProfileNotFound: a guardian has published no key.
+            RootMismatch: the root secret was changed, from another device.
+            InvalidInput: somebody is there twice, or the numbers cannot be used.
+        """
+        return guardianship.make_shares(self._ledger, self.id, self._root, threshold, guardians)
+
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _reader(self) -> Signer:
+        """Who reads: the wallet that decides for the id, which may be elsewhere. The root secret opens the record."""
+        if self._wallet.address == self._id:
+            return self._wallet
+        decides = self._ledger.contract.patient_of(self._id).wallet
+        return self._wallet if decides == self._wallet.address else Locked(decides)
 
     def _chosen(self, records: Collection[int], compartments: Iterable[str], *, everything: bool) -> set[int]:
         """The numbers of the records that were named and are not erased."""
@@ -555,17 +606,19 @@ class Patient(Party):
         self._maker = KeyringMaker(self._ledger, self.id, successor)
         return done
 
+    def _healer(self) -> PermissionHealer:
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._maker.consent, self._rotate)
+
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
         before = consent.permissions.get(grantee)
         could_read = before.read_at(now) if before else 0
         (reads,) = self._ledger.readers_at(self.id, [grantee], now)  # nothing while it is suspended
-        profile = self._ledger.profile(address)
-        new = Holder(grantee, profile.public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
+        public_key = self._ledger.key_of(address)
+        new = Holder(grantee, public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
         afresh = 0 if new.history else terms.read & ~reads
         if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
-            self._rotate(afresh)
-            self._empty_inbox_or_warn()
+            self._rotate_and_move(afresh, recent=True)
             consent = self._ledger.consent(self.id)
         holders = self._maker.holders(consent, now, without=grantee)
         planned = self._maker.plan(
@@ -576,7 +629,7 @@ class Patient(Party):
             now=now,
         )
         version = consent.versions.get(grantee, 0) + 1
-        seal = self._seal_grant(consent, planned, new, known, terms, version, now, profile.public_key)
+        seal = self._seal_grant(consent, planned, new, known, terms, version, now, public_key)
         calls: list[Call] = []
         if planned.epochs:
             calls.append(self._maker.call(consent, planned, holders, known))
@@ -606,7 +659,8 @@ class Patient(Party):
         names = {number: known[number] for number in names_of.numbers_in(terms.read | terms.append)}
         if not given and not names:
             return ZERO_BYTES32
-        block = grant_seal.build(self._place, new.address, version, public_key, GrantedKeys(given, names))
+        granted, suite = GrantedKeys(given, names), self._ledger.suite
+        block = grant_seal.build(self._place, new.address, version, public_key, granted, suite=suite)
         return self._ledger.put_block(block)
 
     def _in_inbox_mode(self, consent: Consent, now: int, mask: int) -> bool:
@@ -619,7 +673,7 @@ class Patient(Party):
 
     def _rotating_revocation(self, address: str, lost: int) -> Call:
         """The revocation of a reader together with the keyring that the others hold, stored and read back."""
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         now = self._ledger.now()
         holders = self._maker.holders(consent, now, without=address_bytes(address), patience=PATIENCE)
         planned = self._maker.plan(consent, holders, rotate=lost, schedule=0, now=now)
@@ -643,13 +697,18 @@ class Patient(Party):
         return names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
 
     def _rotate(self, mask: int) -> Receipt:
-        consent = self._ledger.consent(self.id)
+        consent = self._maker.consent()
         now = self._ledger.now()
         holders = self._maker.holders(consent, now)
         planned = self._maker.plan(consent, holders, rotate=mask, schedule=0, now=now)
         names = self._keys.names(consent)
         with self._ledger.trial():
             return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, names))
+
+    def _rotate_and_move(self, mask: int, *, recent: bool = False) -> Receipt:
+        """Begin new epochs, and move over what waits in the inbox, in one transaction."""
+        moved = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=recent).move(rotate=mask)
+        return self._rotate(mask) if moved is None else moved.receipt
 
     def _rotate_or_warn(self, mask: int) -> bool:
         try:
@@ -662,7 +721,7 @@ class Patient(Party):
     def _empty_inbox_or_warn(self) -> None:
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=True)
         try:
-            again_when_stale(lambda: mover.move(None))
+            again_when_stale(mover.move)
         except (MedRecError, OSError) as error:
             warnings.warn(f"what waits in the inbox was not moved: {error}", KeysNotRotated, stacklevel=3)
 

@@ -26,13 +26,11 @@ from medrec_py.chain.transactions import Call, Receipt
 from medrec_py.chart import UNREADABLE, Chart, warn_unreadable
 from medrec_py.consent import Consent
 from medrec_py.crypto import envelope as envelopes
-from medrec_py.crypto.envelope import Body, Destination, UnverifiedEnvelope, VerifiedRecord
+from medrec_py.crypto.envelope import Destination, UnverifiedEnvelope, VerifiedRecord
 from medrec_py.crypto.erasure import ErasureBuilder
-from medrec_py.crypto.keys import DataKey
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.paged_rows import RowsBuilder
-from medrec_py.crypto.suites import CURRENT
-from medrec_py.errors import ContractError, KeyUnavailable, MedRecError, SurvivorUnreadable
+from medrec_py.errors import KeyUnavailable, MedRecError, SurvivorUnreadable
 from medrec_py.fresh_content import seal_and_store, seal_inline
 from medrec_py.history import Entry, History
 from medrec_py.in_order import in_order
@@ -42,7 +40,6 @@ from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
 from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, room_for_epochs
-from medrec_py.storage.cid import Cid
 from medrec_py.wallet import Signer
 
 
@@ -149,7 +146,7 @@ class Rekeying:
 
         Those that the journal has are done.
         """
-        consent = self.ledger.consent(self.patient)
+        consent = self.maker.consent()
 
         def work(task: Task) -> tuple[int, Sealed] | None:
             envelope = self.envelope(history, task.entry)
@@ -158,7 +155,11 @@ class Rekeying:
             if journal.fits(task.entry.number, envelope.pointer):
                 return None
             record = self.record(history, consent, task.entry)
-            return None if record is None else (task.entry.number, seal_and_store(record, self.ledger.store))
+            return (
+                None
+                if record is None
+                else (task.entry.number, seal_and_store(record, self.ledger.store, self.ledger.suite))
+            )
 
         for done in in_order(work, [task for task in tasks if task.treatment is Treatment.RESEAL]):
             if done is not None:
@@ -173,12 +174,8 @@ class Rekeying:
             SurvivorUnreadable: a record cannot be read, and would be lost.
             StorageError: the store did not take it: nothing changed.
         """
-        publication = _Publication(self, tasks, journal)
-        try:
-            return publication.send()
-        except ContractError:
-            publication.drop()
-            raise
+        with self.ledger.trial():
+            return _Publication(self, tasks, journal).send()
 
     @cached_property
     def maker(self) -> KeyringMaker:
@@ -206,8 +203,7 @@ class _Publication:
         self._goes = [task for task in tasks if task.treatment is Treatment.ERASE]
         self._journal = journal
         self._history = work.ledger.history(work.patient)
-        self._consent = work.ledger.consent(work.patient)
-        self._pointers: list[bytes] = []
+        self._consent = work.maker.consent()
         self._moved: list[int] = []
 
     def send(self) -> Rekeyed:
@@ -228,11 +224,6 @@ class _Publication:
         calls = [work.maker.publish(consent, built), *self._manifests()]
         receipt = self._ledger.send(work.wallet, *calls)
         return Rekeyed(self._moved, [task.entry.number for task in self._goes], receipt)
-
-    def drop(self) -> None:
-        """Let the store drop the envelopes that nothing will point to."""
-        for pointer in self._pointers:
-            self._ledger.unpin(Cid.raw(pointer))
 
     def _manifests(self) -> Iterator[Call]:
         """Store manifests, and make the calls that publish them, and what else belongs into the transaction."""
@@ -269,7 +260,6 @@ class _Publication:
 
         for pointer in self._ledger.put_blocks(sealed()):
             number = under_way.popleft()
-            self._pointers.append(pointer)
             self._moved.append(number)
             self._work.progress(1)
             yield Row(number, 0, pointer)
@@ -279,12 +269,13 @@ class _Publication:
         if record is None:
             return task, None
         to, public_key = self._target(task)
+        suite = content_suite = self._ledger.suite
         if task.treatment is Treatment.REWRAP:
-            return task, envelopes.rewrap(record, to, public_key)
+            return task, envelopes.rewrap(record, to, public_key, suite)
         if isinstance(record.body, bytes):
-            data_key, body = seal_inline(record)
+            data_key, body = seal_inline(record, suite)
         else:
-            data_key, body = self._content(record, task)
+            _, data_key, content_suite, body = self._content(record, task)
         return task, envelopes.build(
             self._place,
             to,
@@ -293,15 +284,16 @@ class _Publication:
             data_key=data_key,
             body=body,
             attestation=record.attestation,
-            suite=record.suite,
+            suite=suite,
+            content_suite=content_suite,
         )
 
-    def _content(self, record: VerifiedRecord, task: Task) -> tuple[DataKey, Body]:
+    def _content(self, record: VerifiedRecord, task: Task) -> Sealed:
         """The content that was sealed before; or sealed now, where the record was moved meanwhile."""
         if not self._journal.fits(task.entry.number, record.pointer):
-            self._journal.add(task.entry.number, seal_and_store(record, self._ledger.store))
-        sealed = self._journal[task.entry.number]
-        return sealed.data_key, sealed.body
+            sealed = seal_and_store(record, self._ledger.store, self._ledger.suite)
+            self._journal.add(task.entry.number, sealed)
+        return self._journal[task.entry.number]
 
     def _target(self, task: Task) -> tuple[Destination, bytes]:
         return self._targets[task.compartment][self._divided[task.compartment].group_of(task.entry.block)]
@@ -309,10 +301,10 @@ class _Publication:
     @cached_property
     def _targets(self) -> dict[int, list[tuple[Destination, bytes]]]:
         """Compartment → its new epochs: one for each group of readers, then those that authors seal to."""
-        found: dict[int, list[tuple[Destination, bytes]]] = {}
+        suite, found = self._ledger.suite, dict[int, list[tuple[Destination, bytes]]]()
         for epoch in self._planned.epochs:
             to = Destination(envelopes.Kind.EPOCH, epoch.id.compartment, epoch.id.number)
-            found.setdefault(epoch.id.compartment, []).append((to, CURRENT.public_key(epoch.keys.seed)))
+            found.setdefault(epoch.id.compartment, []).append((to, suite.public_key(epoch.keys.seed)))
         return found
 
     def _divide(self, holders: Sequence[Holder]) -> dict[int, Audiences]:

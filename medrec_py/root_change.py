@@ -181,7 +181,7 @@ class RootChange:
             return None
         consent, to = self.ledger.consent(self.patient), envelope.to
         if to.kind is SealedTo.INBOX:
-            reached = to.number >= self.successor.inbox(consent).number
+            reached = to.number >= self.successor.inbox(consent, self.ledger.suite).number
         else:
             reached = self.successor.reaches(consent, EpochId(to.compartment, to.number))
         return None if reached else Task(entry, to.compartment, Treatment.REWRAP)

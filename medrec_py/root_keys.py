@@ -17,8 +17,9 @@ from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.epochs import Epoch, walk_back
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, KemSeed, Place, RootSecret
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import KeyringMismatch, KeysMissing, RootSecretReplaced
+from medrec_py.purposes import Purpose
 
 FIRST_INBOX = 1
 
@@ -35,24 +36,30 @@ class RootKeys:
         self._opened: dict[bytes, EpochKeys] = {}  # by public key
         self._public_keys: dict[tuple[int, Place], bytes] = {}
 
-    def public_key(self, place: Place) -> bytes:
-        """The root public key of a patient, that keyrings are sealed to."""
-        return CURRENT.public_key(self._root.root_key(CURRENT.number, place))
+    def public_key(self, place: Place, suite: Suite) -> bytes:
+        """The root public key of a patient, that keyrings of a suite are sealed to."""
+        return suite.public_key(self._root.root_key(suite.number, place))
 
-    def inbox(self, consent: Consent) -> Inbox:
-        """The inbox that the next keyring names.
+    def inbox(self, consent: Consent, suite: Suite) -> Inbox:
+        """The inbox that the next keyring names, of the keyring's suite.
 
         Raises:
             RootSecretReplaced: the patient has another root secret by now.
         """
         number = _inbox_number(self._current(consent)) if consent.keyrings.entries else FIRST_INBOX
-        return self._inbox(consent.place, number)
+        return self._inbox(consent.place, number, suite)
 
-    def inbox_after_change(self, consent: Consent) -> Inbox:
+    def inbox_after_change(self, consent: Consent, suite: Suite) -> Inbox:
         """The inbox of this root secret, when it takes the place of another: no number ever stands for two keys."""
-        return self._inbox(consent.place, _inbox_number(consent.keyrings.latest_by_patient()[1]) + 1)
+        return self._inbox(consent.place, _inbox_number(consent.keyrings.latest_by_patient()[1]) + 1, suite)
 
-    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+    def data_key(
+        self,
+        consent: Consent,
+        envelope: UnverifiedEnvelope,
+        entry: int = 0,  # noqa: ARG002 - as Unsealer
+        purpose: Purpose = Purpose.PATRQT,  # noqa: ARG002
+    ) -> DataKey:
         """As ``Unsealer``; the inbox opens too."""
         to, place = envelope.to, consent.place
         if to.kind is Kind.INBOX:
@@ -90,7 +97,7 @@ class RootKeys:
             return False
         return True
 
-    def names(self, consent: Consent) -> Mapping[int, str]:
+    def names(self, consent: Consent, purpose: Purpose = Purpose.PATRQT) -> Mapping[int, str]:  # noqa: ARG002
         """The names of all compartments.
 
         Raises:
@@ -146,8 +153,8 @@ class RootKeys:
     def _seed(self, published: Keyring) -> KemSeed:
         return self._root.root_key(published.suite.number, published.place)
 
-    def _inbox(self, place: Place, number: int) -> Inbox:
-        return Inbox(number, CURRENT.public_key(self._root.inbox_key(CURRENT.number, place, number)))
+    def _inbox(self, place: Place, number: int, suite: Suite) -> Inbox:
+        return Inbox(number, suite.public_key(self._root.inbox_key(suite.number, place, number)))
 
 
 def _inbox_number(published: Keyring) -> int:

@@ -99,6 +99,7 @@ class _Deployment:
             MedRecContract(self.chain, self.deployed.address),
             FolderStore(folder),
             first_block=self.deployed.block,
+            suite=self.deployed.suite,
             fund=self.chain.fund,
             authority=self.authority,
             registrar=self.registrar,

@@ -1,13 +1,13 @@
 """Opening data keys: the one thing that needs a private key, behind one interface.
 
-A reader's keys may be in this process (``ReaderKeys``), the patient's root secret opens everything
-(``medrec_py.root_keys``), and an organisation's keys may stay in a service or a hardware module of its own, which
-implements ``Unsealer`` and gives out data keys record by record.
+A reader's keys are in a module that opens seals with them (``ReaderKeys``), the patient's root secret opens everything
+(``medrec_py.root_keys``), and an organisation's keys may stay in a service of its own, which gives out data keys record
+by record (``medrec_py.KeyServiceClient``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from medrec_py.consent import Consent
@@ -16,20 +16,23 @@ from medrec_py.crypto import grant_seal, keyring
 from medrec_py.crypto.blocks import fetch_block
 from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.epochs import check_keys, walk_back
-from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys, KemSeed, RootSecret
-from medrec_py.crypto.suites import CURRENT
+from medrec_py.crypto.keys import DataKey, Deployment, EpochId, EpochKeys
 from medrec_py.errors import InInbox, KeysMissing, KeyUnavailable, WrongKey
+from medrec_py.keymodule import KeyId, KeyInModule, KeySession
+from medrec_py.purposes import Purpose
 
 
 class Unsealer(Protocol):
     """Opens data keys for one account."""
 
-    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope, entry: int, purpose: Purpose) -> DataKey:
         """The data key of a record.
 
         Args:
             consent: What the chain says about the patient's permissions and keyrings.
             envelope: The record's.
+            entry: Number of the record's entry, for who gives keys out record by record and keeps an account of it.
+            purpose: Why, for the same.
 
         Raises:
             KeysMissing: no seal for this account holds the key of the record's epoch.
@@ -38,7 +41,7 @@ class Unsealer(Protocol):
             StorageError: a block cannot be had.
         """
 
-    def names(self, consent: Consent) -> Mapping[int, str]:
+    def names(self, consent: Consent, purpose: Purpose) -> Mapping[int, str]:
         """Number → name of the compartments that this account knows.
 
         Raises:
@@ -47,22 +50,26 @@ class Unsealer(Protocol):
 
 
 class ReaderKeys:
-    """A reader's keys in this process: the profile key opens grants and keyrings, and those hold the keys of epochs.
+    """A reader's keys: its profile keys open grants and keyrings, and those hold the keys of epochs.
 
     Args:
-        root: The reader's root secret.
-        deployment: Chain and contract that the profile key is for.
+        module: Has the profile keys: the newest, and earlier ones that older seals were made to.
+        deployment: Chain and contract that they are for.
         account: The reader's address, 20 bytes.
-        number: Of the newest profile key; earlier ones are tried too.
     """
 
-    def __init__(self, root: RootSecret, deployment: Deployment, account: bytes, number: int) -> None:
-        self._root = root
+    def __init__(self, module: KeySession, deployment: Deployment, account: bytes) -> None:
+        self._module = module
         self._deployment = deployment
         self._account = account
-        self._number = number
 
-    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:
+    def data_key(
+        self,
+        consent: Consent,
+        envelope: UnverifiedEnvelope,
+        entry: int,  # noqa: ARG002 - as Unsealer
+        purpose: Purpose,  # noqa: ARG002
+    ) -> DataKey:
         """As ``Unsealer``."""
         if envelope.to.kind is Kind.INBOX:
             raise InInbox("the record waits in the patient's inbox: it was written while the keys were changing")
@@ -86,7 +93,7 @@ class ReaderKeys:
             )
         return found
 
-    def names(self, consent: Consent) -> Mapping[int, str]:
+    def names(self, consent: Consent, purpose: Purpose) -> Mapping[int, str]:  # noqa: ARG002 - as Unsealer
         """The names that came with the latest grant that opens."""
         for grant in reversed(consent.grants_to(self._account)):
             try:
@@ -143,27 +150,26 @@ class ReaderKeys:
         return None
 
     def _open_keyring(self, consent: Consent, published: keyring.Keyring) -> Mapping[EpochId, EpochKeys]:
-        for seed in self._seeds(published.suite.number):
+        for key in self._keys(published.suite.number):
             try:
-                return keyring.open_as_reader(published, self._account, seed, consent.keyrings.fetch)
+                return keyring.open_as_reader(published, self._account, key, consent.keyrings.fetch)
             except WrongKey:
                 continue
         return {}
 
     def _open_grant(self, consent: Consent, version: int, seal: bytes) -> grant_seal.GrantedKeys:
         block = fetch_block(consent.keyrings.fetch, seal)
-        for seed in self._seeds(CURRENT.number):
+        for key in self._keys(grant_seal.suite_of(block).number):
             try:
-                return grant_seal.open_seal(block, consent.place, self._account, version, seed)
+                return grant_seal.open_seal(block, consent.place, self._account, version, key)
             except WrongKey:
                 continue
         raise WrongKey("the grant's seal does not open: it was sealed to another key, or altered")
 
-    def _seeds(self, suite: int) -> list[KemSeed]:
-        return [
-            self._root.profile_key(suite, self._deployment, self._account, number)
-            for number in range(self._number, 0, -1)
-        ]
+    def _keys(self, suite: int) -> Iterator[KeyInModule]:
+        """The profile keys of a suite, the newest first."""
+        for key in self._module.find(KeyId(suite, self._deployment, self._account)):
+            yield KeyInModule(self._module, key)
 
 
 class NoKeys:
@@ -176,11 +182,11 @@ class NoKeys:
     def __init__(self, account: bytes) -> None:
         self._account = account
 
-    def data_key(self, consent: Consent, envelope: UnverifiedEnvelope) -> DataKey:  # noqa: ARG002 - as Unsealer
+    def data_key(self, *_: object) -> DataKey:
         """Refuses."""
         raise self._missing()
 
-    def names(self, consent: Consent) -> Mapping[int, str]:  # noqa: ARG002 - as Unsealer
+    def names(self, *_: object) -> Mapping[int, str]:
         """Refuses."""
         raise self._missing()
 

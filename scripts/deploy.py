@@ -78,9 +78,11 @@ class ApeSigner:
         raise WalletError("an ape account signs transactions only")
 
 
-def run(provider: ProviderAPI, signer: Signer, authority: str | None, folder: Path | None) -> Outcome:
+def run(
+    provider: ProviderAPI, signer: Signer, authority: str | None, folder: Path | None, suite: int | None = None
+) -> Outcome:
     """Deploy on the chain that ape is connected to; see `medrec_py.chain.deployment.deploy`."""
-    return deploy(Chain(provider.web3), signer, authority=authority, folder=folder)
+    return deploy(Chain(provider.web3), signer, authority=authority, suite=suite, folder=folder)
 
 
 def describe(outcome: Outcome) -> str:
@@ -89,6 +91,7 @@ def describe(outcome: Outcome) -> str:
     done = f"deployed now for {outcome.gas_used:,} gas" if outcome.is_new else "there already, nothing was sent"
     lines = [
         f"MedRec is at {deployed.address} on chain {deployed.chain_id}: {done}.",
+        f"Clients seal by suite {deployed.suite}.",
         f"Authority {deployed.authority}, block {deployed.block}, transaction {deployed.transaction}.",
     ]
     return "\n".join([*lines, outcome.note] if outcome.note else lines)
@@ -114,6 +117,7 @@ def signer_of(account: AccountAPI | None, keystore: Path | None, provider: Provi
     help=f"A keystore (version 3) instead; its passphrase is asked for, or taken from {PASSPHRASE}.",
 )
 @click.option("--authority", help="The account that names registrars; the one that pays if not given.")
+@click.option("--suite", type=int, help="Cipher suite by which clients seal; what the file says, else 1, if not given.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -122,13 +126,18 @@ def signer_of(account: AccountAPI | None, keystore: Path | None, provider: Provi
     help="Where the deployment file goes.",
 )
 def cli(
-    provider: ProviderAPI, account: AccountAPI | None, keystore: Path | None, authority: str | None, folder: Path
+    provider: ProviderAPI,
+    account: AccountAPI | None,
+    keystore: Path | None,
+    authority: str | None,
+    suite: int | None,
+    folder: Path,
 ) -> None:
     """Deploy MedRec, unless it is deployed already."""
     in_process = provider.name == "test"  # a chain that ends with this command: a file would only mislead
     try:
         signer = signer_of(account, keystore, provider)
-        outcome = run(provider, signer, authority, None if in_process else folder)
+        outcome = run(provider, signer, authority, None if in_process else folder, suite)
     except MedRecError as error:
         raise click.ClickException(f"{error}\n{error.remedy}") from error
     click.echo(describe(outcome))

@@ -1,4 +1,4 @@
-"""Write the tables of the documentation that come from the code: gas figures, purposes of use, errors.
+"""Write the tables of the documentation that come from the code: figures of gas and speed, purposes of use, errors.
 
     python -m scripts.doc_tables            # write them
     python -m scripts.doc_tables --check    # compare; exit 1 if one is out of date
@@ -24,6 +24,7 @@ from medrec_py.purposes import Purpose
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "bench" / "gas.json"
+SPEED = ROOT / "bench" / "keys.json"
 
 MEASURED = {
     "register_patient": "register as a patient",
@@ -42,6 +43,37 @@ MEASURED = {
     "access_event": "enter an access",
     "deploy": "deploy MedRec",
 }
+
+
+TIMED = {
+    "grant_ms_1": "grant with the past, on a history of one record, ms",
+    "grant_ms_1000000": "the same on a history of 1,000,000 records, ms",
+    "grant_ms_after_1000_rotations": "the same after 1,000 rotations, ms",
+    "grant_cold_ms_1": "the first grant of a process, on a history of one record, ms",
+    "grant_cold_ms_after_1000_rotations": "the same after 1,000 rotations, ms",
+    "grant_bytes": "blocks and transaction of a grant, on a history of one record, bytes",
+    "grant_bytes_1000000": "the same on a history of 1,000,000 records, bytes",
+    "grant_bytes_after_1000_rotations": "the same after 1,000 rotations, bytes",
+    "small_seal_ms": "seal a record of 4 KiB, signature included, ms",
+    "small_open_ms": "open and verify it, ms",
+    "seal_vs_sha256": "seal a file of 1 GiB: speed beside that of SHA-256 alone",
+    "seal_vs_pyrage": "the same beside age",
+    "open_vs_pyrage": "open a file of 1 GiB: speed beside that of age",
+    "stream_extra_mib": "memory for sealing and opening 10 GiB, MiB",
+    "range_read_mib": "blocks read for 1 MiB out of 1 GiB, MiB",
+    "rotate_1000_readers_s": "seal and store a keyring for 1,000 readers, s",
+    "reseal_records_per_s": "records of 4 KiB that are sealed anew and stored, a second",
+    "rewrap_records_per_s": "records of 4 KiB that get a new envelope, stored, a second",
+}
+
+
+def speed_table() -> str:
+    """What keys and contents take, from the committed figures."""
+    figures: dict[str, float] = json.loads(SPEED.read_text(encoding="utf-8"))
+    if figures.keys() != TIMED.keys():
+        raise ValueError(f"{SPEED.name} and the table name different figures: {figures.keys() ^ TIMED.keys()}")
+    rows = [f"| {what} | `{name}` | {figures[name]:,.4g} |" for name, what in TIMED.items()]
+    return "\n".join(["| what | name | figure |", "|---|---|---:|", *rows])
 
 
 def gas_table() -> str:
@@ -132,6 +164,7 @@ def _markdown(text: str) -> str:
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "gas": ("README.md", gas_table),
+    "speed": ("docs/speed.md", speed_table),
     "purposes": ("docs/concepts.md", purposes_table),
     "error tree": ("docs/errors.md", error_tree),
     "errors": ("docs/errors.md", errors_table),

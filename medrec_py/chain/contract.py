@@ -126,7 +126,7 @@ class MedRecContract:
         """Register the sender as a patient."""
         return self._call("register")
 
-    def change_wallet(self, patient: str, wallet: str, *, decision: int, deadline: int, signature: bytes) -> Call:
+    def change_wallet(self, patient: str, wallet: str, decision: int, deadline: int, signature: bytes) -> Call:
         """Hand a patient id to another wallet, which signed ``medrec_py.crypto.wallet_change.WalletChange``.
 
         Warning: from then on the sender can take nothing back.
@@ -147,6 +147,16 @@ class MedRecContract:
     def profile_of(self, account: str, block: BlockId = "latest") -> bytes:
         """The digest of an account's profile, 32 bytes, zero if it has none."""
         return bytes(self._one("profileOf", to_address(account), block=block))
+
+    def profiles_of(self, accounts: Sequence[str], block: BlockId = "latest") -> list[bytes]:
+        """The digests of many accounts' profiles, as `profile_of`, in one call of the node."""
+        if not accounts:
+            return []
+        calls = [self._call("profileOf", to_address(account)) for account in accounts]
+        digests: Sequence[bytes] = self._one("multicall", [call.data for call in calls], block=block)
+        if [len(digest) for digest in digests] != [32] * len(calls):
+            raise NotDeployed(f"what answers at {self.address} on chain {self.chain.chain_id} is not MedRec")
+        return list(digests)
 
     # --- providers --------------------------------------------------------------------------------
 

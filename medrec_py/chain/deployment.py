@@ -29,6 +29,7 @@ from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.nonces import Signed
 from medrec_py.chain.transactions import RECEIPT_SECONDS, Call, Pending, Receipt, says_funds_lack, send
 from medrec_py.chain.types import ZERO_ADDRESS, address_of, to_address
+from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.crypto.typed_data import keccak
 from medrec_py.errors import ChainError, ChainUnavailable, FormatError, InvalidInput, NotDeployed, TransactionFailed
 from medrec_py.wallet import Signer
@@ -73,6 +74,8 @@ class Deployed:
         transaction: Hash of the transaction that deployed it.
         artifact: SHA-256 of the creation code that was deployed, 64 hexadecimal digits.
         version: Of the contract's EIP-712 domain.
+        suite: Number of the cipher suite by which clients seal whatever is new (docs/format.md §1). A file without it
+            means 1. It is no property of the contract: who makes the file chooses it, for all who use the deployment.
     """
 
     chain_id: int
@@ -83,6 +86,7 @@ class Deployed:
     transaction: str
     artifact: str
     version: str
+    suite: int = FIRST_SUITE
 
     def save(self, folder: Path) -> Path:
         """Write the file, in one step. Returns its path."""
@@ -105,6 +109,7 @@ class Deployed:
         Raises:
             NotDeployed: the folder has none for this chain.
             FormatError: its file cannot be read.
+            UnknownSuite: it names a suite that this version does not have.
         """
         path = _path(folder, chain_id)
         if not path.exists():
@@ -121,15 +126,18 @@ class Deployed:
         Raises:
             NotDeployed: there is no such file.
             FormatError: it cannot be read.
+            UnknownSuite: it names a suite that this version does not have.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = {"suite": FIRST_SUITE} | json.loads(path.read_text(encoding="utf-8"))
             found = cls(*(_typed(field.type, document[field.name]) for field in fields(cls)))
-            return replace(found, address=to_address(found.address), authority=to_address(found.authority))
+            found = replace(found, address=to_address(found.address), authority=to_address(found.authority))
         except OSError as error:
             raise NotDeployed(f"{path} cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"{path} is not a deployment file") from error
+        by_number(found.suite)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,22 +167,27 @@ def deploy(
     signer: Signer,
     *,
     authority: str | None = None,
+    suite: int | None = None,
     folder: Path | None = None,
     timeout: float = RECEIPT_SECONDS,
 ) -> Outcome:
-    """Deploy MedRec, unless it is deployed already.
+    """Deploy MedRec, unless it is deployed already; and write down by which suite clients seal.
 
     Args:
         chain: Where.
         signer: Who pays.
         authority: The account that names registrars. If not given, that of the deployment which the folder names,
             whoever it is, or else the signer.
+        suite: Number of the deployment's cipher suite. Unless given, what the file in the folder says, else 1. A
+            deployment moves to a later suite by being given one; nothing is sent for that, its file is written anew.
         folder: Where the deployment file is looked for and written; nowhere if not given.
         timeout: Seconds that each receipt is waited for.
 
     Raises:
         InvalidInput: the authority is no address, or zero.
-        DeploymentDiffers: the folder names a deployment on this chain with another authority or other code.
+        UnknownSuite: this version does not have the suite.
+        DeploymentDiffers: the folder names a deployment on this chain with another authority or other code, or of a
+            later suite.
         TransactionFailed: the deployment failed; `InsufficientFunds` where the signer cannot pay.
         TransactionTimeout: there is no receipt yet.
         ChainUnavailable: the node does not answer.
@@ -182,11 +195,13 @@ def deploy(
     named = None if authority is None else to_address(authority)
     if named == ZERO_ADDRESS:
         raise InvalidInput("nobody could ever name a registrar: the zero address cannot be the authority")
+    if suite is not None:
+        by_number(suite)
     chosen = signer.address if named is None else named
     known = _in_folder(chain, named, folder) or _at_its_address(chain, chosen, folder)
     if known is not None:
-        return Outcome(known, is_new=False, note=_whose(known, chosen))
-    outcome = _deploy(chain, signer, chosen, timeout)
+        return Outcome(_moved(known, suite, folder), is_new=False, note=_whose(known, chosen))
+    outcome = _deploy(chain, signer, chosen, timeout, FIRST_SUITE if suite is None else suite)
     if folder is not None:
         outcome.deployed.save(folder)
     return outcome
@@ -276,6 +291,19 @@ def _at_its_address(chain: Chain, authority: str, folder: Path | None) -> Deploy
     return found
 
 
+def _moved(known: Deployed, suite: int | None, folder: Path | None) -> Deployed:
+    """The deployment with the suite that it is to have from now on."""
+    moved = known if suite is None else replace(known, suite=suite)
+    if moved.suite < known.suite:
+        raise DeploymentDiffers(
+            f"MedRec on chain {known.chain_id} at {known.address} seals by suite {known.suite}: it never goes back to "
+            f"suite {suite}"
+        )
+    if folder is not None and moved != known:
+        moved.save(folder)
+    return moved
+
+
 def _whose(found: Deployed, expected: str) -> str:
     return "" if found.authority == expected else f"It was deployed with another authority: {found.authority}."
 
@@ -324,14 +352,16 @@ def _first_block_with_code(chain: Chain, address: str) -> int | None:
     return with_code
 
 
-def _deployed(chain: Chain, address: str, authority: str, block: int, block_hash: str, transaction: str) -> Deployed:
-    return Deployed(chain.chain_id, address, authority, block, block_hash, transaction, artifact_hash(), VERSION)
+def _deployed(
+    chain: Chain, address: str, authority: str, block: int, block_hash: str, transaction: str, suite: int = FIRST_SUITE
+) -> Deployed:
+    return Deployed(chain.chain_id, address, authority, block, block_hash, transaction, artifact_hash(), VERSION, suite)
 
 
 # --- deploying ------------------------------------------------------------------------------------
 
 
-def _deploy(chain: Chain, signer: Signer, authority: str, timeout: float) -> Outcome:
+def _deploy(chain: Chain, signer: Signer, authority: str, timeout: float, suite: int) -> Outcome:
     refusal = _put_deployer(chain, signer, timeout)
     code = creation_code(authority)
     if refusal:
@@ -344,9 +374,8 @@ def _deploy(chain: Chain, signer: Signer, authority: str, timeout: float) -> Out
     if address is None or not is_medrec_code(chain.code(address)):
         raise TransactionFailed(f"the transaction {receipt.transaction} was mined, and MedRec is not at {address}")
     MedRecContract(chain, address)
-    return Outcome(
-        _deployed(chain, address, authority, *_place(receipt)), is_new=True, gas_used=receipt.gas_used, note=note
-    )
+    deployed = _deployed(chain, address, authority, *_place(receipt), suite=suite)
+    return Outcome(deployed, is_new=True, gas_used=receipt.gas_used, note=note)
 
 
 def _place(receipt: Receipt) -> tuple[int, str, str]:

@@ -418,12 +418,12 @@ def decode_event(topics: Sequence[bytes], data: bytes) -> Event:
     return decoder.decode(topics, data)
 
 
-def filter_topics(events: Collection[type[Event]] = (), **where: str) -> Topics:
+def filter_topics(events: Collection[type[Event]] = (), **where: str | Sequence[str]) -> Topics:
     """The topics that ask a node for certain events alone.
 
     Args:
         events: Which; without any, all that have the fields of ``where``.
-        where: Addresses that indexed fields must have: ``patient=alice``.
+        where: Addresses that indexed fields must have: ``patient=alice``; of several, one: ``account=[alice, bob]``.
 
     Raises:
         InvalidInput: an event has no such indexed field, or events have it in different places (ask for them one by
@@ -433,12 +433,16 @@ def filter_topics(events: Collection[type[Event]] = (), **where: str) -> Topics:
         decoder for decoder in _DECODERS.values() if where.keys() <= set(decoder.indexed)
     ]
     topics: Topics = [["0x" + decoder.event.topic.hex() for decoder in chosen], None, None, None]
-    for name, address in where.items():
+    for name, wanted in where.items():
         places = {decoder.indexed.index(name) if name in decoder.indexed else None for decoder in chosen}
         place = places.pop() if len(places) == 1 else None
         if place is None:
             raise InvalidInput(f"these events cannot be asked for by {name} at once")
-        topics[place + 1] = "0x" + address_bytes(address).rjust(32, b"\0").hex()
+        topics[place + 1] = _topic(wanted) if isinstance(wanted, str) else [_topic(address) for address in wanted]
     while topics[-1] is None:
         topics.pop()
     return topics
+
+
+def _topic(address: str) -> str:
+    return "0x" + address_bytes(address).rjust(32, b"\0").hex()

@@ -40,7 +40,7 @@ def fetch_logs(
     to_block: int | None = None,
     progress: Progress | None = None,
     pause: Callable[[float], None] = time.sleep,
-    **where: str,
+    **where: str | Sequence[str],
 ) -> Iterator[Logged[Event]]:
     """The contract's events in a range of blocks, ordered by block and place in it, a window at a time.
 
@@ -55,7 +55,7 @@ def fetch_logs(
         to_block: Last block; the latest at the time of the call if not given.
         progress: Called after each window.
         pause: How to wait when the node wants fewer requests; for tests.
-        where: Addresses that indexed fields must have: ``patient=alice``. See `filter_topics`.
+        where: Addresses that indexed fields must have: ``patient=alice``, or lists of them. See `filter_topics`.
 
     Raises:
         InvalidInput: see `filter_topics`.

@@ -20,7 +20,7 @@ OnBehalfOf: TypeAlias = Annotated[
     typer.Option(
         "--on-behalf-of",
         metavar=ADDRESS,
-        help="Provider that named this profile its agent; its keys must be a profile on this machine.",
+        help="Provider that named this profile its agent; its keys are in its key service, or a profile here.",
     ),
 ]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from medrec_py.cli.arguments import checked
 from medrec_py.cli.output import Output
-from medrec_py.cli.session import Locked, Session
+from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput, KeyUnavailable, NotPermitted, RecordNotFound
 from medrec_py.purposes import Purpose
 
@@ -82,9 +82,9 @@ def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None
         KeysElsewhere: the provider's keys are not on this machine.
     """
     who = session.identity.address
-    whose = who if patient is None else checked(patient)
+    whose = session.patient_id if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
-    if whose == who and on_behalf_of is None:
+    if whose == session.patient_id and on_behalf_of is None:
         return View(session.patient(locked=True).chart(), True, who)
     principal = _principal(session, whose, why) if on_behalf_of is None else checked(on_behalf_of)
     if principal != who:
@@ -96,8 +96,9 @@ def open_without_keys(session: Session, patient: str | None) -> View:
     """A chart of which nothing can be opened, and no passphrase is needed."""
     from medrec_py.chain.types import address_bytes  # noqa: PLC0415
     from medrec_py.unsealing import NoKeys  # noqa: PLC0415
+    from medrec_py.wallet import Locked  # noqa: PLC0415
 
-    whose = session.identity.address if patient is None else checked(patient)
+    whose = session.patient_id if patient is None else checked(patient)
     mandate = session.network.mandate(Locked(whose), whose, NoKeys(address_bytes(whose)))
     return View(mandate.chart(whose), False, whose)
 
@@ -105,10 +106,10 @@ def open_without_keys(session: Session, patient: str | None) -> View:
 def open_to_append(session: Session, patient: str | None, on_behalf_of: str | None, purpose: str | None) -> View:
     """A chart to append to: as the profile itself unless it is said on whose behalf. Raises as `open_to_read`."""
     who = session.identity.address
-    whose = who if patient is None else checked(patient)
+    whose = session.patient_id if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
     principal = who if on_behalf_of is None else checked(on_behalf_of)
-    if whose == principal == who:
+    if whose == session.patient_id and principal in {who, whose}:
         return View(session.patient().chart(), True, who)
     return View(session.mandate(principal).chart(whose, why), False, principal)
 

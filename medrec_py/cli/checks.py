@@ -108,7 +108,11 @@ class Examination:
         value = self._settings.find("store").value
         stores = value if isinstance(value, list) else [str(value)]
         kubo = any(store.startswith(("http://", "https://", "/ip", "/dns", "/unix/")) for store in stores)
-        for extra, package, needed in (("ipfs", "ipfshttpclient", kubo), ("local", "eth_tester", False)):
+        for extra, package, needed in (
+            ("ipfs", "ipfshttpclient", kubo),
+            ("local", "eth_tester", False),
+            ("service", "uvicorn", False),
+        ):
             if importlib.util.find_spec(package) is not None:
                 yield Finding(f"extra [{extra}]", State.OK, "installed")
             else:
@@ -150,6 +154,7 @@ class Examination:
             return
         from medrec_py.chain.contract import VERSION, MedRecContract  # noqa: PLC0415 - slow to import
         from medrec_py.chain.deployment import is_medrec_code  # noqa: PLC0415
+        from medrec_py.crypto.suites import by_number  # noqa: PLC0415
 
         place = opening.find_contract(self._settings, self._chain.chain_id)
         contract = MedRecContract(self._chain, place.address)
@@ -163,6 +168,7 @@ class Examination:
                 "Compare the address with one from a source you trust, and the version with the deployer's.",
             )
         yield Finding("authority", State.INFORMATION, contract.authority())
+        yield Finding("suite", State.INFORMATION, f"everything new is sealed by {by_number(place.suite)!r}")
 
     def _balance(self) -> Iterator[Finding]:
         if self._chain is None or self._address is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medrec_py.errors import InvalidInput, KeyUnavailable, NotFound, WalletError
+from medrec_py.errors import InvalidInput, KeyModuleError, KeyUnavailable, NotFound, WalletError
 
 
 class IdentityMissing(NotFound):
@@ -17,6 +17,12 @@ class IdentityExists(WalletError):
     remedy = "Choose another name with --profile. To give up the old identity for good, remove its folder yourself."
 
 
+class SuccessorExists(WalletError):
+    """The profile has begun to change its phrase, and was interrupted."""
+
+    remedy = "`medrec keys finish` looks whether the chain was told of it, and finishes it or gives it up."
+
+
 class PassphraseMissing(WalletError):
     """A passphrase is needed, and nobody is there to ask."""
 
@@ -27,9 +33,33 @@ class KeysElsewhere(KeyUnavailable):
     """The provider that is acted for has its keys on another machine."""
 
     remedy = (
-        "Until its key service exists, the provider's identity has to be a profile on this machine: "
-        "`medrec --profile NAME init --from-phrase`, with its phrase."
+        "Give the address of the provider's key service (--key-service, the setting key-service), or have the "
+        "provider's identity as a profile on this machine (`medrec --profile NAME init --from-phrase`)."
     )
+
+
+class PinMissing(KeyModuleError):
+    """A PIN is needed, and nobody is there to ask."""
+
+    remedy = "Run it in a terminal, or give --pin-file FILE or MEDREC_PIN."
+
+
+class RecoveryMissing(NotFound):
+    """No recovery has begun in the profile, so there is no key that shares could have been handed over to."""
+
+    remedy = "Begin one with `medrec keys recover`, or name the profile in which it has begun (--profile)."
+
+
+class RecoveryPending(WalletError):
+    """A recovery of another patient has begun in the profile."""
+
+    remedy = "Choose another name with --profile. To give up the other recovery, remove its file yourself."
+
+
+class ShareNotKept(NotFound):
+    """The profile keeps no share of that patient."""
+
+    remedy = "Look at `medrec keys guarded`; keep a share that a patient gave you with `medrec keys guard FILE`."
 
 
 class OutputExists(InvalidInput):

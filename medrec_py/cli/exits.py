@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     WALLET = 8
     NOT_FOUND = 9
     REFUSED = 10
+    KEY_SERVICE = 11
     INTERRUPTED = 130
     PIPE_CLOSED = 141
     TERMINATED = 143
@@ -39,6 +40,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.WALLET: "the identity or its passphrase",
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.REFUSED: "the contract refused for another reason",
+    ExitCode.KEY_SERVICE: "the organisation's key service",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.PIPE_CLOSED: "whoever read the output went away",
     ExitCode.TERMINATED: "terminated",
@@ -49,6 +51,7 @@ _KINDS: Mapping[type[errors.MedRecError], ExitCode] = {
     errors.FormatError: ExitCode.INTEGRITY,
     errors.IntegrityError: ExitCode.INTEGRITY,
     errors.KeyUnavailable: ExitCode.KEYS,
+    errors.KeyServiceError: ExitCode.KEY_SERVICE,
     errors.StorageError: ExitCode.STORAGE,
     errors.WalletError: ExitCode.WALLET,
     errors.NotFound: ExitCode.NOT_FOUND,

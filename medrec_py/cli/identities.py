@@ -2,9 +2,12 @@
 
     HOME/profiles/NAME/config.toml              the profile's settings
     HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too
-    HOME/profiles/NAME/identity/root.json       the root secret, sealed alike
+    HOME/profiles/NAME/identity/root.json       the root secret, sealed alike; and whose record it opens, if that is
+                                                another patient id than the wallet's address
+    HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
+    HOME/profiles/NAME/successor/               the same of a new phrase, while the chain is told of it
 
-An identity appears with both files in one step, and is never overwritten.
+An identity appears with both files in one step, and is overwritten by nothing but its successor.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from medrec_py.cli.errors import IdentityExists, IdentityMissing
+from medrec_py.cli.errors import IdentityExists, IdentityMissing, SuccessorExists
 from medrec_py.cli.files import is_exposed, private_folder, sync_folder, write_private
 from medrec_py.errors import ConfigurationError, FormatError, InvalidInput, WalletError, WrongPassphrase
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from medrec_py.wallet import Wallet
 
 _FOLDER: Final = "identity"
+_SUCCESSOR: Final = "successor"
 _WALLET: Final = "wallet.json"
 _ROOT: Final = "root.json"
 _STAGED: Final = ".init-"
@@ -66,9 +71,45 @@ class Identity:
         with self._naming_the_profile():
             return open_root(self._document(_ROOT), passphrase)
 
+    def replace_root(self, root: RootSecret, passphrase: str) -> Path:
+        """Put another root secret in the place of this one, which stays beside it under another name.
+
+        Args:
+            root: The new one.
+            passphrase: That of the identity.
+
+        Returns:
+            Where the one before is kept, sealed as it was.
+
+        Raises:
+            FormatError, WalletError: the file was damaged, or is that of another identity.
+            ConfigurationError: the files cannot be written.
+        """
+        from medrec_py.cli.keystore import is_light, seal_root  # noqa: PLC0415
+
+        before = self._document(_ROOT)
+        sealed = seal_root(root, passphrase, light=is_light(before))
+        kept = next(path for path in map(self._earlier_root, count(1)) if not path.exists())
+        write_private(kept, json.dumps(before, indent=2) + "\n")
+        write_private(self.folder / _ROOT, json.dumps({**before, **sealed}, indent=2) + "\n")
+        return kept
+
+    @property
+    def patient(self) -> str:
+        """The patient id whose record the root secret opens, EIP-55: the wallet's address, unless it was restored.
+
+        Raises:
+            FormatError: the file was damaged.
+        """
+        document = self._document(_ROOT)
+        return self.address if "patient" not in document else _address_in(document, self.folder / _ROOT, "patient")
+
     def exposed(self) -> list[Path]:
         """What others on this machine may read or write of it, which nobody should."""
         return [path for path in (self.folder, *sorted(self.folder.iterdir())) if is_exposed(path)]
+
+    def _earlier_root(self, number: int) -> Path:
+        return self.folder / f"root-before-{number}.json"
 
     def _document(self, name: str) -> dict[str, Any]:
         document = _document(self.folder / name)
@@ -130,14 +171,25 @@ class Identities:
                 continue
 
     @contextmanager
-    def creating(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool) -> Iterator[Identity]:
+    def creating(
+        self,
+        profile: str,
+        wallet: Wallet,
+        passphrase: str,
+        *,
+        light: bool,
+        root: RootSecret | None = None,
+        patient: str | None = None,
+    ) -> Iterator[Identity]:
         """Make an identity: it is there when the block ends well, and until then, whatever happens, it is not.
 
         Args:
             profile: Name of the profile.
-            wallet: Made from a phrase.
+            wallet: Made from a phrase, unless a root secret is given.
             passphrase: Encrypts both files.
             light: See ``Wallet.to_keystore``.
+            root: The root secret, if it is not the wallet's own.
+            patient: Patient id whose record it opens, if that is not the wallet's address.
 
         Raises:
             IdentityExists: the profile has one.
@@ -152,12 +204,60 @@ class Identities:
         except OSError as error:
             raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
         try:
-            _write_secrets(staged, wallet, passphrase, light)
+            _write_secrets(staged, wallet, passphrase, light, root, patient)
             yield identity
             _appear(staged, identity)
         finally:
             for left_over in (staged, *folder.glob(_STAGED + "*")) if identity.folder.exists() else (staged,):
                 shutil.rmtree(left_over, ignore_errors=True)
+
+    def successor(self, profile: str) -> Identity | None:
+        """The identity that is to take the place of a profile's, where that was begun.
+
+        Raises:
+            FormatError: its file was damaged.
+        """
+        folder = self._folder_of(profile) / _SUCCESSOR
+        if not folder.is_dir():
+            return None
+        return Identity(profile, _address_in(_document(folder / _WALLET), folder / _WALLET), folder)
+
+    def stage_successor(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool) -> None:
+        """Write the identity that is to take the place of a profile's: it is on disk before the chain is told of it.
+
+        Raises:
+            SuccessorExists: there is one already.
+            ConfigurationError: the files cannot be written.
+        """
+        folder = self._folder_of(profile)
+        if (folder / _SUCCESSOR).exists():
+            raise SuccessorExists(f"the profile {profile!r} has begun to change its phrase, and not finished")
+        staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
+        try:
+            _write_secrets(staged, wallet, passphrase, light, None, None)
+            os.rename(staged, folder / _SUCCESSOR)
+            sync_folder(folder)
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def install_successor(self, profile: str) -> None:
+        """Put the successor in the place of the identity, whose files are removed."""
+        folder = self._folder_of(profile)
+        old = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
+        try:
+            if (folder / _FOLDER).exists():
+                os.rename(folder / _FOLDER, old / _FOLDER)
+            os.rename(folder / _SUCCESSOR, folder / _FOLDER)
+            sync_folder(folder)
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
+        shutil.rmtree(old, ignore_errors=True)
+
+    def drop_successor(self, profile: str) -> None:
+        """Give a successor up that the chain was never told of."""
+        shutil.rmtree(self._folder_of(profile) / _SUCCESSOR, ignore_errors=True)
 
     def require_free(self, profile: str) -> None:
         """Make sure that a profile has no identity yet.
@@ -170,15 +270,19 @@ class Identities:
             raise IdentityExists(f"the profile {profile!r} has an identity already, in {folder}")
 
 
-def _write_secrets(folder: Path, wallet: Wallet, passphrase: str, light: bool) -> None:
+def _write_secrets(
+    folder: Path, wallet: Wallet, passphrase: str, light: bool, root: RootSecret | None, patient: str | None
+) -> None:
     from medrec_py.cli.keystore import seal_root  # noqa: PLC0415
     from medrec_py.wallet import require_root  # noqa: PLC0415
 
     key = wallet.to_keystore(passphrase, light=light)
-    root = seal_root(require_root(wallet), passphrase, light=light)
+    sealed = seal_root(require_root(wallet, root), passphrase, light=light)
     owner = {"holds": "medrec root secret", "address": key["address"]}
+    if patient is not None and patient != wallet.address:
+        owner["patient"] = patient
     write_private(folder / _WALLET, json.dumps(key, indent=2) + "\n")
-    write_private(folder / _ROOT, json.dumps({**owner, **root}, indent=2) + "\n")
+    write_private(folder / _ROOT, json.dumps({**owner, **sealed}, indent=2) + "\n")
 
 
 def _appear(staged: Path, identity: Identity) -> None:
@@ -201,10 +305,10 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _address_in(document: dict[str, Any], path: Path) -> str:
+def _address_in(document: dict[str, Any], path: Path, name: str = "address") -> str:
     from medrec_py.chain.types import to_address  # noqa: PLC0415
 
     try:
-        return to_address("0x" + str(document.get("address", "")).removeprefix("0x"))
+        return to_address("0x" + str(document.get(name, "")).removeprefix("0x"))
     except InvalidInput as error:
         raise FormatError(f"{path} does not say whose it is") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from medrec_py.cli.settings import Settings
-from medrec_py.errors import NotDeployed
+from medrec_py.errors import ConfigurationError, NotDeployed
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -26,11 +26,13 @@ class Place:
     Attributes:
         address: EIP-55.
         first_block: Where its events begin; zero if that is not known.
+        suite: Number of the deployment's cipher suite.
         source: What says so.
     """
 
     address: str
     first_block: int
+    suite: int
     source: str
 
 
@@ -59,23 +61,26 @@ def find_contract(settings: Settings, chain_id: int) -> Place:
     Raises:
         NotDeployed: neither says so.
         InvalidInput: the setting is no address.
+        ConfigurationError: the setting ``suite`` contradicts the deployment file.
         FormatError: a deployment file cannot be read.
     """
     from medrec_py.chain.deployment import Deployed  # noqa: PLC0415
     from medrec_py.chain.types import to_address  # noqa: PLC0415
+    from medrec_py.crypto.suites import FIRST_SUITE  # noqa: PLC0415
 
     found = settings.find("contract")
     known = _deployed(settings, chain_id)
     if isinstance(found.value, str) and Path(found.value).expanduser().is_file():
         deployed = Deployed.read(Path(found.value).expanduser())
-        return Place(deployed.address, deployed.block, f"{found.source}: {found.value}")
+        return _place(settings, deployed, f"{found.source}: {found.value}")
     if isinstance(found.value, str):
         address = to_address(found.value)
-        first_block = known.block if known is not None and known.address == address else 0
-        return Place(address, first_block, found.source)
+        if known is not None and known.address == address:
+            return _place(settings, known, found.source)
+        return Place(address, 0, _suite(settings) or FIRST_SUITE, found.source)
     if known is None:
         raise NotDeployed(f"no MedRec contract is known for chain {chain_id}")
-    return Place(known.address, known.block, f"deployment file {settings.deployments / f'{chain_id}.json'}")
+    return _place(settings, known, f"deployment file {settings.deployments / f'{chain_id}.json'}")
 
 
 def open_blocks(settings: Settings) -> BlockStore:
@@ -97,19 +102,36 @@ def open_blocks(settings: Settings) -> BlockStore:
 
 
 def open_network(settings: Settings, chain: Chain) -> Network:
-    """The contract on a chain, with the store. Raises as the three above, and `NotDeployed` if it is not MedRec."""
+    """The contract on a chain, with the store.
+
+    Raises as the three above, and `NotDeployed` if it is not MedRec, `UnknownSuite` if this version does not have the
+    deployment's suite.
+    """
     from medrec_py.chain.contract import MedRecContract  # noqa: PLC0415
     from medrec_py.network import Network  # noqa: PLC0415
 
     place = find_contract(settings, chain.chain_id)
     contract = MedRecContract(chain, place.address)
-    return Network(chain, contract, open_blocks(settings), first_block=place.first_block)
+    return Network(chain, contract, open_blocks(settings), first_block=place.first_block, suite=place.suite)
 
 
 def timeout(settings: Settings) -> float:
     """Seconds until a request is given up."""
     value = settings.find("timeout").value
     return float(value) if isinstance(value, int | float) else 30.0
+
+
+def _place(settings: Settings, deployed: Deployed, source: str) -> Place:
+    """Where a deployment file says that the contract is."""
+    found = settings.find("suite")
+    if found.value not in {None, deployed.suite}:
+        raise ConfigurationError(f"{found.source} says suite {found.value}, and the deployment has {deployed.suite}")
+    return Place(deployed.address, deployed.block, deployed.suite, source)
+
+
+def _suite(settings: Settings) -> int | None:
+    value = settings.find("suite").value
+    return value if isinstance(value, int) else None
 
 
 def _deployed(settings: Settings, chain_id: int) -> Deployed | None:

@@ -46,6 +46,15 @@ class Given:
             rich_help_panel=PANEL,
         ),
     ] = None
+    key_service: Annotated[
+        str | None,
+        typer.Option(
+            "--key-service",
+            metavar="ADDRESS",
+            help="Key service of the provider that is acted for (MEDREC_KEY_SERVICE): unix:/path, or a URL.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
     home: Annotated[
         str | None,
         typer.Option(

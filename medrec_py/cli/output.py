@@ -15,11 +15,14 @@ from medrec_py.errors import MedRecError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import ProgressColumn
     from rich.text import Text
 
 Document: TypeAlias = dict[str, Any]
 
+_COUNT_FROM = 20
 _PROGRESS_FROM = 4 << 20
+_STEPS_FROM = 10
 _NO_WRAPPING = 1 << 16
 
 
@@ -126,6 +129,25 @@ class Output:
         self.failure(type(error).__name__, str(error), error.remedy, getattr(error, "__notes__", ()))
 
     @contextmanager
+    def count(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how many of some things are done, on a terminal and where there are many.
+
+        Args:
+            what: What is done.
+            total: How many there are; more may come.
+
+        Yields:
+            To be called with the number done since the last call.
+        """
+        if self.as_json or total < _COUNT_FROM or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        with self._bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), what=what, total=total) as advance:
+            yield advance
+
+    @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show how far something is, on a terminal and where it takes a while.
 
@@ -139,10 +161,38 @@ class Output:
         if self.as_json or total < _PROGRESS_FROM or not sys.stderr.isatty():
             yield lambda _: None
             return
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
+        from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn  # noqa: PLC0415
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, console=self._err, transient=True) as progress:
+        with self._bar(BarColumn(), DownloadColumn(), TransferSpeedColumn(), what=what, total=total) as advance:
+            yield advance
+
+    @contextmanager
+    def _bar(self, *columns: ProgressColumn, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        from rich.progress import Progress, TextColumn  # noqa: PLC0415
+
+        described = TextColumn("{task.description}", markup=False)
+        with Progress(described, *columns, console=self._err, transient=True) as progress:
+            task = progress.add_task(printable(what), total=total)
+            yield lambda count: progress.advance(task, count)
+
+    @contextmanager
+    def steps(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how many of a number of things are done, on a terminal and where there are several.
+
+        Args:
+            what: What is done.
+            total: How many things.
+
+        Yields:
+            To be called with the number of things done since the last call.
+        """
+        if self.as_json or total < _STEPS_FROM or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=self._err, transient=True) as progress:
             task = progress.add_task(printable(what), total=total)
             yield lambda count: progress.advance(task, count)
 

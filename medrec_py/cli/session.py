@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medrec_py.cli import opening
 from medrec_py.cli.errors import KeysElsewhere
@@ -13,14 +13,16 @@ from medrec_py.cli.identities import Identities, Identity
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
+from medrec_py.cli.pins import Pins
 from medrec_py.cli.settings import Settings
-from medrec_py.errors import WalletError
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
     from medrec_py.chain.transactions import Receipt
     from medrec_py.crypto.keys import RootSecret
+    from medrec_py.keyservice.client import KeyServiceClient
     from medrec_py.network import Network
+    from medrec_py.party import Party
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
     from medrec_py.wallet import Wallet
@@ -42,11 +44,13 @@ class Session:
             "chain": given.chain,
             "contract": given.contract,
             "store": given.store or None,
+            "key-service": given.key_service,
             "passphrase-file": given.passphrase_file,
         }
         self.settings = Settings(flags, environment, home=given.home, profile=given.profile)
         self.identities = Identities(self.settings.home, self.settings.profile_folder)
         self.passphrases = Passphrases(self.settings, environment)
+        self.pins = Pins(environment)
         self.receipts: list[Receipt] = []
         self._resources = ExitStack()
 
@@ -109,6 +113,12 @@ class Session:
         """The root secret of any identity on this machine."""
         return identity.root(self.passphrases.of(identity.profile))
 
+    @cached_property
+    def patient_id(self) -> str:
+        """Whose record the profile's root secret opens: of a patient restored, or of whom its wallet decides for."""
+        restored = self.identity.patient
+        return restored if restored != self.identity.address else self.network.patient_id(restored)
+
     # --- roles ------------------------------------------------------------------------------------------------------
 
     def patient(self, *, locked: bool = False) -> Patient:
@@ -117,48 +127,49 @@ class Session:
         Args:
             locked: It only reads: its wallet stays locked.
         """
+        from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
+
         network = self.network
         signer = Locked(self.identity.address) if locked else self.wallet
-        return network.patient(signer, self.root)
+        return network.patient(signer, self.root, patient=self.patient_id)
 
     def provider(self) -> Provider:
         """The profile as a provider that acts for itself."""
         network = self.network
         return network.reader(self.wallet, self.root, publish=False)
 
+    def account(self) -> Party:
+        """The profile as an account that signs: its root secret stays locked."""
+        network = self.network
+        return network.account(self.wallet)
+
     def mandate(self, principal: str, *, locked: bool = False) -> Mandate:
-        """The profile on behalf of a provider (or of itself), whose keys are on this machine.
+        """The profile on behalf of a provider, whose keys are in its key service or on this machine; or of itself.
 
         Args:
             principal: Address of the provider.
-            locked: It only reads: no wallet is unlocked.
+            locked: It only reads: no wallet is unlocked, unless a key service wants its signature.
 
         Raises:
-            KeysElsewhere: no profile on this machine has the provider's keys.
+            KeysElsewhere: no key service is set, and no profile on this machine has the provider's keys.
+            InvalidInput: the address of the key service cannot be used.
         """
+        from medrec_py.wallet import Locked  # noqa: PLC0415
+
         network = self.network
+        service = self.settings.text("key-service")
+        if service is not None and principal != self.identity.address:
+            return network.mandate(self.wallet, principal, self._key_service(service, principal))
         identity = self.identities.find(principal)
         if identity is None:
-            raise KeysElsewhere(f"no profile on this machine has the keys of {principal}")
+            raise KeysElsewhere(f"no profile on this machine has the keys of {principal}, and no key service is set")
         signer = Locked(self.identity.address) if locked else self.wallet
         keys = network.reader(Locked(principal), self.root_of(identity), publish=False).keys()
         return network.mandate(signer, principal, keys)
 
+    def _key_service(self, address: str, principal: str) -> KeyServiceClient:
+        from medrec_py.keyservice.client import KeyServiceClient  # noqa: PLC0415 - slow to import
 
-class Locked:
-    """A wallet of which only the address is known: it signs nothing.
-
-    Args:
-        address: EIP-55.
-    """
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def sign_transaction(self, _transaction: dict[str, Any], /) -> bytes:
-        """Refuses."""
-        raise WalletError(f"the wallet of {self.address} is locked")
-
-    def sign_typed_data(self, _document: dict[str, Any], /) -> bytes:
-        """Refuses."""
-        raise WalletError(f"the wallet of {self.address} is locked")
+        client = KeyServiceClient(address, self.wallet, principal, timeout=opening.timeout(self.settings))
+        self._resources.callback(client.close)
+        return client

@@ -92,6 +92,12 @@ def _chain_id(text: str) -> int:
     return number
 
 
+def _suite(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError("suites are numbered from 1")
+    return number
+
+
 def _several(text: str) -> list[str]:
     return [one for one in map(str.strip, text.split(",")) if one]
 
@@ -100,6 +106,12 @@ def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty")
     return text.strip()
+
+
+def _key_service(text: str) -> str:
+    if not text.startswith(("unix:/", "https://", "http://")):
+        raise ValueError("a key service is at unix:/path/to/socket, https://host:port, or http:// on this machine")
+    return text
 
 
 def without_secrets(url: str) -> str:
@@ -130,11 +142,13 @@ SETTINGS: Final = {
         Setting("chain-id", "chain that the node is expected to serve", _chain_id, (int,), _as_is),
         Setting("chain-token", "bearer token for the node", _text, (str,), _hidden),
         Setting("contract", "address of the contract, or a deployment file", _text, (str,), _as_is),
+        Setting("suite", "cipher suite of the deployment, where no deployment file says it", _suite, (int,), _as_is),
         Setting(
             "store", "where blocks are: a folder, a Kubo RPC URL, a gateway; or several", _several, (str, list), _urls
         ),
         Setting("store-token", "bearer token for the store", _text, (str,), _hidden),
         Setting("timeout", "seconds until a request to node or store is given up", _positive, (int, float), _as_is),
+        Setting("key-service", "key service of the provider that is acted for", _key_service, (str,), _urls),
         Setting("passphrase-file", "file whose first line is the passphrase", _text, (str,), _as_is),
     )
 }

@@ -6,7 +6,7 @@ import getpass
 import secrets
 import sys
 
-from medrec_py.cli.errors import PassphraseMissing
+from medrec_py.cli.errors import PassphraseMissing, PinMissing
 from medrec_py.errors import InvalidInput
 
 
@@ -51,6 +51,32 @@ def ask_new_passphrase() -> str:
     return passphrase
 
 
+def ask_pin(module: str) -> str:
+    """Ask for the PIN of a module of keys, without echo.
+
+    Raises:
+        PinMissing: nobody is there.
+    """
+    if not is_interactive():
+        raise PinMissing(f"the keys in {module} need their PIN, and this is no terminal")
+    return getpass.getpass(f"PIN of {module}: ")
+
+
+def ask_new_pin(module: str) -> str:
+    """Ask twice for the PIN of a new module of keys, without echo.
+
+    Raises:
+        PinMissing: nobody is there.
+        InvalidInput: it is empty, or the two differ.
+    """
+    pin = ask_pin(module)
+    if not pin:
+        raise InvalidInput("a PIN must not be empty")
+    if getpass.getpass("The same again: ") != pin:
+        raise InvalidInput("the two PINs differ")
+    return pin
+
+
 def ask_phrase() -> str:
     """Ask for a phrase, without echo.
 
@@ -60,6 +86,28 @@ def ask_phrase() -> str:
     if not is_interactive():
         raise InvalidInput("this is no terminal: give the phrase with --phrase-file FILE, or - for standard input")
     return getpass.getpass("Phrase (the words, separated by spaces): ")
+
+
+def ask_fingerprint() -> str:
+    """Ask for the fingerprint of a request for recovery, as it is read out.
+
+    Raises:
+        InvalidInput: nobody is there.
+    """
+    if not is_interactive():
+        raise InvalidInput("this is no terminal: give the digits that were read out with --fingerprint")
+    return _ask("Digits: ")
+
+
+def ask_wallet_passphrase(path: str) -> str:
+    """Ask for the passphrase of a keystore, without echo.
+
+    Raises:
+        PassphraseMissing: nobody is there.
+    """
+    if not is_interactive():
+        raise PassphraseMissing(f"the keystore {path} needs its passphrase, and this is no terminal")
+    return getpass.getpass(f"Passphrase of the keystore {path}: ")
 
 
 def show_phrase_once(phrase: str) -> None:

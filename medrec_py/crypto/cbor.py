@@ -8,6 +8,7 @@ a value or raise ``FormatError``.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import cbor2
@@ -15,7 +16,7 @@ import cbor2
 from medrec_py.errors import FormatError
 
 Value: TypeAlias = Any
-"""``int``, ``bytes``, ``str``, ``bool``, ``None``, a list of values, or a map from ``int``, ``bytes`` or ``str``."""
+"""``int``, ``bytes``, ``str``, ``bool``, ``None``, a list of values, or a map from ``int`` or ``str``."""
 
 MAX_SIZE = 1 << 20
 """Largest encoding that is decoded, in bytes: one block (§1)."""
@@ -25,7 +26,7 @@ MAX_UINT = (1 << 64) - 1
 
 _ARGUMENT_SIZES = {24: 1, 25: 2, 26: 4, 27: 8}
 _SIMPLE_VALUES = (20, 21, 22)  # false, true, null
-_TEXT, _SHORT = 0x60, 23  # the head of a text is one byte up to this length
+_SHORT = 23  # characters
 _PLAIN = frozenset({bytes, str, bool, type(None)})  # what has one encoding as it is
 
 
@@ -71,17 +72,23 @@ def _ordered(value: Value) -> Value:
     if isinstance(value, list | tuple):
         return [item if type(item) in _PLAIN else _ordered(item) for item in value]
     if isinstance(value, dict):
-        items = ((key, value[key]) for key in sorted(value, key=_encoded_key))
-        return {key: item if type(item) in _PLAIN else _ordered(item) for key, item in items}
+        keys = sorted(value, key=_encoded_key)
+        return {key: item if type(item := value[key]) in _PLAIN else _ordered(item) for key in keys}
     raise FormatError(f"{type(value).__name__} has no place in a MedRec document")
 
 
 def _encoded_key(key: Value) -> bytes:
-    if isinstance(key, bool) or not isinstance(key, int | bytes | str):
-        raise FormatError("a map key must be an integer, bytes or text")
-    if isinstance(key, str) and len(octets := key.encode()) <= _SHORT:  # as nearly all keys are
-        return bytes((_TEXT | len(octets),)) + octets
+    if type(key) is str and len(key) <= _SHORT:
+        return _encoded_word(key)
+    if isinstance(key, bool) or not isinstance(key, int | str):
+        raise FormatError("a map key must be an integer or text")
     return cbor2.dumps(_ordered(key))
+
+
+@lru_cache(maxsize=1024)
+def _encoded_word(key: str) -> bytes:
+    """A short text key. Nearly all keys are, and the same ones in every document."""
+    return cbor2.dumps(key)
 
 
 def _check_heads(data: bytes) -> None:

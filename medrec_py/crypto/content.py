@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import hmac
 import io
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from medrec_py.crypto.blocks import MAX_BLOCK
 from medrec_py.crypto.keys import RECORD_ID_SIZE, SECRET_SIZE, DataKey, check_size, check_uint
 from medrec_py.crypto.merkle import RootBuilder, leaf_hash, leaf_salt
 from medrec_py.crypto.padding import padme
-from medrec_py.crypto.suites import CURRENT, Suite
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import ContentTampered, ContentTruncated, InvalidInput, StatementMismatch
+from medrec_py.in_order import in_order
 
 TAG_SIZE = 16
 SEALED_CHUNK_SIZE = MAX_BLOCK
@@ -31,12 +29,6 @@ CHUNK_SIZE = SEALED_CHUNK_SIZE - TAG_SIZE
 MIN_PADDED_SIZE = 256
 MAX_SIZE = 1 << 62
 """No content is longer, in bytes; the arithmetic of 64-bit readers stays safe."""
-
-_WORKERS = 2
-_AHEAD = 4  # chunks under way: at most about 2 MiB each
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @runtime_checkable
@@ -86,6 +78,7 @@ class ContentSealer:
         data_key: Of this record and no other content.
         record_id: 16 bytes.
         leaf_salt: 32 random bytes that salt the Merkle tree.
+        suite: By which to seal.
 
     Raises:
         InvalidInput: the source is iterated over a second time, or ``size`` or ``root`` is asked for before its end.
@@ -93,9 +86,7 @@ class ContentSealer:
     Warning: a data key seals one content. After an interruption take a new one, unless the source cannot have changed.
     """
 
-    def __init__(
-        self, source: Source, data_key: DataKey, record_id: bytes, leaf_salt: bytes, suite: Suite = CURRENT
-    ) -> None:
+    def __init__(self, source: Source, data_key: DataKey, record_id: bytes, leaf_salt: bytes, suite: Suite) -> None:
         self._record_id = check_size(record_id, RECORD_ID_SIZE, "a record id")
         self._leaf_salt = check_size(leaf_salt, SECRET_SIZE, "the leaf salt")
         self._suite = suite
@@ -109,7 +100,7 @@ class ContentSealer:
         if self._source is None:
             raise InvalidInput("content can be sealed once only: take a new data key for another time")
         source, self._source = self._source, None
-        for chunk, leaf, sealed in _in_order(self._seal, _padded_chunks(source)):
+        for chunk, leaf, sealed in in_order(self._seal, _padded_chunks(source)):
             self._size += chunk.used
             if leaf is not None:
                 self._tree.add(leaf)
@@ -151,9 +142,10 @@ class ContentReader:
         data_key: Of the record.
         record_id: 16 bytes.
         size: Bytes of content, from the verified metadata.
+        suite: By which it is sealed.
     """
 
-    def __init__(self, data_key: DataKey, record_id: bytes, size: int, suite: Suite = CURRENT) -> None:
+    def __init__(self, data_key: DataKey, record_id: bytes, size: int, suite: Suite) -> None:
         self._record_id = check_size(record_id, RECORD_ID_SIZE, "a record id")
         self._size = check_uint(size, "the size", MAX_SIZE)
         self._suite = suite
@@ -186,9 +178,7 @@ class ContentReader:
             return octets, _leaf(leaf_salt, numbered[0], octets)
 
         index = -1
-        for index, (octets, leaf) in enumerate(
-            _in_order(open_with_leaf, enumerate(_pieces(source, SEALED_CHUNK_SIZE)))
-        ):
+        for index, (octets, leaf) in enumerate(in_order(open_with_leaf, enumerate(_pieces(source, SEALED_CHUNK_SIZE)))):
             if index < leaf_count(self._size):
                 tree.add(leaf)
             if octets:
@@ -315,20 +305,3 @@ class _PieceReader:
             self._rest = memoryview(piece)
         piece, self._rest = bytes(self._rest[:size]), self._rest[size:]
         return piece
-
-
-def _in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Like ``map``, with a few items under way in threads."""
-    iterator = iter(items)
-    first = list(islice(iterator, 2))
-    if len(first) < 2:  # most records are one chunk: no thread is worth its start
-        yield from map(work, first)
-        return
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="medrec-content") as pool:
-        under_way: deque[Future[_Result]] = deque()
-        for item in chain(first, iterator):
-            under_way.append(pool.submit(work, item))
-            if len(under_way) > _AHEAD:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()

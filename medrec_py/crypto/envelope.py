@@ -31,7 +31,7 @@ from medrec_py.crypto.keys import (
     check_uint,
     context,
 )
-from medrec_py.crypto.suites import CURRENT, Sealed, Suite, by_number
+from medrec_py.crypto.suites import Sealed, Suite, by_number
 from medrec_py.crypto.typed_data import CheckContractSignature
 from medrec_py.errors import (
     ContentTampered,
@@ -46,7 +46,7 @@ MAX_INLINE_SIZE = 32 * 1024
 """Sealed content of at most so many bytes stands in the envelope."""
 
 _RECORD = "medrec/1/record"
-_KEYS = ("v", "suite", "id", "to", "enc", "key", "commitment", "body", "meta")
+_KEYS = ("v", "suite", "contentSuite", "id", "to", "enc", "key", "commitment", "body", "meta")
 _MAX_NUMBER = (1 << 32) - 1
 _VERIFIED = object()
 
@@ -120,7 +120,8 @@ class UnverifiedEnvelope:
     """An envelope that has the right form. Nothing in it was checked against a key or the chain.
 
     Attributes:
-        suite: By which it is sealed.
+        suite: By which the data key and the metadata are sealed.
+        content_suite: By which the content is sealed, and under whose number the commitment stands.
         record_id: 16 bytes.
         to: The key that it says it is sealed to.
         sealed_key: The data key, sealed.
@@ -131,6 +132,7 @@ class UnverifiedEnvelope:
     """
 
     suite: Suite
+    content_suite: Suite
     record_id: bytes
     to: Destination
     sealed_key: Sealed = field(repr=False)
@@ -148,7 +150,8 @@ class VerifiedRecord:
         place: Chain, contract and patient.
         record_id: 16 bytes.
         to: The key that it is sealed to, and its compartment.
-        suite: By which it is sealed.
+        suite: By which the data key and the metadata are sealed.
+        content_suite: By which the content is sealed.
         data_key: Of the record.
         body: The sealed content, or where it is.
         attestation: Metadata, author, time and signature, now verified.
@@ -159,6 +162,7 @@ class VerifiedRecord:
     record_id: bytes
     to: Destination
     suite: Suite
+    content_suite: Suite
     data_key: DataKey
     body: Body = field(repr=False)
     attestation: Attestation
@@ -171,7 +175,7 @@ class VerifiedRecord:
 
     def reader(self) -> ContentReader:
         """Opens the sealed chunks."""
-        return ContentReader(self.data_key, self.record_id, self.attestation.metadata.size, self.suite)
+        return ContentReader(self.data_key, self.record_id, self.attestation.metadata.size, self.content_suite)
 
     def content(self, source: Source | None = None) -> Iterator[bytes]:
         """The content, in pieces; see ``ContentReader.read_all`` for errors and for the warning.
@@ -198,7 +202,8 @@ def build(
     data_key: DataKey,
     body: Body,
     attestation: Attestation,
-    suite: Suite = CURRENT,
+    suite: Suite,
+    content_suite: Suite,
 ) -> bytes:
     """Seal a record's envelope.
 
@@ -210,7 +215,8 @@ def build(
         data_key: That the content is sealed with.
         body: The sealed content if it has at most ``MAX_INLINE_SIZE`` bytes, else where it is.
         attestation: Metadata with the author's signature.
-        suite: By which the content is sealed.
+        suite: Of that public key.
+        content_suite: By which the content is sealed. It may be another: content is sealed before its key is chosen.
 
     Returns:
         The block. Each call takes a new encapsulation, so two blocks for one record differ.
@@ -225,9 +231,9 @@ def build(
         raise InvalidInput(
             f"sealed content stands in the envelope if and only if it has at most {MAX_INLINE_SIZE} bytes"
         )
-    sealed_key = suite.seal(public_key, _info(suite, place, to, record_id), data_key.expose())
-    commitment = data_key.commitment(suite.number, record_id)
-    header = _header(suite, record_id, to, sealed_key=sealed_key, commitment=commitment, body=body)
+    sealed_key = suite.seal(public_key, _info(suite, content_suite, place, to, record_id), data_key.expose())
+    commitment = data_key.commitment(content_suite.number, record_id)
+    header = _header(suite, content_suite, record_id, to, sealed_key=sealed_key, commitment=commitment, body=body)
     meta = suite.encrypt(
         data_key.metadata_key(suite.number, record_id, sealed_key.enc),
         bytes(suite.nonce_size),
@@ -242,7 +248,7 @@ def parse(block: bytes) -> UnverifiedEnvelope:
 
     Raises:
         FormatError: the block is no envelope of this version.
-        UnknownSuite: it is sealed by a suite that this version does not have.
+        UnknownSuite: it or its content is sealed by a suite that this version does not have.
     """
     fields = cbor.Fields(cbor.decode(block), "the envelope", _KEYS)
     if fields.uint("v") != VERSION:
@@ -250,6 +256,7 @@ def parse(block: bytes) -> UnverifiedEnvelope:
     by = by_number(fields.uint("suite"))
     return UnverifiedEnvelope(
         suite=by,
+        content_suite=by_number(fields.uint("contentSuite")),
         record_id=fields.octets("id", RECORD_ID_SIZE),
         to=_parse_destination(fields.array("to", 3)),
         sealed_key=Sealed(fields.octets("enc", by.enc_size), fields.octets("key", SECRET_SIZE + by.tag_size)),
@@ -273,7 +280,7 @@ def open_data_key(envelope: UnverifiedEnvelope, place: Place, seed: KemSeed) -> 
             changed.
         ContentTampered: the envelope commits to another data key than it holds.
     """
-    info = _info(envelope.suite, place, envelope.to, envelope.record_id)
+    info = _info(envelope.suite, envelope.content_suite, place, envelope.to, envelope.record_id)
     data_key = DataKey(envelope.suite.open(seed, info, envelope.sealed_key))
     _check_commitment(envelope, data_key)
     return data_key
@@ -314,6 +321,7 @@ def verify(
         record_id=envelope.record_id,
         to=envelope.to,
         suite=envelope.suite,
+        content_suite=envelope.content_suite,
         data_key=data_key,
         body=envelope.body,
         attestation=attestation,
@@ -322,10 +330,11 @@ def verify(
     )
 
 
-def rewrap(record: VerifiedRecord, to: Destination, public_key: bytes) -> bytes:
+def rewrap(record: VerifiedRecord, to: Destination, public_key: bytes, suite: Suite) -> bytes:
     """A new envelope around the same data key and content, for another epoch of the same compartment.
 
-    Statement, signature and salts stay, so the claim on chain stays true.
+    Statement, signature and salts stay, so the claim on chain stays true. The content keeps the suite that it was
+    sealed with, whatever ``suite`` the new public key is of.
 
     Raises:
         InvalidInput: ``to`` lies in another compartment.
@@ -341,21 +350,31 @@ def rewrap(record: VerifiedRecord, to: Destination, public_key: bytes) -> bytes:
         data_key=record.data_key,
         body=record.body,
         attestation=record.attestation,
-        suite=record.suite,
+        suite=suite,
+        content_suite=record.content_suite,
     )
 
 
-def _info(by: Suite, place: Place, to: Destination, record_id: bytes) -> bytes:
-    return context(_RECORD, by.number, *place, int(to.kind), to.compartment, to.number, record_id)
+def _info(suite: Suite, content: Suite, place: Place, to: Destination, record_id: bytes) -> bytes:
+    numbers = suite.number, content.number
+    return context(_RECORD, *numbers, *place, int(to.kind), to.compartment, to.number, record_id)
 
 
 def _header(
-    by: Suite, record_id: bytes, to: Destination, *, sealed_key: Sealed, commitment: bytes, body: Body
+    suite: Suite,
+    content: Suite,
+    record_id: bytes,
+    to: Destination,
+    *,
+    sealed_key: Sealed,
+    commitment: bytes,
+    body: Body,
 ) -> dict[str, cbor.Value]:
     """The envelope's map without ``meta``: what the sealed metadata are bound to."""
     return {
         "v": VERSION,
-        "suite": by.number,
+        "suite": suite.number,
+        "contentSuite": content.number,
         "id": record_id,
         "to": [int(to.kind), to.compartment, to.number],
         "enc": sealed_key.enc,
@@ -390,7 +409,8 @@ def _body_size(body: Body) -> int:
 
 def _check_commitment(envelope: UnverifiedEnvelope, data_key: DataKey) -> None:
     """AES-GCM alone commits to no key: without this an author could show two readers two texts."""
-    if not hmac.compare_digest(data_key.commitment(envelope.suite.number, envelope.record_id), envelope.commitment):
+    commitment = data_key.commitment(envelope.content_suite.number, envelope.record_id)
+    if not hmac.compare_digest(commitment, envelope.commitment):
         raise ContentTampered("the envelope commits to another data key")
 
 
@@ -398,6 +418,7 @@ def _open_metadata(envelope: UnverifiedEnvelope, data_key: DataKey) -> Attestati
     by = envelope.suite
     header = _header(
         by,
+        envelope.content_suite,
         envelope.record_id,
         envelope.to,
         sealed_key=envelope.sealed_key,

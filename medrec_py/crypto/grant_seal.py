@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.blocks import check_size
 from medrec_py.crypto.epochs import check_epoch_id, check_names, keys_row, parse_epoch_id, parse_keys, parse_names
-from medrec_py.crypto.keys import ADDRESS_SIZE, EpochId, EpochKeys, KemSeed, Place, check_uint, context
+from medrec_py.crypto.keys import ADDRESS_SIZE, EpochId, EpochKeys, Place, check_uint, context
 from medrec_py.crypto.keys import check_size as check_input
-from medrec_py.crypto.suites import CURRENT, Sealed, Suite, by_number
+from medrec_py.crypto.suites import PrivateKey, Sealed, Suite, by_number
 from medrec_py.errors import FormatError, InvalidInput, KeyringMismatch
 
 VERSION = 1
@@ -41,7 +41,7 @@ def build(
     public_key: bytes,
     keys: GrantedKeys,
     *,
-    suite: Suite = CURRENT,
+    suite: Suite,
 ) -> bytes:
     """Seal keys to a grantee; the SHA-256 of the block goes into the grant.
 
@@ -80,7 +80,17 @@ def build(
     return check_size(block, "the grant's seal")
 
 
-def open_seal(block: bytes, place: Place, grantee: bytes, version: int, seed: KemSeed) -> GrantedKeys:
+def suite_of(block: bytes) -> Suite:
+    """The suite of the key that a grant's seal was sealed to.
+
+    Raises:
+        FormatError: the block is no grant's seal of this version.
+        UnknownSuite: it is sealed by a suite that this version does not have.
+    """
+    return by_number(_fields(block).uint("suite"))
+
+
+def open_seal(block: bytes, place: Place, grantee: bytes, version: int, key: PrivateKey) -> GrantedKeys:
     """Open the seal that came with a grant.
 
     Args:
@@ -88,7 +98,7 @@ def open_seal(block: bytes, place: Place, grantee: bytes, version: int, seed: Ke
         place: Chain, contract and patient of the grant.
         grantee: Address, 20 bytes.
         version: Of the permission that the grant created.
-        seed: Of the grantee's profile key.
+        key: The grantee's profile key.
 
     Raises:
         FormatError: the block, or what is sealed in it, has the wrong form.
@@ -96,13 +106,18 @@ def open_seal(block: bytes, place: Place, grantee: bytes, version: int, seed: Ke
         KeyringMismatch: it was made for another grant.
         WrongKey: it is sealed to another key of the grantee's, or was changed.
     """
-    fields = cbor.Fields(cbor.decode(block), "the grant's seal", _KEYS)
-    if fields.uint("v") != VERSION:
-        raise FormatError("a grant's seal of another version")
+    fields = _fields(block)
     suite = by_number(fields.uint("suite"))
     _check_grant(fields, place, grantee, version)
     sealed = Sealed(fields.octets("enc", suite.enc_size), fields.octets("ciphertext"))
-    return _parse_document(padding.unpad(suite.open(seed, _info(suite, place, grantee, version), sealed)))
+    return _parse_document(padding.unpad(key.open(suite, _info(suite, place, grantee, version), sealed)))
+
+
+def _fields(block: bytes) -> cbor.Fields:
+    fields = cbor.Fields(cbor.decode(block), "the grant's seal", _KEYS)
+    if fields.uint("v") != VERSION:
+        raise FormatError("a grant's seal of another version")
+    return fields
 
 
 def _info(suite: Suite, place: Place, grantee: bytes, version: int) -> bytes:

@@ -15,7 +15,7 @@ from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.blocks import POINTER_SIZE, Fetch, fetch_block
 from medrec_py.crypto.epochs import Epoch, check_keys, parse_epoch_id, parse_keys, parse_names
 from medrec_py.crypto.keys import ADDRESS_SIZE, SECRET_SIZE, EpochId, EpochKeys, KemSeed, Place, context
-from medrec_py.crypto.suites import Sealed, Suite, by_number
+from medrec_py.crypto.suites import PrivateKey, Sealed, Suite, by_number
 from medrec_py.errors import FormatError, KeyringMismatch, KeysMissing
 
 VERSION = 1
@@ -120,13 +120,13 @@ def parse(block: bytes, place: Place, version: int, compartments: int) -> Keyrin
     )
 
 
-def open_as_reader(keyring: Keyring, reader: bytes, seed: KemSeed, fetch: Fetch) -> dict[EpochId, EpochKeys]:
+def open_as_reader(keyring: Keyring, reader: bytes, key: PrivateKey, fetch: Fetch) -> dict[EpochId, EpochKeys]:
     """The keys that a keyring holds for a reader, each checked against its epoch's public key.
 
     Args:
         keyring: Of the entry.
         reader: Address of the reader, 20 bytes.
-        seed: Of the reader's profile key.
+        key: The reader's profile key.
         fetch: Gives the page.
 
     Raises:
@@ -140,7 +140,7 @@ def open_as_reader(keyring: Keyring, reader: bytes, seed: KemSeed, fetch: Fetch)
         raise KeysMissing("nothing in this keyring is sealed to this reader")
     sealed = _fetch_seal(keyring, list(keyring.holders).index(reader), fetch)
     info = reader_info(keyring.suite, keyring.place, keyring.version, reader)
-    rows = cbor.decode(padding.unpad(keyring.suite.open(seed, info, sealed)))
+    rows = cbor.decode(padding.unpad(key.open(keyring.suite, info, sealed)))
     return _match_keys(keyring, keyring.holders[reader], rows)
 
 

@@ -11,13 +11,16 @@ import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from medrec_py.crypto import cbor
 from medrec_py.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from medrec_py.crypto.suites import Sealed, Suite
 
 ADDRESS_SIZE = 20
 RECORD_ID_SIZE = 16
@@ -146,6 +149,10 @@ class KemSeed(Secret):
     def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
         """A copy, in this process or another, is of the 32 bytes alone."""
         return type(self), (self._octets,)
+
+    def open(self, suite: Suite, info: bytes, sealed: Sealed) -> bytes:
+        """Open what was sealed to the seed's public key with the same ``info``. Raises as ``Suite.open``."""
+        return suite.open(self, info, sealed)
 
 
 class HistoryKey(Secret):

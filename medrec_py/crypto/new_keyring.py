@@ -10,7 +10,7 @@ from medrec_py.crypto.blocks import MAX_BLOCK, pointer_to
 from medrec_py.crypto.epochs import check_epoch_id, check_names, keys_row, seal_back
 from medrec_py.crypto.keyring import MAX_NUMBER, MAX_SEALS, MAX_VERSION, VERSION, Inbox, reader_info, root_info
 from medrec_py.crypto.keys import ADDRESS_SIZE, EpochId, EpochKeys, Place, check_size, check_uint
-from medrec_py.crypto.suites import CURRENT, Sealed, Suite
+from medrec_py.crypto.suites import Sealed, Suite
 from medrec_py.errors import InvalidInput
 
 _PAGE_HEAD_SIZE = 3  # of a CBOR array of up to 256 items
@@ -79,7 +79,7 @@ def build(
     root_public_key: bytes,
     names: Mapping[int, str],
     inbox: Inbox | None,
-    suite: Suite = CURRENT,
+    suite: Suite,
 ) -> NewKeyring:
     """Seal a keyring.
 
@@ -152,7 +152,8 @@ def _epoch_row(suite: Suite, place: Place, epoch: NewEpoch) -> list[cbor.Value]:
 
 
 def _indices(epochs: Sequence[NewEpoch], reader: Reader) -> list[int]:
-    return [index for index, epoch in enumerate(epochs) if epoch.id in reader.epochs]
+    held = frozenset(reader.epochs)
+    return [index for index, epoch in enumerate(epochs) if epoch.id in held]
 
 
 def _seal_to_reader(suite: Suite, place: Place, version: int, epochs: Sequence[NewEpoch], reader: Reader) -> Sealed:

@@ -11,7 +11,7 @@ from medrec_py.crypto import cbor
 from medrec_py.crypto.blocks import check_size
 from medrec_py.crypto.keys import ADDRESS_SIZE, Deployment, check_uint
 from medrec_py.crypto.keys import check_size as check_input
-from medrec_py.crypto.suites import CURRENT, Suite, by_number
+from medrec_py.crypto.suites import Suite, by_number
 from medrec_py.crypto.typed_data import (
     MAX_SIGNATURE_SIZE,
     CheckContractSignature,
@@ -113,7 +113,7 @@ def build(
     name: str = "",
     endpoints: Sequence[str] = (),
     time: int,
-    suite: Suite = CURRENT,
+    suite: Suite,
     check_contract: CheckContractSignature | None = None,
 ) -> bytes:
     """Have an account's wallet sign its profile; the SHA-256 of the block goes into ``publishProfile``.

@@ -12,7 +12,6 @@ from medrec_py.chart import Chart
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import EpochId, KemSeed
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.errors import KeysMissing, WrongKey
 from medrec_py.ledger import Ledger
 from medrec_py.party import PROFILE_KEY_NUMBER
@@ -55,8 +54,8 @@ class Intruder:
         seeds: dict[str, KemSeed] = {}
         account = bytes.fromhex(wallet.address[2:])
         if wallet.root is not None:
-            own = wallet.root.profile_key(CURRENT.number, self.ledger.deployment, account, PROFILE_KEY_NUMBER)
-            seeds["the profile's"] = own
+            deployment, suite = self.ledger.deployment, self.ledger.suite
+            seeds["the profile's"] = wallet.root.profile_key(suite.number, deployment, account, PROFILE_KEY_NUMBER)
         consent = self.ledger.consent(self.patient)
         for epoch in consent.keyrings:
             try:

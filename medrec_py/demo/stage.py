@@ -96,7 +96,7 @@ class Stage:
         self._spent.append(Spent(deployed.transaction, outcome.gas_used))
         self.first_block = deployed.block
         contract = MedRecContract(self.chain, deployed.address)
-        self._network = Network(self.chain, contract, self.vault, first_block=deployed.block)
+        self._network = Network(self.chain, contract, self.vault, first_block=deployed.block, suite=deployed.suite)
         self._network.on_receipt(self._note)
 
     @property
@@ -142,7 +142,7 @@ class Stage:
 
     def intruder(self, wallet: Wallet) -> Intruder:
         """Somebody who asks the chain and the store alone, with a connection of its own."""
-        ledger = Ledger(self.chain, self.net.contract, self.vault, self.first_block)
+        ledger = Ledger(self.chain, self.net.contract, self.vault, self.first_block, suite=self.net.suite)
         return Intruder(ledger, self.patient_id, wallet)
 
     def remember(self, name: str, appended: Appended) -> int:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from medrec_py.errors import FormatError, InvalidInput
+from medrec_py.in_order import in_order
 from medrec_py.storage.cid import CID_SIZE, DAG_PB, RAW, Cid
 
 LEAF_SIZE: Final = 1 << 20
@@ -67,8 +68,8 @@ class Child:
 def build(source: Source) -> Iterator[Block]:
     """Cuts content into blocks, leaves first, the root last.
 
-    Memory: one leaf and, per level of nodes, up to 174 links (64 GiB have two levels below the
-    root), whatever the size of the source.
+    Leaves are hashed a few ahead, in threads. Memory: those leaves and, per level of nodes, up to 174 links (64 GiB
+    have two levels below the root), whatever the size of the source.
 
     Args:
         source: See ``Source``. An empty one gives a single empty raw block.
@@ -81,9 +82,8 @@ def build(source: Source) -> Iterator[Block]:
     """
     levels: list[list[_Link]] = [[]]
     empty = True
-    for leaf in cut(source):
+    for cid, leaf in in_order(_named, cut(source)):
         empty = False
-        cid = Cid.of(leaf)
         yield cid, leaf
         yield from _push(levels, 0, _Link(cid, len(leaf), len(leaf)))
     if empty:
@@ -144,6 +144,10 @@ def _push(levels: list[list[_Link]], level: int, link: _Link) -> Iterator[Block]
         yield node.cid, block
         yield from _push(levels, level + 1, node)
     levels[level].append(link)
+
+
+def _named(leaf: bytes) -> Block:
+    return Cid.of(leaf), leaf
 
 
 def _node(links: list[_Link]) -> tuple[_Link, bytes]:
@@ -218,8 +222,11 @@ def size(get: Get, cid: Cid) -> int:
 def read(get: Get, cid: Cid, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
     """A file's content from ``offset`` on, leaf by leaf, fetching only the blocks that the range touches.
 
+    A few leaves are fetched ahead, in threads: stores wait for disks and networks, and hashing leaves the
+    interpreter's lock.
+
     Args:
-        get: Fetches and verifies a block.
+        get: Fetches and verifies a block. Called from several threads.
         cid: The file.
         offset: First byte, from 0. Beyond the end nothing is yielded.
         length: How many bytes at most; None reads to the end.
@@ -235,23 +242,30 @@ def read(get: Get, cid: Cid, offset: int = 0, length: int | None = None) -> Iter
         raise InvalidInput(f"offset {offset} and length {length} must not be negative")
     root, block = _root(get, cid)
     end = root.size if length is None else min(root.size, offset + length)
+
+    def fetch(leaf: tuple[int, Child]) -> tuple[int, bytes]:
+        start, child = leaf
+        found = block if child is root else get(child.cid)
+        _check_leaf(found, child.size)
+        return start, found
+
+    for start, found in in_order(fetch, _leaves(get, root, block, offset, end)):
+        whole = start >= offset and start + len(found) <= end
+        yield found if whole else found[max(0, offset - start) : end - start]
+
+
+def _leaves(get: Get, root: Child, block: bytes, offset: int, end: int) -> Iterator[tuple[int, Child]]:
+    """The leaves that hold bytes ``offset`` to ``end`` (excluded), each with its first byte; fetches nodes alone."""
     stack = [(0, root)] if end > offset else []
     while stack:
         start, child = stack.pop()
         if start >= end or start + child.size <= offset:
             continue
-        if child is not root:
-            block = get(child.cid)
-        if child.depth:
-            below = _spread(start, children(block, child.size, child.depth))
-            stack.extend(reversed(below))
-        else:
-            _check_leaf(block, child.size)
-            yield (
-                block
-                if start >= offset and start + child.size <= end
-                else (block[max(0, offset - start) : end - start])
-            )
+        if not child.depth:
+            yield start, child
+            continue
+        node = block if child is root else get(child.cid)
+        stack.extend(reversed(_spread(start, children(node, child.size, child.depth))))
 
 
 def walk(get: Get, cid: Cid) -> Iterator[Block]:

@@ -52,7 +52,9 @@ except ImportError:  # Windows
 _LAYOUT: Final = "medrec block store, layout 1\n"
 _SHARDS: Final = [f"{number:02x}" for number in range(256)]
 _OURS: Final = {"medrec-store", "lock", "blocks", "pins", "incoming"}
-_WRITERS: Final = 8
+_WRITERS: Final = 4
+_SMALL: Final = 1 << 16
+"""Bytes. A block below this is written in less time than it takes to hand it to a thread."""
 _FLUSHERS: Final = 16
 _flush = getattr(os, "fdatasync", os.fsync)  # without the times of change, where the system can
 _BLOCK_NAME: Final = re.compile("[0-9a-f]{64}")
@@ -151,24 +153,42 @@ class FolderStore(BlockStore):
                 raise BlockNotFound(f"{self.name} does not have {cid}") from None
 
     def _store(self, blocks: Iterable[Block], roots: Sequence[Cid] | None = None) -> Cid:
-        last: Cid | None = None
         with self._incoming() as folder:
-            with ThreadPoolExecutor(_WRITERS) as pool:  # flushing waits for the disk, hashing for nothing
-                under_way: deque[Future[None]] = deque()
-                for cid, block in blocks:
-                    under_way.append(pool.submit(_write, f"{folder}/{cid.digest.hex()}", block))
-                    last = cid
-                    if len(under_way) > _WRITERS:
-                        with self._errors("write to"):
-                            under_way.popleft().result()
-                for writing in under_way:
-                    with self._errors("write to"):
-                        writing.result()
-            if last is None:
-                raise InvalidInput("there is no block to store")
+            last = self._take(blocks, folder)
             with self._errors("write to"), self._locked():
                 self._publish(folder)
                 self._pin([last] if roots is None else roots)
+        return last
+
+    def _take(self, blocks: Iterable[Block], folder: Path) -> Cid:
+        """Writes blocks to a folder, and flushes them: large ones while the next come, small ones many at a time.
+
+        Returns:
+            The CID of the last one.
+        """
+        last: Cid | None = None
+        small: list[str] = []
+        with ThreadPoolExecutor(_WRITERS) as pool:  # flushing waits for the disk, hashing for nothing
+            under_way: deque[Future[None]] = deque()
+            for last, block in blocks:
+                path = f"{folder}/{last.digest.hex()}"
+                with self._errors("write to"):
+                    if len(block) < _SMALL:
+                        _write(path, block)
+                        small.append(path)
+                    else:
+                        under_way.append(pool.submit(_write_through, path, block))
+                    if len(under_way) > _WRITERS:
+                        under_way.popleft().result()
+                    if len(small) == BATCH:
+                        _flush_all(small)
+                        small.clear()
+            with self._errors("write to"):
+                for writing in under_way:
+                    writing.result()
+                _flush_all(small)
+        if last is None:
+            raise InvalidInput("there is no block to store")
         return last
 
     # --- housekeeping -------------------------------------------------------------------------
@@ -212,7 +232,7 @@ class FolderStore(BlockStore):
                 _flush_folder(self.path / kind)
             (self.path / "incoming").mkdir(exist_ok=True)
             draft = self.path / f".medrec-store-{secrets.token_hex(8)}"
-            _write(draft, _LAYOUT.encode())
+            _write_through(str(draft), _LAYOUT.encode())
             os.replace(draft, self._marker)
             _flush_folder(self.path)
         elif self._marker.read_text() != _LAYOUT:
@@ -309,8 +329,8 @@ class FolderStore(BlockStore):
             raise StoreUnavailable(message) from error
 
 
-def _write(path: Path | str, data: bytes) -> None:
-    """Writes a new file and flushes it to the disk. A file of that name is the same block."""
+def _write(path: str, data: bytes) -> None:
+    """Writes a new file. A file of that name is the same block."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
@@ -319,9 +339,32 @@ def _write(path: Path | str, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+
+
+def _write_through(path: str, data: bytes) -> None:
+    """Writes a new file and flushes it to the disk."""
+    _write(path, data)
+    _flush_file(path)
+
+
+def _flush_file(path: str) -> None:
+    """Makes the bytes of a file durable, whoever wrote them."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
         _flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush_all(files: Sequence[str]) -> None:
+    """Makes many files durable, several at once: a disk takes their flushes together."""
+    if len(files) == 1:  # no thread is worth its start
+        _flush_file(files[0])
+        return
+    with ThreadPoolExecutor(_FLUSHERS) as pool:
+        deque(pool.map(_flush_file, files), maxlen=0)
 
 
 def _remove(files: Iterable[str]) -> None:

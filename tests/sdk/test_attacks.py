@@ -19,6 +19,7 @@ from medrec_py.chart import RecordUnreadable
 from medrec_py.crypto import grant_seal, new_keyring
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, EpochKeys
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import (
     ChainUnavailable,
     InInbox,
@@ -238,12 +239,20 @@ def test_a_fast_clock_gives_a_reader_no_keys_of_the_future(people: People, monke
 def test_many_readers_of_many_compartments_fit_into_a_keyring(people: People) -> None:
     """However many permissions end at times of their own, all compartments are rotated in one keyring of one block."""
     consent = people.alice._ledger.consent(people.alice.id)
-    root = people.alice._keys.public_key(people.alice._place)
+    suite = people.alice._ledger.suite
+    root = people.alice._keys.public_key(people.alice._place, suite)
     holders = [Holder(secrets.token_bytes(20), root, (1 << 64) - 1, False, 10**10 + n) for n in range(40)]
     every = Keyrings(consent.place, [], consent.keyrings.fetch, {})
     planned = plan(every, lambda epoch: EpochKeys.generate(), holders, now=1, begin=1, rotate=(1 << 64) - 1, schedule=0)
     built = new_keyring.build(
-        consent.place, 0, epochs=planned.epochs, readers=planned.readers, root_public_key=root, names={}, inbox=None
+        consent.place,
+        0,
+        epochs=planned.epochs,
+        readers=planned.readers,
+        root_public_key=root,
+        names={},
+        inbox=None,
+        suite=suite,
     )
     assert len(built.block) <= 1 << 20
 
@@ -350,9 +359,9 @@ def test_a_seal_that_names_epochs_that_never_were_is_no_crash(people: People, mo
     compartment = number_of(people, "general")
     original = grant_seal.build
 
-    def forged(place: object, grantee: object, version: int, key: bytes, keys: GrantedKeys) -> bytes:
+    def forged(place: object, grantee: object, version: int, key: bytes, keys: GrantedKeys, *, suite: Suite) -> bytes:
         epochs = {EpochId(compartment, 999): EpochKeys.generate()}
-        return original(place, grantee, version, key, GrantedKeys(epochs, keys.names))  # type: ignore[arg-type]
+        return original(place, grantee, version, key, GrantedKeys(epochs, keys.names), suite=suite)  # type: ignore[arg-type]
 
     monkeypatch.setattr(grant_seal, "build", forged)
     people.grant(history=True)

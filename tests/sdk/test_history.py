@@ -34,7 +34,7 @@ def people() -> Iterator[People]:
 def seen_through(people: People, monkeypatch: pytest.MonkeyPatch, lie: Callable[[Events], Events]) -> medrec.Patient:
     """Alice on another device, whose node changes what it returns."""
     alice = people.net.patient(people.alice._wallet)
-    ledger = type(alice._ledger)(people.net.chain, people.net.contract, people.net.store)
+    ledger = type(alice._ledger)(people.net.chain, people.net.contract, people.net.store, suite=people.net.suite)
     alice = medrec.Patient(ledger, people.alice._wallet, people.alice._wallet.root)  # type: ignore[attr-defined]
     original = ledger._events
     monkeypatch.setattr(ledger, "_events", lambda *arguments: lie(original(*arguments)))

@@ -2,21 +2,24 @@
 
 They pin docs/format.md to the byte, for other implementations and for our own changes. Everything random is fixed:
 secrets come from their names by SHAKE256, signatures are deterministic (RFC 6979), and HPKE takes its encapsulations
-from the published X-Wing vectors (tests/data/crypto/x_wing.json), whose public keys are sealed to.
+from vectors whose public keys are sealed to: suite 1 from the published ones of X-Wing (tests/data/crypto/x_wing.json),
+suite 2 from those that Go sealed (ml_kem_1024_p384.json beside it).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from medrec_py.crypto import envelope, grant_seal, new_keyring, padding, profile
 from medrec_py.crypto.attestation import Attestation, attest
-from medrec_py.crypto.content import CHUNK_SIZE, ContentSealer, sealed_size
-from medrec_py.crypto.envelope import ContentFile, Destination, Kind
-from medrec_py.crypto.epochs import seal_back
+from medrec_py.crypto.content import CHUNK_SIZE, ContentReader, ContentSealer, sealed_size
+from medrec_py.crypto.envelope import Body, ContentFile, Destination, Kind
+from medrec_py.crypto.epochs import keys_row, seal_back
+from medrec_py.crypto.erasure import ErasureBuilder
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, HistoryKey, KemSeed, Place, RootSecret
@@ -24,12 +27,28 @@ from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.merkle import inclusion_path, leaf_hash, leaf_salt, merkle_root
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from medrec_py.crypto.suites import Suite, by_number
 from tests.sdk.crypto.people import Wallet
-from tests.sdk.crypto.reference import KnownEncapsulations, vectors
+from tests.sdk.crypto.reference import KnownEncapsulations, KnownEncapsulations2, vectors
 
 HERE = Path(__file__).parent
-SUITE = KnownEncapsulations()
-X_WING = [(KemSeed(bytes.fromhex(v["sk"])), bytes.fromhex(v["pk"])) for v in vectors("x_wing.json")]
+
+
+class Known(NamedTuple):
+    """A suite, and the private keys that it seals to here."""
+
+    suite: Suite
+    seeds: list[KemSeed]
+
+
+def seeds(name: str, field: str) -> list[KemSeed]:
+    """The seeds in a file of vectors, each once."""
+    return [KemSeed(bytes.fromhex(seed)) for seed in dict.fromkeys(v[field] for v in vectors(name))]
+
+
+ONE = Known(KnownEncapsulations(), seeds("x_wing.json", "sk"))
+TWO = Known(KnownEncapsulations2(), seeds("ml_kem_1024_p384.json", "seed"))
+SUITE = ONE.suite
 TIME = 1_800_000_000
 
 
@@ -94,10 +113,11 @@ def keys() -> dict[str, Any]:
     }
 
 
-def suite() -> dict[str, Any]:
-    seed, public_key = X_WING[0]
+def suite(known: Known = ONE) -> dict[str, Any]:
+    seed = known.seeds[0]
+    public_key = known.suite.public_key(seed)
     info, text = some("info", 40), some("text", 50)
-    sealed = SUITE.seal(public_key, info, text)
+    sealed = known.suite.seal(public_key, info, text)
     return {
         "seed": seed.expose(),
         "publicKey": public_key,
@@ -112,7 +132,7 @@ def content() -> dict[str, Any]:
     """Content of `size` bytes is the first `size` bytes of SHAKE256("content")."""
     cases = []
     for size in (0, 1, 255, 256, 257, 5000, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE + 77):
-        sealer = ContentSealer(some("content", size), DATA_KEY, RECORD_ID, LEAF_SALT)
+        sealer = ContentSealer(some("content", size), DATA_KEY, RECORD_ID, LEAF_SALT, SUITE)
         chunks = list(sealer)
         case: dict[str, Any] = {
             "size": size,
@@ -121,7 +141,28 @@ def content() -> dict[str, Any]:
             "sha256OfChunks": [hashlib.sha256(chunk).digest() for chunk in chunks],
         }
         cases.append(case | {"sealed": chunks[0]} if size < 300 else case)
-    return {"dataKey": DATA_KEY.expose(), "recordId": RECORD_ID, "leafSalt": LEAF_SALT, "cases": cases}
+    facts = {"dataKey": DATA_KEY.expose(), "recordId": RECORD_ID, "leafSalt": LEAF_SALT}
+    return facts | {"cases": cases, "ranges": [content_range(*ends) for ends in RANGES]}
+
+
+RANGE_SIZE = 3 * CHUNK_SIZE + 5
+RANGES = [
+    (0, 0),
+    (0, 1),
+    (CHUNK_SIZE - 1, CHUNK_SIZE),
+    (CHUNK_SIZE - 1, CHUNK_SIZE + 1),
+    (CHUNK_SIZE, 3 * CHUNK_SIZE),
+    (RANGE_SIZE - 7, RANGE_SIZE),
+    (RANGE_SIZE, RANGE_SIZE),
+]
+
+
+def content_range(start: int, stop: int) -> dict[str, Any]:
+    """Which chunks hold bytes `start` to `stop` (excluded)."""
+    octets = some("content", RANGE_SIZE)[start:stop]
+    numbers = ContentReader(DATA_KEY, RECORD_ID, RANGE_SIZE, SUITE).chunks_for(start, stop)
+    digest = hashlib.sha256(octets).digest()
+    return {"size": RANGE_SIZE, "start": start, "stop": stop, "chunks": list(numbers), "sha256": digest}
 
 
 def merkle() -> dict[str, Any]:
@@ -137,7 +178,7 @@ def merkle() -> dict[str, Any]:
 
 
 def attestation(body: bytes, title: str) -> Attestation:
-    sealer = ContentSealer(body, DATA_KEY, RECORD_ID, LEAF_SALT)
+    sealer = ContentSealer(body, DATA_KEY, RECORD_ID, LEAF_SALT, SUITE)  # its root is that of every suite
     list(sealer)
     return attest(
         AUTHOR.sign_typed_data,
@@ -174,28 +215,45 @@ def statement() -> dict[str, Any]:
     }
 
 
-def envelopes() -> dict[str, Any]:
-    cid = b"\x01\x70\x12\x20" + some("cid")
-    inline = next(iter(ContentSealer(SMALL, DATA_KEY, RECORD_ID, LEAF_SALT)))
-    cases = []
-    for to, key, body, made, text in (
-        (Destination(Kind.EPOCH, GENERAL, 3), 0, inline, attestation(SMALL, "Small"), SMALL),
-        (Destination(Kind.EPOCH, GENERAL, 4), 1, inline, attestation(SMALL, "Small"), SMALL),
-        (
-            Destination(Kind.INBOX, GENERAL, 0),
-            2,
-            ContentFile(cid, sealed_size(40_000)),
-            attestation(LARGE, "Large"),
-            LARGE,
-        ),
-    ):
-        seed, public_key = X_WING[key]
-        block = envelope.build(
-            PLACE, to, public_key, record_id=RECORD_ID, data_key=DATA_KEY, body=body, attestation=made, suite=SUITE
-        )
-        case = {"to": [int(to.kind), to.compartment, to.number], "seed": seed.expose(), "block": block}
-        facts = {"pointer": hashlib.sha256(block).digest(), "claim": made.claim(PLACE, RECORD_ID)}
-        cases.append(case | facts | {"title": made.metadata.title, "content": text if len(text) < 1000 else None})
+class Kept(NamedTuple):
+    """A record to make an envelope of."""
+
+    title: str
+    text: bytes
+    body: Body
+
+
+def small(content: Suite) -> Kept:
+    """One whose content, sealed by a suite, stands in the envelope."""
+    return Kept("Small", SMALL, next(iter(ContentSealer(SMALL, DATA_KEY, RECORD_ID, LEAF_SALT, content))))
+
+
+def sealed_to(to: Destination, known: Known, index: int, content: Suite, record: Kept) -> dict[str, Any]:
+    """An envelope, and what it is to open to."""
+    seed, made = known.seeds[index], attestation(record.text, record.title)
+    block = envelope.build(
+        PLACE,
+        to,
+        known.suite.public_key(seed),
+        record_id=RECORD_ID,
+        data_key=DATA_KEY,
+        body=record.body,
+        attestation=made,
+        suite=known.suite,
+        content_suite=content,
+    )
+    return {
+        "to": [int(to.kind), to.compartment, to.number],
+        "seed": seed.expose(),
+        "block": block,
+        "pointer": hashlib.sha256(block).digest(),
+        "claim": made.claim(PLACE, RECORD_ID),
+        "title": record.title,
+        "content": record.text if len(record.text) < 1000 else None,
+    }
+
+
+def envelope_file(cases: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "place": place(),
         "recordId": RECORD_ID,
@@ -207,6 +265,29 @@ def envelopes() -> dict[str, Any]:
     }
 
 
+def envelopes() -> dict[str, Any]:
+    large = Kept("Large", LARGE, ContentFile(b"\x01\x70\x12\x20" + some("cid"), sealed_size(40_000)))
+    return envelope_file(
+        [
+            sealed_to(Destination(Kind.EPOCH, GENERAL, 3), ONE, 0, SUITE, small(SUITE)),
+            sealed_to(Destination(Kind.EPOCH, GENERAL, 4), ONE, 1, SUITE, small(SUITE)),
+            sealed_to(Destination(Kind.INBOX, GENERAL, 0), ONE, 2, SUITE, large),
+        ]
+    )
+
+
+def mixed_envelopes() -> dict[str, Any]:
+    """By suite 2 alone; by suite 2 around content of suite 1, as one that was moved; and the other way round."""
+    one, two = by_number(1), by_number(2)
+    return envelope_file(
+        [
+            sealed_to(Destination(Kind.EPOCH, GENERAL, 5), TWO, 0, two, small(two)),
+            sealed_to(Destination(Kind.EPOCH, GENERAL, 6), TWO, 1, one, small(one)),
+            sealed_to(Destination(Kind.EPOCH, GENERAL, 4), ONE, 1, two, small(two)),
+        ]
+    )
+
+
 def epoch_keys(name: str) -> EpochKeys:
     return EpochKeys(KemSeed(some(f"seed of {name}")), HistoryKey(some(f"history key of {name}")))
 
@@ -216,9 +297,10 @@ KEYS = {epoch: epoch_keys(f"{epoch.compartment}/{epoch.number}") for epoch in (G
 NAMES = {GENERAL: "general", PSYCHIATRY: "Psychiatrie"}
 
 
-def keyrings() -> dict[str, Any]:
+def keyrings(known: Known = ONE) -> dict[str, Any]:
     root = RootSecret.from_bip39_seed(some("bip-39 seed", 64))
-    (root_seed, root_key), (clinic_seed, clinic_key), (author_seed, author_key) = X_WING
+    number, (root_seed, clinic_seed, author_seed) = known.suite.number, known.seeds[:3]
+    root_key, clinic_key, author_key = map(known.suite.public_key, (root_seed, clinic_seed, author_seed))
     made = new_keyring.build(
         PLACE,
         5,
@@ -229,8 +311,8 @@ def keyrings() -> dict[str, Any]:
         ],
         root_public_key=root_key,
         names=NAMES,
-        inbox=Inbox(0, SUITE.public_key(root.inbox_key(1, PLACE, 0))),
-        suite=SUITE,
+        inbox=Inbox(0, known.suite.public_key(root.inbox_key(number, PLACE, 0))),
+        suite=known.suite,
     )
     return {
         "place": place(),
@@ -245,7 +327,7 @@ def keyrings() -> dict[str, Any]:
         ],
         "keys": [key_row(epoch) for epoch in (G1, G2, P1)],
         "names": NAMES,
-        "backLink": seal_back(SUITE, PLACE, G2, KEYS[G2], number=1, earlier=KEYS[G1]),
+        "backLink": seal_back(known.suite, PLACE, G2, KEYS[G2], number=1, earlier=KEYS[G1]),
     }
 
 
@@ -255,10 +337,29 @@ def key_row(epoch: EpochId) -> list[Any]:
     return [*epoch, KEYS[epoch].seed.expose(), history.expose()]
 
 
-def grant() -> dict[str, Any]:
-    seed, public_key = X_WING[1]
+def back_links() -> dict[str, Any]:
+    """Epoch 4 opens 3 and 1, and epoch 3 opens 2: `keys` are those of 4 and of all it leads to, nearest first."""
+    keys = {number: epoch_keys(f"back {number}") for number in range(1, 5)}
+    links = {4: (1, 3), 3: (2,), 2: (), 1: ()}
+    return {
+        "place": place(),
+        "epochs": [back_linked(keys, number, links[number]) for number in sorted(links)],
+        "keys": [[GENERAL, number, *keys_row(keys[number])] for number in (4, 3, 1, 2)],
+    }
+
+
+def back_linked(keys: Mapping[int, EpochKeys], number: int, earlier: Iterable[int]) -> list[Any]:
+    """`[compartment, number, public key, back-links]` of an epoch."""
+    epoch, own = EpochId(GENERAL, number), keys[number]
+    links = [[to, seal_back(SUITE, PLACE, epoch, own, number=to, earlier=keys[to])] for to in earlier]
+    return [*epoch, SUITE.public_key(own.seed), links]
+
+
+def grant(known: Known = ONE) -> dict[str, Any]:
+    seed = known.seeds[1]
+    public_key = known.suite.public_key(seed)
     granted = GrantedKeys({G2: KEYS[G2], P1: KEYS[P1].without_history()}, NAMES)
-    block = grant_seal.build(PLACE, CLINIC.address, 9, public_key, granted, suite=SUITE)
+    block = grant_seal.build(PLACE, CLINIC.address, 9, public_key, granted, suite=known.suite)
     return {
         "place": place(),
         "grantee": CLINIC.address,
@@ -270,8 +371,8 @@ def grant() -> dict[str, Any]:
     }
 
 
-def profiles() -> dict[str, Any]:
-    _, public_key = X_WING[1]
+def profiles(known: Known = ONE) -> dict[str, Any]:
+    public_key = known.suite.public_key(known.seeds[1])
     block = profile.build(
         CLINIC.sign_typed_data,
         PLACE,
@@ -281,6 +382,7 @@ def profiles() -> dict[str, Any]:
         name="Klinik am Görlitzer Park",
         endpoints=["https://clinic.example/fhir"],
         time=TIME,
+        suite=known.suite,
     )
     content = profile.parse(block).verify(PLACE, CLINIC.address)
     return {
@@ -299,6 +401,29 @@ def manifests() -> dict[str, Any]:
     return {"place": place(), "block": builder.block, "pages": pages, "rows": [list(row) for row in rows]}
 
 
+def erasures() -> dict[str, Any]:
+    entries = [1, 3, 300, 2**32 - 1]
+    builder = ErasureBuilder(PLACE, entries)
+    pages = list(builder)
+    return {"place": place(), "block": builder.block, "pages": pages, "entries": entries}
+
+
+def suite_2() -> dict[str, Any]:
+    """What differs by suite 2. A root of content, a manifest and a head do not."""
+    root = RootSecret.from_bip39_seed(some("bip-39 seed", 64))
+    return {
+        "rootKey": root.root_key(2, PLACE).expose(),
+        "rootPublicKey": TWO.suite.public_key(root.root_key(2, PLACE)),
+        "contentKey": DATA_KEY.content_key(2, RECORD_ID),
+        "commitment": DATA_KEY.commitment(2, RECORD_ID),
+        "sealed": suite(TWO),
+        "envelope": mixed_envelopes(),
+        "keyring": keyrings(TWO),
+        "grantSeal": grant(TWO),
+        "profile": profiles(TWO),
+    }
+
+
 FILES = {
     "padding.json": pad,
     "keys.json": keys,
@@ -308,9 +433,12 @@ FILES = {
     "statement.json": statement,
     "envelope.json": envelopes,
     "keyring.json": keyrings,
+    "back_links.json": back_links,
     "grant_seal.json": grant,
     "profile.json": profiles,
     "manifest.json": manifests,
+    "erasure.json": erasures,
+    "suite_2.json": suite_2,
 }
 
 

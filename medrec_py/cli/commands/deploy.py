@@ -27,16 +27,25 @@ def deploy(
             help="Account that names registrars; this profile's, for a new deployment, unless given.",
         ),
     ] = None,
+    suite: Annotated[
+        int | None,
+        typer.Option(
+            "--suite",
+            metavar="NUMBER",
+            help="Cipher suite by which everything new is sealed; 1 unless given, or what the file says.",
+        ),
+    ] = None,
 ) -> None:
     """Deploy the contract, unless it is there already, and remember where it is.
 
     The deployment file in the home folder says so for this chain from then on. Give it to all who use the deployment.
+    With --suite a deployment that is there moves to a later suite: its file says so, and nothing is sent.
     """
     from medrec_py.chain.deployment import deploy as deploy_contract  # noqa: PLC0415 - slow to import
 
     named = None if authority is None else checked(authority)
     chain, folder = session.chain, session.settings.deployments
-    outcome = deploy_contract(chain, session.wallet, authority=named, folder=folder)
+    outcome = deploy_contract(chain, session.wallet, authority=named, suite=suite, folder=folder)
     deployed, file = outcome.deployed, folder / f"{chain.chain_id}.json"
     setting = session.settings.find("contract")
     if setting.value is not None and setting.value != deployed.address:
@@ -46,6 +55,7 @@ def deploy(
             "address": deployed.address,
             "chain_id": deployed.chain_id,
             "authority": deployed.authority,
+            "suite": deployed.suite,
             "is_new": outcome.is_new,
             "block": deployed.block,
             "transaction": deployed.transaction,
@@ -59,6 +69,7 @@ def deploy(
                 ("contract", deployed.address),
                 ("chain", str(deployed.chain_id)),
                 ("authority", deployed.authority),
+                ("suite", str(deployed.suite)),
                 ("transaction", f"{deployed.transaction} (block {deployed.block})"),
                 *([("gas", f"{outcome.gas_used:,}")] if outcome.is_new else []),
                 ("file", str(file)),

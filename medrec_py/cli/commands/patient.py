@@ -45,7 +45,7 @@ def show(session: Session) -> None:
     entries = chart.entries() if registered else []
     records = sum(entry.kind.name == "RECORD" for entry in entries)
     permissions = len(patient.permissions()) if registered else 0
-    balance = session.chain.balance(patient.id)
+    balance = session.chain.balance(session.identity.address)
     session.output.result(
         {
             "patient": patient.id,

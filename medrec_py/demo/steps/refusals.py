@@ -17,6 +17,7 @@ from medrec_py.demo.stage import CLOSED, OPEN, Stage
 from medrec_py.demo.steps.consent import NOTE, NOTE_TEXT
 from medrec_py.demo.steps.step import Step
 from medrec_py.errors import IntegrityError, KeysMissing
+from medrec_py.keymodule import RootModule
 from medrec_py.party import PROFILE_KEY_NUMBER
 from medrec_py.purposes import Purpose
 from medrec_py.storage import Cid
@@ -44,7 +45,7 @@ def stranger(stage: Stage, check: Checks) -> None:
         lambda: intruder.open(number, stage.stranger.keys()),
     )
     hospital = bytes.fromhex(stage.people.hospital.address[2:])
-    posing = ReaderKeys(require_root(wallet), intruder.ledger.deployment, hospital, PROFILE_KEY_NUMBER)
+    posing = ReaderKeys(RootModule(require_root(wallet), PROFILE_KEY_NUMBER), intruder.ledger.deployment, hospital)
     check.refused(
         "nor do the stranger's keys open what was sealed to the hospital",
         KeysMissing,

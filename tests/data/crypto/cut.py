@@ -43,6 +43,23 @@ def x25519(source: Path) -> list[dict[str, Any]]:
     return [test for test in tests if {"LowOrderPublic", "ZeroSharedSecret"} & set(test["flags"])]
 
 
+def x25519_all(source: Path) -> list[dict[str, Any]]:
+    fields = ("tcId", "flags", "public", "private", "shared", "result")
+    tests = [test for group in groups(source, "x25519_test.json") for test in group["tests"]]
+    return [{field: test[field] for field in fields} for test in tests]
+
+
+def mlkem_hard(source: Path) -> list[dict[str, Any]]:
+    """What the first tests leave out: a comparison that ends early, odd matrices, bad sizes; two of each kind."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for group in groups(source, "mlkem_768_test.json"):
+        for test in group["tests"]:
+            kind = test.get("comment", "Strcmp")
+            if not kind.startswith("Test vector based on"):
+                kept.setdefault(kind, []).append(test)
+    return [test for tests in kept.values() for test in tests[:2]]
+
+
 def hpke(source: Path) -> list[dict[str, Any]]:
     """Base mode with an AEAD; of each, the first message."""
     everything = json.loads(
@@ -56,13 +73,27 @@ def hpke(source: Path) -> list[dict[str, Any]]:
     ]
 
 
+def hpke_pq(source: Path) -> list[dict[str, Any]]:
+    """MLKEM1024-P384 with HKDF-SHA384 and AES-256-GCM; the first message."""
+    fields = ("kem_id", "kdf_id", "aead_id", "info", "skRm", "pkRm", "enc", "shared_secret", "key", "base_nonce")
+    return [
+        {field: vector[field] for field in fields} | {"encryptions": vector["encryptions"][:1]}
+        for vector in json.loads((source / "golang__go/hpke-pq.json").read_text())
+        if (vector["kem_id"], vector["kdf_id"], vector["aead_id"]) == (0x51, 2, 2)
+    ]
+
+
 def main(source: Path) -> None:
     write("wycheproof_aes_256_gcm.json", aes_gcm(source))
     write("wycheproof_hkdf_sha256.json", [t for g in groups(source, "hkdf_sha256_test.json") for t in g["tests"]])
     write("wycheproof_mlkem_768.json", [t for g in groups(source, "mlkem_768_test.json") for t in g["tests"]][:12])
+    write("wycheproof_mlkem_768_hard.json", mlkem_hard(source))
     write("wycheproof_x25519_low_order.json", x25519(source))
+    write("wycheproof_x25519.json", x25519_all(source))
     write("wycheproof_ecdsa_secp256k1.json", ecdsa(source))
     write("rfc9180_base_mode.json", hpke(source))
+    write("hpke_pq.json", hpke_pq(source))
+    write("slip39.json", json.loads((source / "ilap__slip39-js/test/vectors.json").read_text()))
     shutil.copyfile(source / "RustCrypto__KEMs/x-wing/tests/test-vectors.json", HERE / "x_wing.json")
     shutil.copyfile(source / "ethereum__eth-account/fixtures/valid_eip712_example.json", HERE / "eip712_example.json")
 

@@ -147,6 +147,8 @@ def test_views_of_what_is_stored(world: World) -> None:
     assert contract.is_registrar(world.registrar.address)
     assert contract.patient_of(alice) == PatientState(alice, 0, 0)
     assert contract.profile_of(alice) == b"\x07" * 32
+    assert contract.profiles_of([hospital, alice]) == [contract.profile_of(hospital), b"\x07" * 32]
+    assert contract.profiles_of([]) == []
     provider = contract.provider_of(hospital)
     assert (provider.kind, provider.suspended, provider.emergency) == (ProviderKind.ORGANISATION, False, False)
     assert contract.agent_until(hospital, world.stranger.address) == end

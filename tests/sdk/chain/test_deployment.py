@@ -26,7 +26,7 @@ from medrec_py.chain.deployment import (
 )
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Call, InsufficientFunds, send
-from medrec_py.errors import ContractError, FormatError, InvalidInput, NotDeployed, TransactionFailed
+from medrec_py.errors import ContractError, FormatError, InvalidInput, NotDeployed, TransactionFailed, UnknownSuite
 from medrec_py.wallet import Wallet
 
 from .nodes import Node, Refusal, refusing
@@ -72,6 +72,7 @@ def test_it_is_deployed_with_its_authority(chain: LocalChain, payer: Wallet, tmp
         "transaction": outcome.deployed.transaction,
         "artifact": artifact_hash(),
         "version": "1",
+        "suite": 1,
     }
     assert Deployed.load(tmp_path, chain.chain_id) == outcome.deployed
 
@@ -105,6 +106,34 @@ def test_deploying_twice_changes_nothing(chain: LocalChain, payer: Wallet, tmp_p
         assert again.deployed == first.deployed
     assert chain.transaction_count(payer.address) == sent
     assert Deployed.load(tmp_path / "other", chain.chain_id) == first.deployed
+
+
+def test_the_file_says_by_which_suite_clients_seal(chain: LocalChain, payer: Wallet, tmp_path: Path) -> None:
+    """That of the call, with which nothing on chain differs; deploying again without one leaves it as it is."""
+    first = deploy(chain, payer, authority=AUTHORITY, suite=2, folder=tmp_path)
+    assert (first.is_new, first.address, first.deployed.suite) == (True, create2_address(AUTHORITY), 2)
+    assert deploy(chain, payer, authority=AUTHORITY, folder=tmp_path).deployed == first.deployed
+    assert Deployed.load(tmp_path, chain.chain_id).suite == 2
+
+
+def test_a_deployment_moves_to_a_later_suite_and_never_back(chain: LocalChain, payer: Wallet, tmp_path: Path) -> None:
+    """Its file is written anew, and nothing is sent. An earlier suite is refused, and the file stays then."""
+    first = deploy(chain, payer, authority=AUTHORITY, folder=tmp_path)
+    sent = chain.transaction_count(payer.address)
+    moved = deploy(chain, payer, authority=AUTHORITY, suite=2, folder=tmp_path)
+    assert (moved.is_new, moved.deployed) == (False, dataclasses.replace(first.deployed, suite=2))
+    with pytest.raises(DeploymentDiffers, match="suite 2"):
+        deploy(chain, payer, authority=AUTHORITY, suite=1, folder=tmp_path)
+    assert Deployed.load(tmp_path, chain.chain_id) == moved.deployed
+    assert chain.transaction_count(payer.address) == sent
+
+
+def test_an_unknown_suite_is_not_deployed(chain: LocalChain, payer: Wallet, tmp_path: Path) -> None:
+    """Nothing is sent, and no file is written."""
+    with pytest.raises(UnknownSuite):
+        deploy(chain, payer, suite=3, folder=tmp_path)
+    assert chain.transaction_count(payer.address) == 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_deployment_without_file_is_found_on_a_node_without_old_states(chain: LocalChain, payer: Wallet) -> None:
@@ -263,6 +292,24 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             Deployed.load(tmp_path, 7)
     (tmp_path / "7.json").write_text(json.dumps({**good, "later": "field"}), encoding="utf-8")
     assert Deployed.load(tmp_path, 7).address == DEPLOYER
+
+
+def test_the_suite_in_a_file(tmp_path: Path) -> None:
+    """Files from before there was another suite mean the first. What is no number, or none known, is refused."""
+    document = dataclasses.asdict(Deployed(7, DEPLOYER, AUTHORITY, 1, "0x00", "0x00", "00", "1", suite=2))
+
+    def load(**change: object) -> int:
+        kept = {name: value for name, value in {**document, **change}.items() if value is not None}
+        (tmp_path / "7.json").write_text(json.dumps(kept), encoding="utf-8")
+        return Deployed.load(tmp_path, 7).suite
+
+    assert (load(), load(suite=None), load(suite=1)) == (2, 1, 1)
+    for unknown in (0, 3, -1):
+        with pytest.raises(UnknownSuite):
+            load(suite=unknown)
+    for wrong in ("2", True, 2.0, [2]):
+        with pytest.raises(FormatError):
+            load(suite=wrong)
 
 
 def test_a_file_is_written_in_one_step(tmp_path: Path) -> None:

@@ -232,6 +232,15 @@ def test_a_filter_that_cannot_be_is_refused() -> None:
         filter_topics([events.PatientRegistered], patient="alice")
 
 
+def handed_over(world: World) -> Call:
+    """Alice's id goes to the stranger's wallet, which agrees."""
+    deadline, stranger = world.chain.now() + DAY, world.stranger
+    place = Place(world.chain.chain_id, *map(address_bytes, (world.contract.address, world.alice.address)))
+    change = WalletChange(place, address_bytes(stranger.address), 3, deadline)
+    signature = stranger.sign_typed_data(change.typed_data())
+    return world.contract.change_wallet(world.alice.address, stranger.address, 3, deadline, signature)
+
+
 def test_every_event_that_can_happen_decodes(world: World) -> None:
     """A life on the chain: each event of the interface, but those that need another state, is emitted and decoded."""
     contract, alice, hospital = world.contract, world.alice.address, world.hospital.address
@@ -253,6 +262,7 @@ def test_every_event_that_can_happen_decodes(world: World) -> None:
         (world.alice, contract.publish_moved(alice, 1, 1, b"\x07" * 32)),
         (world.alice, contract.publish_erased(alice, 2, 1, b"\x08" * 32)),
         (world.alice, contract.revoke_and_rotate(alice, hospital, 0, 3, b"\x09" * 32)),
+        (world.alice, handed_over(world)),
         (world.authority, contract.remove_registrar(world.registrar.address)),
         (world.authority, contract.offer_authority(world.stranger.address)),
         (world.stranger, contract.accept_authority()),

@@ -281,3 +281,12 @@ def test_removed_logs_are_passed_on(written: World) -> None:
     found = list(fetch_logs(contract, [ProfilePublished], from_block=0))
     assert len(found) == BLOCKS
     assert all(log.removed for log in found)
+
+
+def test_several_addresses_are_asked_for_at_once(written: World) -> None:
+    """A field may be one of several addresses, and nothing of anybody else comes."""
+    alice, stranger = written.alice.address, written.stranger.address
+    found = list(fetch_logs(written.contract, [ProfilePublished], from_block=0, account=[stranger, alice]))
+    assert found == list(fetch_logs(written.contract, [ProfilePublished], from_block=0, account=alice))
+    assert len(found) == BLOCKS
+    assert list(fetch_logs(written.contract, [ProfilePublished], from_block=0, account=[stranger])) == []

@@ -12,8 +12,11 @@ import pytest
 import typer
 
 from medrec_py.cli.app import app
+from medrec_py.crypto.keys import Deployment
+from medrec_py.crypto.recovery import parse_request
 from medrec_py.demo import story
-from tests.sdk.cli.conftest import GRANT, Shell
+from medrec_py.keyservice.account import Account
+from tests.sdk.cli.conftest import GRANT, Result, Shell
 from tests.support.documents import ROOT
 
 pytestmark = pytest.mark.slow
@@ -28,6 +31,11 @@ EXAMPLES = {
     "config show": "config show",
     "config unset": "config unset timeout",
     "doctor": "doctor",
+    "keys module create": "--profile hospital keys module create keys.json --light-kdf --pin-file pin",
+    "keys module add": "keys module add keys.json --pin-file pin",
+    "keys module show": "keys module show keys.json",
+    "keys module publish": "--profile hospital keys module publish keys.json",
+    "keys account": "keys account account.jsonl",
     "provider publish": "--profile stranger provider publish --name Stranger --endpoint https://example.org",
     "provider show": "provider show {hospital}",
     "provider agent add": "--profile hospital provider agent add {stranger} --until 30d",
@@ -45,6 +53,15 @@ EXAMPLES = {
     "record get": "record get 1 --output copy.txt",
     "record verify": "record verify --all",
     "history": "history",
+    "keys renew": "--profile hospital keys renew",
+    "keys stale": "keys stale",
+    "keys heal": "keys heal",
+    "keys share": "keys share {hospital} {stranger} --threshold 2 --output shares",
+    "keys guard": "--profile hospital keys guard shares/{hospital}.share --name Alice",
+    "keys guarded": "--profile hospital keys guarded",
+    "keys recover": "--profile recovered keys recover --patient {default} --output request --light-kdf",
+    "keys hand-over": "--profile hospital keys hand-over request --output one --fingerprint FINGERPRINT",
+    "keys restore": "--profile recovered keys restore one another",
     "permission revoke": "permission revoke {hospital}",
     "patient rotate": "patient rotate --compartment dental",
     "authority show": "authority show",
@@ -53,6 +70,15 @@ EXAMPLES = {
     "authority offer": "--profile registrar authority offer {stranger}",
     "authority accept": "--profile stranger authority accept",
 }
+
+
+def type_example(shell: Shell, command: str, line: str, *more: str) -> Result:
+    """Run an example: with the fingerprint that the new device shows, and beside what the other guardian does."""
+    digits = parse_request(Path("request").read_bytes()).fingerprint() if Path("request").exists() else ""
+    if command == "keys restore":
+        shell.ask(f"--profile stranger keys guard shares/{shell.address('stranger')}.share")
+        shell.ask("--profile stranger keys hand-over request --output another --fingerprint", digits)
+    return shell.type(line.replace("FINGERPRINT", digits.replace(" ", "-")), *more)
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -74,16 +100,23 @@ def promised(command: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", fields))
 
 
+def prepare() -> None:
+    """The files that the examples take."""
+    Path("note.txt").write_text("All is well.")
+    Path("pin").write_text("the hospital's PIN\n")
+    Account(Path("account.jsonl"), Deployment(1, bytes(20)), bytes(20), 0).close()
+
+
 def test_there_is_an_example_of_every_command() -> None:
-    """No command is left out below; the demonstration has a test of its own."""
-    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo"}
+    """No command is left out below; the demonstration and the key service have tests of their own."""
+    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo", "keys serve"}
 
 
 def test_every_command_answers_in_json(world: Shell) -> None:
     """One document on standard output, nothing on standard error, and exactly the fields that are documented."""
-    Path("note.txt").write_text("All is well.")
+    prepare()
     for command, line in EXAMPLES.items():
-        result = world.type(line, "--json")
+        result = type_example(world, command, line, "--json")
         assert result.code == 0, (command, result.err)
         assert result.err == "", command
         assert set(result.document) - {"warnings"} == promised(command), command
@@ -97,9 +130,9 @@ def test_json_may_stand_anywhere(world: Shell) -> None:
 
 def test_a_human_reads_the_same(world: Shell) -> None:
     """Every command has a form for people, too: something on standard output that is no JSON."""
-    Path("note.txt").write_text("All is well.")
+    prepare()
     for command, line in EXAMPLES.items():
-        result = world.type(line)
+        result = type_example(world, command, line)
         assert result.code == 0, (command, result.err)
         assert result.out.strip(), command
         with pytest.raises(ValueError, match=r"Expecting|Extra"):

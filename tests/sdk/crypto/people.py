@@ -17,9 +17,11 @@ from medrec_py.crypto.content import ContentSealer
 from medrec_py.crypto.envelope import Body, ContentFile, Destination, Entry, Kind, UnverifiedEnvelope
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, KemSeed, Place
 from medrec_py.crypto.metadata import Metadata
-from medrec_py.crypto.suites import CURRENT, Suite
+from medrec_py.crypto.suites import Suite, by_number
 
 NOW = 1_790_000_000
+SUITE = by_number(1)
+"""What the tests of this folder seal by, unless they say otherwise."""
 
 
 def some(what: str, size: int = 32) -> bytes:
@@ -58,7 +60,7 @@ OTHER_PLACES = {
 GENERAL, PSYCHIATRY = 7, 42
 EPOCH = EpochId(GENERAL, 3)
 EPOCH_KEYS = EpochKeys.generate()
-EPOCH_PUBLIC_KEY = CURRENT.public_key(EPOCH_KEYS.seed)
+EPOCH_PUBLIC_KEY = SUITE.public_key(EPOCH_KEYS.seed)
 TO_EPOCH = Destination(Kind.EPOCH, *EPOCH)
 
 RECORD_ID = some("record", 16)
@@ -118,7 +120,7 @@ def seal_record(
     keys: EpochKeys = EPOCH_KEYS,
     author: Wallet = DOCTOR,
     data_key: DataKey | None = None,
-    suite: Suite = CURRENT,
+    suite: Suite = SUITE,
     **changes: Any,
 ) -> Sealed:
     """What an author does with a file, from end to end."""
@@ -146,5 +148,6 @@ def seal_record(
         body=body,
         attestation=attestation,
         suite=suite,
+        content_suite=suite,
     )
     return Sealed(place, keys.seed, data_key, block, chunks, attestation, content=content)

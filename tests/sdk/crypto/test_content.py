@@ -27,7 +27,7 @@ from medrec_py.crypto.keys import DataKey
 from medrec_py.crypto.padding import padme
 from medrec_py.errors import ContentTampered, ContentTruncated, InvalidInput, MedRecError, StatementMismatch
 
-from .people import RECORD_ID, some
+from .people import RECORD_ID, SUITE, some
 
 KEY = DataKey(some("data key"))
 SALT = some("leaf salt")
@@ -41,7 +41,7 @@ def text(size: int) -> bytes:
 
 
 def seal(content: bytes, key: DataKey = KEY) -> tuple[list[bytes], ContentSealer]:
-    sealer = ContentSealer(content, key, RECORD_ID, SALT)
+    sealer = ContentSealer(content, key, RECORD_ID, SALT, SUITE)
     return list(sealer), sealer
 
 
@@ -52,7 +52,7 @@ def collect(pieces: Iterable[bytes], given: bytearray) -> None:
 
 
 def open_all(chunks: list[bytes], sealer: ContentSealer, size: int | None = None) -> bytes:
-    reader = ContentReader(KEY, RECORD_ID, sealer.size if size is None else size)
+    reader = ContentReader(KEY, RECORD_ID, sealer.size if size is None else size, SUITE)
     return b"".join(reader.read_all(chunks, SALT, sealer.root))
 
 
@@ -105,9 +105,9 @@ def test_padding_can_fill_chunks_of_its_own() -> None:
     """Where Padmé adds more than a chunk, chunks of zeros follow, without leaves, and are checked as well."""
     size = 65 * CHUNK_SIZE + 1
     assert chunk_count(size) > leaf_count(size) == 66
-    sealer = ContentSealer(chain(repeat(bytes(CHUNK_SIZE), 65), [b"!"]), KEY, RECORD_ID, SALT)
+    sealer = ContentSealer(chain(repeat(bytes(CHUNK_SIZE), 65), [b"!"]), KEY, RECORD_ID, SALT, SUITE)
     chunks = list(sealer)
-    reader = ContentReader(KEY, RECORD_ID, size)
+    reader = ContentReader(KEY, RECORD_ID, size, SUITE)
     assert sum(map(len, reader.read_all(chunks, SALT, sealer.root))) == size
     assert reader.open_chunk(66, chunks[66]) == b""
     with pytest.raises(ContentTruncated):
@@ -149,8 +149,8 @@ def test_every_kind_of_source_is_read_to_its_end(size: int) -> None:
         iter([b"", *pieces, b""]),
         (bytes([octet]) for octet in content[:1000]) if size <= 1000 else pieces,
     ):
-        assert list(ContentSealer(source, KEY, RECORD_ID, SALT)) == expected
-    reader = ContentReader(KEY, RECORD_ID, size)
+        assert list(ContentSealer(source, KEY, RECORD_ID, SALT, SUITE)) == expected
+    reader = ContentReader(KEY, RECORD_ID, size, SUITE)
     root = seal(content)[1].root
     assert b"".join(reader.read_all(Trickle(b"".join(expected), 77_777), SALT, root)) == content
 
@@ -161,7 +161,7 @@ def test_a_range_opens_alone(three: tuple[list[bytes], ContentSealer], data: st.
     """Any range comes from the chunks that hold it and no others."""
     start = data.draw(st.integers(0, THREE))
     stop = data.draw(st.integers(start, THREE))
-    reader, fetched = ContentReader(KEY, RECORD_ID, THREE), list[int]()
+    reader, fetched = ContentReader(KEY, RECORD_ID, THREE, SUITE), list[int]()
     sealed = b"".join(three[0])
 
     def fetch(index: int) -> bytes:
@@ -176,7 +176,7 @@ def test_a_range_opens_alone(three: tuple[list[bytes], ContentSealer], data: st.
 def test_a_range_outside_the_content_is_refused(start: int, stop: int) -> None:
     """There is nothing before the first byte or behind the last."""
     with pytest.raises(InvalidInput):
-        list(ContentReader(KEY, RECORD_ID, THREE).read_range(start, stop, lambda _: b""))
+        list(ContentReader(KEY, RECORD_ID, THREE, SUITE).read_range(start, stop, lambda _: b""))
 
 
 def test_a_changed_chunk_does_not_open(three: tuple[list[bytes], ContentSealer]) -> None:
@@ -186,7 +186,9 @@ def test_a_changed_chunk_does_not_open(three: tuple[list[bytes], ContentSealer])
         chunk = bytearray(chunks[1])
         chunk[place] ^= 0x80
         given = bytearray()
-        pieces = ContentReader(KEY, RECORD_ID, THREE).read_all([chunks[0], bytes(chunk), chunks[2]], SALT, sealer.root)
+        pieces = ContentReader(KEY, RECORD_ID, THREE, SUITE).read_all(
+            [chunks[0], bytes(chunk), chunks[2]], SALT, sealer.root
+        )
         with pytest.raises(ContentTampered):
             collect(pieces, given)
         assert text(THREE).startswith(bytes(given))
@@ -238,7 +240,7 @@ def test_a_truncation_at_a_chunks_edge_does_not_open_even_with_a_matching_size(
     """Somebody who could also lie about the size fails at the last-chunk flag."""
     chunks, sealer = three
     assert padded_size(kept * CHUNK_SIZE) != kept * CHUNK_SIZE or chunk_count(kept * CHUNK_SIZE) == kept
-    reader = ContentReader(KEY, RECORD_ID, kept * CHUNK_SIZE)
+    reader = ContentReader(KEY, RECORD_ID, kept * CHUNK_SIZE, SUITE)
     reader._count, reader._size = kept, kept * CHUNK_SIZE
     with pytest.raises((ContentTampered, ContentTruncated)):
         list(reader.read_all(chunks[:kept], SALT, sealer.root))
@@ -260,7 +262,7 @@ def test_there_are_no_chunks_before_the_first_or_behind_the_last(
 ) -> None:
     """A number that the content does not have is a truncation or extension, whatever bytes come with it."""
     with pytest.raises(ContentTruncated):
-        ContentReader(KEY, RECORD_ID, THREE).open_chunk(index, three[0][0])
+        ContentReader(KEY, RECORD_ID, THREE, SUITE).open_chunk(index, three[0][0])
 
 
 def test_padding_must_be_zero() -> None:
@@ -273,7 +275,10 @@ def test_padding_must_be_zero() -> None:
 def test_another_record_or_key_does_not_open(three: tuple[list[bytes], ContentSealer]) -> None:
     """Chunks belong to one data key and one record id."""
     chunks, sealer = three
-    for reader in (ContentReader(DataKey.generate(), RECORD_ID, THREE), ContentReader(KEY, some("other", 16), THREE)):
+    for reader in (
+        ContentReader(DataKey.generate(), RECORD_ID, THREE, SUITE),
+        ContentReader(KEY, some("other", 16), THREE, SUITE),
+    ):
         with pytest.raises(ContentTampered):
             list(reader.read_all(chunks, SALT, sealer.root))
 
@@ -282,19 +287,19 @@ def test_content_that_its_author_did_not_sign_is_refused() -> None:
     """Who has the data key can seal other content; it does not fit the signed root, and its end never comes out."""
     chunks, sealer = seal(text(THREE))
     other, _ = seal(text(THREE)[:-1] + b"?")
-    pieces, reader = list[bytes](), ContentReader(KEY, RECORD_ID, THREE)
+    pieces, reader = list[bytes](), ContentReader(KEY, RECORD_ID, THREE, SUITE)
     with pytest.raises(StatementMismatch):
         pieces.extend(reader.read_all([chunks[0], chunks[1], other[2]], SALT, sealer.root))
     small, signed = seal(b"benign")
     with pytest.raises(StatementMismatch):
-        pieces.extend(ContentReader(KEY, RECORD_ID, 6).read_all(seal(b"malign")[0], SALT, signed.root))
+        pieces.extend(ContentReader(KEY, RECORD_ID, 6, SUITE).read_all(seal(b"malign")[0], SALT, signed.root))
     assert b"malign" not in pieces
     assert open_all(small, signed) == b"benign"
 
 
 def test_nothing_is_said_before_the_end() -> None:
     """Size and root are known when the last chunk was taken, and a source is sealed once."""
-    sealer = ContentSealer(text(THREE), KEY, RECORD_ID, SALT)
+    sealer = ContentSealer(text(THREE), KEY, RECORD_ID, SALT, SUITE)
     chunks = iter(sealer)
     next(chunks)
     for ask in (lambda: sealer.size, lambda: sealer.root, lambda: list(sealer)):
@@ -306,7 +311,7 @@ def test_nothing_is_said_before_the_end() -> None:
 
 def test_every_nonce_is_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under one content key no two chunks share a nonce, and the last one is marked."""
-    sealer = ContentSealer(text(THREE), KEY, RECORD_ID, SALT)
+    sealer = ContentSealer(text(THREE), KEY, RECORD_ID, SALT, SUITE)
     nonces, encrypt = list[bytes](), sealer._suite.encrypt
 
     def spy(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
@@ -321,11 +326,11 @@ def test_every_nonce_is_used_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_stays_bounded() -> None:
     """Neither sealing nor opening holds more than a few chunks at a time: here one feeds the other."""
     size = 24 * CHUNK_SIZE
-    sealer = ContentSealer((bytes(CHUNK_SIZE) for _ in range(24)), KEY, RECORD_ID, SALT)
+    sealer = ContentSealer((bytes(CHUNK_SIZE) for _ in range(24)), KEY, RECORD_ID, SALT, SUITE)
     tracemalloc.start()
     try:
         with pytest.raises(StatementMismatch):  # the root is not known before the end
-            for _ in ContentReader(KEY, RECORD_ID, size).read_all(sealer, SALT, b""):
+            for _ in ContentReader(KEY, RECORD_ID, size, SUITE).read_all(sealer, SALT, b""):
                 pass
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
     finally:
@@ -336,7 +341,7 @@ def test_a_reader_that_stops_early_leaves_no_thread() -> None:
     """Closing the iterator ends the work ahead."""
     chunks, sealer = seal(text(THREE))
     before = threading.active_count()
-    pieces = ContentReader(KEY, RECORD_ID, THREE).read_all(chunks, SALT, sealer.root)
+    pieces = ContentReader(KEY, RECORD_ID, THREE, SUITE).read_all(chunks, SALT, sealer.root)
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -350,7 +355,7 @@ def test_an_error_of_the_source_is_the_callers() -> None:
         yield text(CHUNK_SIZE)
         raise OSError("disk")
 
-    sealer = ContentSealer(broken(), KEY, RECORD_ID, SALT)
+    sealer = ContentSealer(broken(), KEY, RECORD_ID, SALT, SUITE)
     with pytest.raises(OSError, match="disk"):
         list(sealer)
     with pytest.raises(InvalidInput):
@@ -361,7 +366,7 @@ def test_an_error_of_the_source_is_the_callers() -> None:
 def test_impossible_sizes_are_refused(size: int) -> None:
     """A reader is not made for content that cannot be."""
     with pytest.raises(InvalidInput):
-        ContentReader(KEY, RECORD_ID, size)
+        ContentReader(KEY, RECORD_ID, size, SUITE)
 
 
 def test_the_last_piece_waits_for_the_root(three: tuple[list[bytes], ContentSealer]) -> None:
@@ -369,5 +374,5 @@ def test_the_last_piece_waits_for_the_root(three: tuple[list[bytes], ContentSeal
     chunks, _ = three
     given = bytearray()
     with pytest.raises(StatementMismatch):
-        collect(ContentReader(KEY, RECORD_ID, THREE).read_all(chunks, SALT, some("another root")), given)
+        collect(ContentReader(KEY, RECORD_ID, THREE, SUITE).read_all(chunks, SALT, some("another root")), given)
     assert bytes(given) == text(THREE)[: 2 * CHUNK_SIZE]

@@ -15,7 +15,6 @@ from medrec_py.crypto import envelope
 from medrec_py.crypto.content import CHUNK_SIZE, ContentReader, sealed_size
 from medrec_py.crypto.envelope import ContentFile, Destination, Entry, Kind, UnverifiedEnvelope, VerifiedRecord
 from medrec_py.crypto.keys import DataKey, EpochKeys, Place
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.errors import (
     ContentTampered,
     ContentTruncated,
@@ -40,6 +39,7 @@ from .people import (
     PSYCHIATRY,
     RECORD_ID,
     STRANGER,
+    SUITE,
     TO_EPOCH,
     Sealed,
     seal_record,
@@ -122,16 +122,19 @@ def test_two_envelopes_for_one_record_share_nothing_readable() -> None:
         data_key=RECORD.data_key,
         body=RECORD.envelope.body,
         attestation=RECORD.attestation,
+        suite=SUITE,
+        content_suite=SUITE,
     )
     first, second = cbor2.loads(RECORD.block), cbor2.loads(again)
-    assert {key for key in first if first[key] == second[key]} == {"v", "suite", "id", "to", "commitment", "body"}
+    same = {"v", "suite", "contentSuite", "id", "to", "commitment", "body"}
+    assert {key for key in first if first[key] == second[key]} == same
 
 
 def test_a_record_is_sealed_anew_without_touching_what_was_signed() -> None:
     """Content, statement, signature and salts stay, so the claim on chain stays true; only the pointer moves."""
     later = EpochKeys.generate()
     to = Destination(Kind.EPOCH, GENERAL, 9)
-    block = envelope.rewrap(read(RECORD), to, CURRENT.public_key(later.seed))
+    block = envelope.rewrap(read(RECORD), to, SUITE.public_key(later.seed), SUITE)
     moved = replace(RECORD, block=block, seed=later.seed)
     record = read(moved, entry=replace(RECORD.entry, pointer=moved.envelope.pointer))
     assert record.attestation == RECORD.attestation
@@ -145,7 +148,7 @@ def test_a_record_is_sealed_anew_without_touching_what_was_signed() -> None:
 def test_a_record_never_changes_its_compartment() -> None:
     """Rewrapping for another compartment is refused."""
     with pytest.raises(InvalidInput):
-        envelope.rewrap(read(RECORD), Destination(Kind.EPOCH, PSYCHIATRY, 1), EPOCH_PUBLIC_KEY)
+        envelope.rewrap(read(RECORD), Destination(Kind.EPOCH, PSYCHIATRY, 1), EPOCH_PUBLIC_KEY, SUITE)
 
 
 def test_nothing_secret_is_shown() -> None:
@@ -223,7 +226,8 @@ def flip(octets: bytes, place: int) -> bytes:
         ("meta", lambda old: flip(old, -1), ContentTampered),
         ("meta", lambda old: old[:-1], ContentTampered),
         ("meta", lambda _: b"", ContentTampered),
-        ("suite", lambda _: 2, UnknownSuite),
+        ("suite", lambda _: 9, UnknownSuite),
+        ("contentSuite", lambda _: 9, UnknownSuite),
         ("v", lambda _: 2, FormatError),
     ],
 )
@@ -300,6 +304,8 @@ def forge(**changes: Any) -> Sealed:
         data_key=RECORD.data_key,
         body=RECORD.envelope.body,
         attestation=attestation,
+        suite=SUITE,
+        content_suite=SUITE,
     )
     return replace(RECORD, block=block, attestation=attestation)
 
@@ -336,6 +342,8 @@ def test_a_statement_cannot_be_transplanted_to_another_record() -> None:
         data_key=data_key,
         body=RECORD.envelope.body,
         attestation=RECORD.attestation,
+        suite=SUITE,
+        content_suite=SUITE,
     )
     parsed = envelope.parse(block)
     entry = replace(RECORD.entry, pointer=parsed.pointer, claim=RECORD.attestation.claim(PLACE, other_id))
@@ -361,6 +369,8 @@ def test_content_that_was_not_signed_is_found_at_its_end() -> None:
         data_key=RECORD.data_key,
         body=swapped.chunks[0],
         attestation=RECORD.attestation,
+        suite=SUITE,
+        content_suite=SUITE,
     )
     record = read(RECORD, forged)
     with pytest.raises(StatementMismatch):
@@ -372,7 +382,7 @@ def test_a_body_of_another_size_than_was_signed_is_found() -> None:
     fields = cbor2.loads(LARGE.block)
     header = {key: value for key, value in fields.items() if key != "meta"} | {"body": [CID, sealed_size(40_000) * 2]}
     key = LARGE.data_key.metadata_key(1, RECORD_ID, fields["enc"])
-    meta = CURRENT.encrypt(key, bytes(12), LARGE.attestation.to_bytes(), cbor2.dumps(header, canonical=True))
+    meta = SUITE.encrypt(key, bytes(12), LARGE.attestation.to_bytes(), cbor2.dumps(header, canonical=True))
     with pytest.raises(ContentTruncated):
         read(LARGE, cbor2.dumps(header | {"meta": meta}, canonical=True))
 
@@ -431,13 +441,13 @@ def test_one_text_for_two_keys_is_refused() -> None:
     one, two = DataKey(some("one")), DataKey(some("two"))
     content_keys = [key.content_key(1, RECORD_ID) for key in (one, two)]
     sealed = text_for_two_keys(content_keys, bytes(11) + b"\x01", RECORD_ID, blocks=16)
-    texts = [ContentReader(key, RECORD_ID, 256).open_chunk(0, sealed) for key in (one, two)]
+    texts = [ContentReader(key, RECORD_ID, 256, SUITE).open_chunk(0, sealed) for key in (one, two)]
     assert texts[0] != texts[1]  # the attack is real
 
     record = seal_record(texts[0], data_key=one)
     assert record.chunks == [sealed]
-    info = envelope._info(CURRENT, PLACE, TO_EPOCH, RECORD_ID)
-    to_victim = CURRENT.seal(EPOCH_PUBLIC_KEY, info, two.expose())
+    info = envelope._info(SUITE, SUITE, PLACE, TO_EPOCH, RECORD_ID)
+    to_victim = SUITE.seal(EPOCH_PUBLIC_KEY, info, two.expose())
     block = record.altered(lambda fields: fields.update(enc=to_victim.enc, key=to_victim.ciphertext))
     with pytest.raises(ContentTampered, match="commits"):
         envelope.open_data_key(envelope.parse(block), PLACE, EPOCH_KEYS.seed)
@@ -469,7 +479,10 @@ def test_one_text_for_two_keys_is_refused() -> None:
         lambda fields: fields.update(body=[CID, 40_000, 1]),
         lambda fields: fields.update(body=None),
         lambda fields: fields.update(meta="text"),
+        lambda fields: fields.pop("contentSuite"),
         lambda fields: fields.update(suite=0),
+        lambda fields: fields.update(contentSuite=0),
+        lambda fields: fields.update(contentSuite=True),
         lambda fields: fields.update(v=0),
     ],
 )
@@ -507,6 +520,8 @@ def test_no_envelope_is_made_around_the_wrong_body(body: Any, error: type[MedRec
             data_key=RECORD.data_key,
             body=body,
             attestation=RECORD.attestation,
+            suite=SUITE,
+            content_suite=SUITE,
         )
 
 
@@ -521,6 +536,8 @@ def test_no_envelope_is_made_with_a_false_cid() -> None:
             data_key=LARGE.data_key,
             body=ContentFile(some("no cid", 36), sealed_size(40_000)),
             attestation=LARGE.attestation,
+            suite=SUITE,
+            content_suite=SUITE,
         )
 
 

@@ -12,23 +12,39 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medrec_py.crypto import cbor, envelope, grant_seal, keyring, manifest, merkle, new_keyring, padding, profile
+from medrec_py.crypto import (
+    cbor,
+    envelope,
+    grant_seal,
+    keyring,
+    manifest,
+    merkle,
+    new_keyring,
+    padding,
+    profile,
+    recovery,
+    share_seal,
+    shares,
+)
 from medrec_py.crypto.attestation import Attestation
 from medrec_py.crypto.blocks import check_cid
 from medrec_py.crypto.content import ContentReader
 from medrec_py.crypto.epochs import keys_row, walk_back
 from medrec_py.crypto.grant_seal import GrantedKeys
-from medrec_py.crypto.keys import EpochId, EpochKeys
+from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
-from medrec_py.crypto.suites import CURRENT, Sealed
+from medrec_py.crypto.suites import Sealed, by_number
 from medrec_py.crypto.typed_data import recover
 from medrec_py.errors import MedRecError
 
-from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, seal_record, some
+from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, SUITE, seal_record, some
 
 SEED, PUBLIC_KEY = EPOCH_KEYS.seed, EPOCH_PUBLIC_KEY
+LATER = by_number(2)
+LATER_PUBLIC_KEY = LATER.public_key(SEED)
+LATER_SEALED = LATER.seal(LATER_PUBLIC_KEY, b"", b"text")
 RECORD = seal_record()
 EPOCH, EARLIER = EpochId(GENERAL, 2), EpochId(GENERAL, 1)
 KEYS = EpochKeys.generate()
@@ -40,12 +56,25 @@ MADE = new_keyring.build(
     root_public_key=PUBLIC_KEY,
     names={GENERAL: "general"},
     inbox=keyring.Inbox(0, PUBLIC_KEY),
+    suite=SUITE,
 )
 PARSED = keyring.parse(MADE.block, PLACE, 1, 1 << GENERAL)
-GRANT = grant_seal.build(PLACE, CLINIC.address, 1, PUBLIC_KEY, GrantedKeys({EPOCH: EPOCH_KEYS}, {GENERAL: "general"}))
+GRANTED = GrantedKeys({EPOCH: EPOCH_KEYS}, {GENERAL: "general"})
+GRANT = grant_seal.build(PLACE, CLINIC.address, 1, PUBLIC_KEY, GRANTED, suite=SUITE)
 PROFILE = profile.build(
-    CLINIC.sign_typed_data, PLACE, CLINIC.address, 0, PUBLIC_KEY, name="clinic", endpoints=["https://x"], time=NOW
+    CLINIC.sign_typed_data,
+    PLACE,
+    CLINIC.address,
+    0,
+    PUBLIC_KEY,
+    name="clinic",
+    endpoints=["https://x"],
+    time=NOW,
+    suite=SUITE,
 )
+SHARE, OTHER_SHARE = shares.split(RootSecret.generate(), PLACE, [CLINIC.address, some("guardian", 20)], 2, NOW)
+SEALED_SHARE = share_seal.build(SHARE, PUBLIC_KEY, 1, SUITE)
+REQUEST = recovery.Request.make(PLACE, SEED, SUITE)
 MANIFEST = ManifestBuilder(PLACE, [Row(1, 0, bytes(32)), Row(2, 5, some("pointer"))])
 PAGE = next(iter(MANIFEST))
 list(MANIFEST)
@@ -84,13 +113,13 @@ def read_page(page: bytes) -> None:
 
 
 def read_readers_seal(document: bytes) -> None:
-    info = keyring.reader_info(CURRENT, PLACE, 1, CLINIC.address)
-    sealed = CURRENT.seal(PUBLIC_KEY, info, padding.pad(document))
+    info = keyring.reader_info(SUITE, PLACE, 1, CLINIC.address)
+    sealed = SUITE.seal(PUBLIC_KEY, info, padding.pad(document))
     read_page(cbor.encode([[sealed.enc, sealed.ciphertext]]))
 
 
 def read_roots_seal(document: bytes) -> None:
-    sealed = CURRENT.seal(PUBLIC_KEY, keyring.root_info(CURRENT, PLACE, 1), padding.pad(document))
+    sealed = SUITE.seal(PUBLIC_KEY, keyring.root_info(SUITE, PLACE, 1), padding.pad(document))
     fields = {name: getattr(PARSED, name) for name in keyring.Keyring.__slots__}
     keyring.open_as_root(keyring.Keyring(**fields | {"root_seal": sealed}), SEED)
 
@@ -100,10 +129,34 @@ def read_grant(block: bytes) -> None:
 
 
 def read_grants_document(document: bytes) -> None:
-    info = grant_seal._info(CURRENT, PLACE, CLINIC.address, 1)
-    sealed = CURRENT.seal(PUBLIC_KEY, info, padding.pad(document))
+    info = grant_seal._info(SUITE, PLACE, CLINIC.address, 1)
+    sealed = SUITE.seal(PUBLIC_KEY, info, padding.pad(document))
     fields = cbor2.loads(GRANT) | {"enc": sealed.enc, "ciphertext": sealed.ciphertext}
     read_grant(cbor.encode(fields))
+
+
+def read_share(block: bytes) -> None:
+    share_seal.parse(block).open(CLINIC.address, SEED)
+
+
+def read_shares_document(document: bytes) -> None:
+    sealed = SUITE.seal(PUBLIC_KEY, share_seal._info(SUITE, PLACE, CLINIC.address, 1), padding.pad(document))
+    share = share_seal.SealedShare(SUITE, PLACE, 1, sealed).open(CLINIC.address, SEED)
+    shares.combine(PLACE, [share, OTHER_SHARE])
+
+
+def read_request(block: bytes) -> None:
+    request = recovery.parse_request(block)
+    request.check_fingerprint(REQUEST.fingerprint())
+    recovery.hand_over(SHARE, request)
+
+
+def read_handed_over(block: bytes) -> None:
+    recovery.receive(block, REQUEST, SEED)
+
+
+def read_words(octets: bytes) -> None:
+    shares.Share(PLACE, CLINIC.address, SHARE.set_id, 2, NOW, octets.decode("utf-8", "replace"))
 
 
 def read_profile(block: bytes) -> None:
@@ -147,28 +200,39 @@ CBOR_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     ),
     "grant": (read_grant, GRANT),
     "grant's document": (read_grants_document, cbor.encode({"epochs": [[7, 2, bytes(32), None]], "names": {7: "x"}})),
+    "guardian's share": (read_share, SEALED_SHARE),
+    "share's document": (read_shares_document, SHARE.to_bytes()),
+    "request for recovery": (read_request, REQUEST.to_bytes()),
+    "share handed over": (read_handed_over, recovery.hand_over(SHARE, REQUEST)),
     "profile": (read_profile, PROFILE),
     "manifest": (read_manifest, MANIFEST.block),
 }
 OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
+    "words of a share": (read_words, SHARE.words.encode()),
     "padding": (padding.unpad, padding.pad(b"document")),
     "padded attestation": (Attestation.from_bytes, RECORD.attestation.to_bytes()),
     "page of a manifest": (read_manifest_page, PAGE),
     "signature": (lambda octets: recover(some("digest"), octets), RECORD.attestation.signature),
     "chunk": (
-        lambda octets: ContentReader(RECORD.data_key, RECORD.record_id, 22).open_chunk(0, octets),
+        lambda octets: ContentReader(RECORD.data_key, RECORD.record_id, 22, SUITE).open_chunk(0, octets),
         RECORD.chunks[0],
     ),
     "content": (
         lambda octets: list(
-            ContentReader(RECORD.data_key, RECORD.record_id, 22).read_all(octets, bytes(32), bytes(32))
+            ContentReader(RECORD.data_key, RECORD.record_id, 22, SUITE).read_all(octets, bytes(32), bytes(32))
         ),
         RECORD.chunks[0],
     ),
-    "public key": (CURRENT.check_public_key, PUBLIC_KEY),
-    "public key to seal to": (lambda octets: CURRENT.seal(octets, b"", b""), PUBLIC_KEY),
-    "sealed message": (lambda octets: CURRENT.open(SEED, b"", Sealed(octets[:1120], octets[1120:])), bytes(1200)),
-    "ciphertext": (lambda octets: CURRENT.decrypt(bytes(32), bytes(12), octets, b""), bytes(20)),
+    "public key": (SUITE.check_public_key, PUBLIC_KEY),
+    "public key to seal to": (lambda octets: SUITE.seal(octets, b"", b""), PUBLIC_KEY),
+    "public key of suite 2": (LATER.check_public_key, LATER_PUBLIC_KEY),
+    "public key of suite 2 to seal to": (lambda octets: LATER.seal(octets, b"", b""), LATER_PUBLIC_KEY),
+    "sealed message of suite 2": (
+        lambda octets: LATER.open(SEED, b"", Sealed(octets[:1665], octets[1665:])),
+        LATER_SEALED.enc + LATER_SEALED.ciphertext,
+    ),
+    "sealed message": (lambda octets: SUITE.open(SEED, b"", Sealed(octets[:1120], octets[1120:])), bytes(1200)),
+    "ciphertext": (lambda octets: SUITE.decrypt(bytes(32), bytes(12), octets, b""), bytes(20)),
     "CID": (check_cid, b"\x01\x55\x12\x20" + bytes(32)),
     "inclusion path": (
         lambda octets: merkle.verify_inclusion(bytes(32), bytes(32), octets[0] if octets else 0, 5, [octets, octets]),

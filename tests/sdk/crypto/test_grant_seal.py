@@ -11,13 +11,12 @@ import pytest
 from medrec_py.crypto import grant_seal, padding
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, EpochKeys, KemSeed, Place
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.errors import FormatError, InvalidInput, KeyringMismatch, MedRecError, UnknownSuite, WrongKey
 
-from .people import CLINIC, GENERAL, OTHER_PLACES, PLACE, PSYCHIATRY, STRANGER, altered, some
+from .people import CLINIC, GENERAL, OTHER_PLACES, PLACE, PSYCHIATRY, STRANGER, SUITE, altered, some
 
 SEED = KemSeed(some("seed of clinic"))
-PUBLIC_KEY = CURRENT.public_key(SEED)
+PUBLIC_KEY = SUITE.public_key(SEED)
 KEYS = GrantedKeys(
     {
         EpochId(PSYCHIATRY, 2): EpochKeys.generate().without_history(),
@@ -26,7 +25,7 @@ KEYS = GrantedKeys(
     },
     {GENERAL: "general", PSYCHIATRY: "psychiatry"},
 )
-BLOCK = grant_seal.build(PLACE, CLINIC.address, 7, PUBLIC_KEY, KEYS)
+BLOCK = grant_seal.build(PLACE, CLINIC.address, 7, PUBLIC_KEY, KEYS, suite=SUITE)
 
 
 def opened(
@@ -43,7 +42,7 @@ def test_the_grantee_gets_the_keys() -> None:
 def test_the_size_does_not_depend_on_the_names_or_the_history() -> None:
     """A few compartments look alike, however they are called and however old they are."""
     other = GrantedKeys({EpochId(1, 1_000_000): EpochKeys.generate()}, {1: "a longer name than before"})
-    assert len(grant_seal.build(PLACE, CLINIC.address, 8, PUBLIC_KEY, other)) == len(BLOCK)
+    assert len(grant_seal.build(PLACE, CLINIC.address, 8, PUBLIC_KEY, other, suite=SUITE)) == len(BLOCK)
 
 
 def test_nothing_secret_is_shown() -> None:
@@ -79,7 +78,7 @@ def test_a_seal_belongs_to_one_grant(change: dict[str, Any]) -> None:
 def test_a_grant_to_append_alone_brings_names_without_keys() -> None:
     """Its grantee seals to public keys and opens nothing, but must know which compartment is which."""
     names_only = GrantedKeys({}, {GENERAL: "general"})
-    block = grant_seal.build(PLACE, CLINIC.address, 7, PUBLIC_KEY, names_only)
+    block = grant_seal.build(PLACE, CLINIC.address, 7, PUBLIC_KEY, names_only, suite=SUITE)
     assert opened(block) == names_only
     assert len(block) == len(BLOCK)
 
@@ -98,7 +97,7 @@ def test_only_the_grantees_key_opens() -> None:
         (lambda fields: fields.update(enc=bytes(1120)), WrongKey),
         (lambda fields: fields.update(enc=b""), FormatError),
         (lambda fields: fields.update(v=2), FormatError),
-        (lambda fields: fields.update(suite=3), UnknownSuite),
+        (lambda fields: fields.update(suite=9), UnknownSuite),
         (lambda fields: fields.pop("enc"), FormatError),
         (lambda fields: fields.update(x=1), FormatError),
     ],
@@ -131,7 +130,7 @@ ROW = [GENERAL, 3, bytes(32), None]
 def test_what_is_sealed_has_one_form(document: Any) -> None:
     """A grant's author can seal anything; the grantee takes the format only."""
     padded = padding.pad(cbor2.dumps(document, canonical=True))
-    sealed = CURRENT.seal(PUBLIC_KEY, grant_seal._info(CURRENT, PLACE, CLINIC.address, 7), padded)
+    sealed = SUITE.seal(PUBLIC_KEY, grant_seal._info(SUITE, PLACE, CLINIC.address, 7), padded)
     block = altered(BLOCK, lambda fields: fields.update(enc=sealed.enc, ciphertext=sealed.ciphertext))
     with pytest.raises(FormatError):
         opened(block)
@@ -156,6 +155,7 @@ def test_no_seal_is_made_of_bad_values(change: dict[str, Any], error: type[MedRe
         "version": 7,
         "public_key": PUBLIC_KEY,
         "keys": KEYS,
+        "suite": SUITE,
     }
     with pytest.raises(error):
         grant_seal.build(**terms | change)

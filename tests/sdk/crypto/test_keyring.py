@@ -17,7 +17,6 @@ from medrec_py.crypto.epochs import Epoch, check_keys, open_back, seal_back, wal
 from medrec_py.crypto.keyring import Inbox, Keyring, open_as_reader, open_as_root
 from medrec_py.crypto.keys import EpochId, EpochKeys, HistoryKey, KemSeed, Place, RootSecret
 from medrec_py.crypto.new_keyring import NewEpoch, NewKeyring, Reader
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.errors import (
     BlockMismatch,
     BlockNotFound,
@@ -30,11 +29,11 @@ from medrec_py.errors import (
     WrongKey,
 )
 
-from .people import CLINIC, DOCTOR, GENERAL, NOW, OTHER_PLACES, PLACE, PSYCHIATRY, STRANGER, altered, some
+from .people import CLINIC, DOCTOR, GENERAL, NOW, OTHER_PLACES, PLACE, PSYCHIATRY, STRANGER, SUITE, altered, some
 
 ROOT = RootSecret(some("root secret"))
 ROOT_KEY = ROOT.root_key(1, PLACE)
-INBOX = Inbox(0, CURRENT.public_key(ROOT.inbox_key(1, PLACE, 0)))
+INBOX = Inbox(0, SUITE.public_key(ROOT.inbox_key(1, PLACE, 0)))
 NAMES = {GENERAL: "general", PSYCHIATRY: "psychiatry"}
 VERSION = 5
 SEEDS = {person.address: KemSeed(some(f"seed of {person.address.hex()}")) for person in (CLINIC, DOCTOR, STRANGER)}
@@ -47,7 +46,7 @@ MASK = 1 << GENERAL | 1 << PSYCHIATRY
 
 
 def reader(person: Any, *ids: EpochId, history: bool = True) -> Reader:
-    return Reader(person.address, CURRENT.public_key(SEEDS[person.address]), ids, history)
+    return Reader(person.address, SUITE.public_key(SEEDS[person.address]), ids, history)
 
 
 TERMS: dict[str, Any] = {
@@ -57,9 +56,10 @@ TERMS: dict[str, Any] = {
         NewEpoch(G2, NOW, KEYS[G2], {1: KEYS[G1]}),
     ],
     "readers": [reader(CLINIC, G2, G3, P4), reader(DOCTOR, G2, history=False)],
-    "root_public_key": CURRENT.public_key(ROOT_KEY),
+    "root_public_key": SUITE.public_key(ROOT_KEY),
     "names": NAMES,
     "inbox": INBOX,
+    "suite": SUITE,
 }
 
 
@@ -83,7 +83,7 @@ def test_authors_see_the_public_keys() -> None:
     """Everybody sees what to seal to, from when on, and who holds it."""
     assert list(PARSED.epochs) == [G2, G3, P4]
     assert {epoch.start for epoch in PARSED.epochs.values()} == {NOW, NOW + 60}
-    assert PARSED.epochs[G2].public_key == CURRENT.public_key(KEYS[G2].seed)
+    assert PARSED.epochs[G2].public_key == SUITE.public_key(KEYS[G2].seed)
     assert PARSED.inbox == INBOX
     assert dict(PARSED.holders) == {CLINIC.address: (G2, G3, P4), DOCTOR.address: (G2,)}
     assert MADE.compartments == MASK
@@ -135,7 +135,7 @@ def test_every_reader_opens_one_page(count: int, per_reader: int, data: st.DataO
     """However many readers and epochs there are, each one finds its own seal on one page."""
     ids = [EpochId(compartment, 1) for compartment in range(per_reader)]
     keys = dict.fromkeys(ids, KEYS[G2])
-    public = CURRENT.public_key(SEEDS[CLINIC.address])
+    public = SUITE.public_key(SEEDS[CLINIC.address])
     readers = [
         Reader(some(f"reader {n}", 20), public, data.draw(st.lists(st.sampled_from(ids), min_size=1)), True)
         for n in range(count)
@@ -156,7 +156,7 @@ def test_every_reader_opens_one_page(count: int, per_reader: int, data: st.DataO
 
 def test_pages_are_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page has up to 256 seals, fewer where they would not fit, and each reader finds its own in both cases."""
-    public = CURRENT.public_key(SEEDS[CLINIC.address])
+    public = SUITE.public_key(SEEDS[CLINIC.address])
     readers = [Reader(n.to_bytes(20), public, [G2], True) for n in range(1, 301)]
     made = build(readers=readers)
     parsed = keyring.parse(made.block, PLACE, VERSION, MASK)
@@ -206,7 +206,7 @@ def test_a_keyring_covers_the_compartments_of_its_entry(mask: int) -> None:
 
 def test_a_public_key_must_belong_to_its_seed() -> None:
     """Who writes another public key into the keyring, so that records go to him, is found by readers and patient."""
-    theirs = CURRENT.public_key(SEEDS[STRANGER.address])
+    theirs = SUITE.public_key(SEEDS[STRANGER.address])
     block = altered(MADE.block, lambda fields: fields["epochs"][0].__setitem__(3, theirs))
     forged = keyring.parse(block, PLACE, VERSION, MASK)
     for opening in (
@@ -220,7 +220,7 @@ def test_a_public_key_must_belong_to_its_seed() -> None:
 
 def test_the_root_public_key_must_be_the_patients() -> None:
     """Who writes another root key into a keyring, so that the next one is sealed to him, is found by the patient."""
-    theirs = CURRENT.public_key(SEEDS[STRANGER.address])
+    theirs = SUITE.public_key(SEEDS[STRANGER.address])
     block = altered(MADE.block, lambda fields: fields["root"].__setitem__(0, theirs))
     with pytest.raises(KeyringMismatch):
         open_as_root(keyring.parse(block, PLACE, VERSION, MASK), ROOT_KEY)
@@ -238,7 +238,7 @@ def test_only_those_it_is_sealed_to_open_it() -> None:
 
 def test_a_seal_belongs_to_one_reader() -> None:
     """A seal under another reader's address does not open, even for the same key."""
-    same_key = CURRENT.public_key(SEEDS[CLINIC.address])
+    same_key = SUITE.public_key(SEEDS[CLINIC.address])
     readers = [Reader(person.address, same_key, [G2], True) for person in (CLINIC, DOCTOR)]
     made = build(readers=readers)
     swapped = altered(made.pages[0], lambda seals: seals.reverse())
@@ -264,15 +264,15 @@ def test_a_page_must_be_the_one_that_is_named() -> None:
 def reseal_to_root(document: Any) -> Keyring:
     """The keyring with another document in the root's seal, made by somebody who may publish."""
     padded = padding.pad(cbor2.dumps(document, canonical=True))
-    info = keyring.root_info(CURRENT, PLACE, VERSION)
-    return replace(PARSED, root_seal=CURRENT.seal(TERMS["root_public_key"], info, padded))
+    info = keyring.root_info(SUITE, PLACE, VERSION)
+    return replace(PARSED, root_seal=SUITE.seal(TERMS["root_public_key"], info, padded))
 
 
 def reseal_to_clinic(document: Any) -> tuple[Keyring, bytes]:
     """The same for the clinic's seal, which is then alone on its page."""
     padded = padding.pad(cbor2.dumps(document, canonical=True))
-    info = keyring.reader_info(CURRENT, PLACE, VERSION, CLINIC.address)
-    sealed = CURRENT.seal(CURRENT.public_key(SEEDS[CLINIC.address]), info, padded)
+    info = keyring.reader_info(SUITE, PLACE, VERSION, CLINIC.address)
+    sealed = SUITE.seal(SUITE.public_key(SEEDS[CLINIC.address]), info, padded)
     page = cbor2.dumps([[sealed.enc, sealed.ciphertext]])
     pages = ((0, hashlib.sha256(page).digest()),)
     return replace(PARSED, holders={CLINIC.address: (G2, G3, P4)}, pages=pages), page
@@ -369,7 +369,7 @@ def test_a_page_that_covers_too_many_is_refused() -> None:
         keyring.parse(block, PLACE, VERSION, MASK)
 
 
-LOW_ORDER = CURRENT.public_key(ROOT_KEY)[:1184] + bytes(32)
+LOW_ORDER = SUITE.public_key(ROOT_KEY)[:1184] + bytes(32)
 
 
 @pytest.mark.parametrize(
@@ -428,12 +428,12 @@ def chain_of(length: int) -> tuple[dict[EpochId, Epoch], dict[EpochId, EpochKeys
     published = {
         epoch: Epoch(
             epoch,
-            CURRENT,
+            SUITE,
             NOW,
-            CURRENT.public_key(keys[epoch].seed),
+            SUITE.public_key(keys[epoch].seed),
             {
                 epoch.number - 1: seal_back(
-                    CURRENT, PLACE, epoch, keys[epoch], number=epoch.number - 1, earlier=keys[ids[epoch.number - 2]]
+                    SUITE, PLACE, epoch, keys[epoch], number=epoch.number - 1, earlier=keys[ids[epoch.number - 2]]
                 )
             }
             if epoch.number > 1
@@ -502,7 +502,7 @@ def test_a_back_link_belongs_to_its_place() -> None:
 
 def test_a_back_link_to_false_keys_is_found() -> None:
     """Keys that a back-link gives are held against the public key of the epoch they are said to open."""
-    false = seal_back(CURRENT, PLACE, NEWEST, CHAIN[NEWEST], number=5, earlier=EpochKeys.generate())
+    false = seal_back(SUITE, PLACE, NEWEST, CHAIN[NEWEST], number=5, earlier=EpochKeys.generate())
     with pytest.raises(KeyringMismatch, match="public key"):
         list(walk_back(PLACE, relinked(NEWEST, {5: false}), NEWEST, CHAIN[NEWEST]))
 
@@ -519,8 +519,7 @@ def test_what_was_reached_before_an_error_stays() -> None:
 def test_an_epoch_may_open_several() -> None:
     """After an end date that was planned and overtaken, one epoch leads back to more than one; each is reached once."""
     links = {
-        n: seal_back(CURRENT, PLACE, NEWEST, CHAIN[NEWEST], number=n, earlier=CHAIN[EpochId(GENERAL, n)])
-        for n in (3, 5)
+        n: seal_back(SUITE, PLACE, NEWEST, CHAIN[NEWEST], number=n, earlier=CHAIN[EpochId(GENERAL, n)]) for n in (3, 5)
     }
     walked = [epoch.number for epoch, _ in walk_back(PLACE, relinked(NEWEST, links), NEWEST, CHAIN[NEWEST])]
     assert sorted(walked) == [1, 2, 3, 4, 5]

@@ -9,12 +9,11 @@ import pytest
 
 from medrec_py.crypto import profile
 from medrec_py.crypto.keys import KemSeed
-from medrec_py.crypto.suites import CURRENT
 from medrec_py.errors import FormatError, IntegrityError, InvalidInput, MedRecError, UnknownSuite
 
-from .people import CLINIC, DOCTOR, NOW, OTHER_PLACES, PLACE, STRANGER, altered, some
+from .people import CLINIC, DOCTOR, NOW, OTHER_PLACES, PLACE, STRANGER, SUITE, altered, some
 
-PUBLIC_KEY = CURRENT.public_key(KemSeed(some("profile key")))
+PUBLIC_KEY = SUITE.public_key(KemSeed(some("profile key")))
 TERMS: dict[str, Any] = {
     "deployment": PLACE,
     "account": CLINIC.address,
@@ -23,6 +22,7 @@ TERMS: dict[str, Any] = {
     "name": "Klinik am Görlitzer Park",
     "endpoints": ["https://clinic.example/fhir"],
     "time": NOW,
+    "suite": SUITE,
 }
 BLOCK = profile.build(CLINIC.sign_typed_data, **TERMS)
 
@@ -30,13 +30,13 @@ BLOCK = profile.build(CLINIC.sign_typed_data, **TERMS)
 def test_a_profile_says_what_its_account_signed() -> None:
     """Key, number, name, endpoints and time."""
     content = profile.parse(BLOCK).verify(PLACE, CLINIC.address)
-    assert (content.public_key, content.number, content.suite) == (PUBLIC_KEY, 0, CURRENT)
+    assert (content.public_key, content.number, content.suite) == (PUBLIC_KEY, 0, SUITE)
     assert (content.name, content.endpoints, content.time) == (TERMS["name"], tuple(TERMS["endpoints"]), NOW)
 
 
 def test_a_name_may_be_left_out() -> None:
     """A relative need not say who it is."""
-    block = profile.build(DOCTOR.sign_typed_data, PLACE, DOCTOR.address, 3, PUBLIC_KEY, time=NOW)
+    block = profile.build(DOCTOR.sign_typed_data, PLACE, DOCTOR.address, 3, PUBLIC_KEY, time=NOW, suite=SUITE)
     content = profile.parse(block).verify(PLACE, DOCTOR.address)
     assert (content.name, content.endpoints, content.number) == ("", (), 3)
 
@@ -75,7 +75,7 @@ def test_a_profile_belongs_to_one_deployment(place: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"key": CURRENT.public_key(KemSeed(some("mine")))},
+        {"key": SUITE.public_key(KemSeed(some("mine")))},
         {"name": "Somebody else"},
         {"endpoints": []},
         {"time": NOW + 1},
@@ -95,7 +95,7 @@ def test_every_field_is_signed(change: dict[str, Any]) -> None:
     ("edit", "error"),
     [
         (lambda fields: fields.update(v=2), FormatError),
-        (lambda fields: fields.update(suite=2), UnknownSuite),
+        (lambda fields: fields.update(suite=9), UnknownSuite),
         (lambda fields: fields.update(account=bytes(21)), FormatError),
         (lambda fields: fields.update(key=PUBLIC_KEY[:1184] + bytes(32)), FormatError),
         (lambda fields: fields.update(key=b"\xff" * 1216), FormatError),

@@ -107,7 +107,7 @@ def test_content_that_is_not_bytes_is_refused(source: object) -> None:
 
 
 def test_memory_stays_small_whatever_the_size() -> None:
-    """256 MiB that come as a stream take less than 8 MiB of memory."""
+    """256 MiB that come as a stream take less than 16 MiB of memory: a few leaves."""
     piece = bytes(256 * 1024)
     tracemalloc.start()
     try:
@@ -116,7 +116,7 @@ def test_memory_stays_small_whatever_the_size() -> None:
     finally:
         tracemalloc.stop()
     assert cid.codec == DAG_PB
-    assert peak < 8 * MIB
+    assert peak < 16 * MIB
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

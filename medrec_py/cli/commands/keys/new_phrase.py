@@ -1,0 +1,171 @@
+"""``medrec keys change-root``, ``erase`` and ``finish``: a new phrase in place of the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medrec_py.cli.command import command
+from medrec_py.cli.commands.keys.chosen import Compartments, Records, entries_of
+from medrec_py.cli.output import Cell, Document, Fields, Table
+from medrec_py.cli.session import Session
+from medrec_py.cli.terminal import is_interactive, show_phrase_once
+from medrec_py.errors import ChainUnavailable, InvalidInput, TransactionTimeout
+
+if TYPE_CHECKING:
+    from medrec_py.patient import Erased, Patient
+    from medrec_py.wallet import Wallet
+
+Leave = Annotated[
+    list[int] | None,
+    typer.Option("--leave", metavar="RECORD", help="A record that cannot be read may stay behind; may be repeated."),
+]
+LightKdf = Annotated[
+    bool, typer.Option("--light-kdf", help="Quick to unlock and quick to guess: for tests and identities of no value.")
+]
+DESTROY = (
+    "Destroy the old phrase and every share of it: with a copy of the blocks it still opens what was sealed before. "
+    "Copies that readers have made are beyond reach."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "change-root")(change_root)
+    command(app, "erase")(erase)
+    command(app, "finish")(finish)
+
+
+def change_root(session: Session, leave: Leave = None, light_kdf: LightKdf = False) -> None:
+    """Take a new phrase in place of the old one: for one that others may know, and after guardians gave their shares.
+
+    It gives a new wallet and a new root secret. The new phrase is shown once.
+    """
+    left, _ = entries_of(session, leave, None)
+    count = len(session.patient(locked=True).chart().entries())
+    with (
+        _successor(session, light_kdf) as (patient, wallet, phrase),
+        session.output.count("moving records", count) as progress,
+    ):
+        changed = patient.change_root(wallet=wallet, leave=left, progress=progress)
+    _show(session, patient, phrase, {"moved": len(changed.moved)}, "The phrase is changed.", [])
+
+
+def erase(
+    session: Session,
+    records: Records = None,
+    compartment: Compartments = None,
+    everything: Annotated[bool, typer.Option("--everything", help="All records.")] = False,
+    leave: Leave = None,
+    light_kdf: LightKdf = False,
+) -> None:
+    """Erase records by shredding their keys, and take a new phrase, since the old one would open them.
+
+    Their blocks are removed from the store. What else there is gets new envelopes, and is opened by the new phrase,
+    which is shown once.
+    """
+    if not (records or compartment or everything):
+        raise InvalidInput("name records, a compartment (--compartment), or --everything")
+    named, count = entries_of(session, records, compartment)
+    left, _ = entries_of(session, leave, None)
+    with (
+        _successor(session, light_kdf) as (patient, wallet, phrase),
+        session.output.count("moving what stays", count) as progress,
+    ):
+        erased = patient.erase(
+            *named,
+            compartments=compartment or (),
+            everything=everything,
+            wallet=wallet,
+            leave=left,
+            progress=progress,
+        )
+    _show(session, patient, phrase, _report(erased), "Erased.", [("survivors moved", str(len(erased.survivors)))])
+
+
+def finish(session: Session) -> None:
+    """Finish a change of the phrase that was interrupted, or give it up if the chain was not told of it."""
+    profile = session.settings.profile
+    waiting = session.identities.successor(profile)
+    if waiting is None:
+        session.output.result({"finished": False}, "Nothing was interrupted.")
+        return
+    if session.network.controls(session.identity.address):
+        session.identities.drop_successor(profile)
+        session.output.result({"finished": False}, "The chain was not told of it: the old phrase stays the right one.")
+        return
+    passphrase = session.passphrases.of(profile)
+    patient = session.network.patient(waiting.wallet(passphrase), waiting.root(passphrase))
+    moved = patient.rescue(session.root)
+    session.identities.install_successor(profile)
+    patient.drop_leftovers()
+    session.output.result(
+        {"finished": True, "patient": patient.id, "wallet": waiting.address, "moved": moved},
+        Cell("Finished.", "green"),
+        Fields([("patient", patient.id), ("wallet", waiting.address), ("moved", str(moved)), ("now", DESTROY)]),
+    )
+
+
+@contextmanager
+def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet, str | None]]:
+    """The patient, and a new wallet that is its successor in the profile when the block ends well.
+
+    The phrase is shown first, and its identity is on disk before the chain is told of it.
+    """
+    from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
+
+    profile = session.settings.profile
+    patient = session.patient()
+    passphrase = session.passphrases.of(profile)
+    wallet = Wallet.create()
+    phrase = wallet.phrase
+    if phrase is not None and is_interactive() and not session.output.as_json:
+        show_phrase_once(phrase)
+        phrase = None
+    session.identities.stage_successor(profile, wallet, passphrase, light=light)
+    try:
+        yield patient, wallet, phrase
+    except (ChainUnavailable, TransactionTimeout, KeyboardInterrupt, SystemExit):
+        session.output.note("`medrec keys finish` finishes this, or gives it up if the chain was not told of it")
+        raise
+    except BaseException:
+        if not _is_told(session, patient.id):
+            session.identities.drop_successor(profile)
+        raise
+    session.identities.install_successor(profile)
+
+
+def _is_told(session: Session, patient: str) -> bool:
+    """Whether the chain knows another wallet than the profile's for the patient."""
+    return session.network.contract.patient_of(patient).wallet != session.identity.address
+
+
+def _report(erased: Erased) -> Document:
+    return {
+        "erased": len(erased.records),
+        "survivors": len(erased.survivors),
+        "had_access": [
+            {"account": one.account, "entries": list(one.records), "as_author": one.as_author}
+            for one in erased.had_access
+        ],
+    }
+
+
+def _show(
+    session: Session, patient: Patient, phrase: str | None, document: Document, title: str, rows: list[tuple[str, Any]]
+) -> None:
+    wallet = session.network.contract.patient_of(patient.id).wallet
+    whole: Document = {"patient": patient.id, "wallet": wallet, **document, "transactions": session.transactions()}
+    if phrase is not None:
+        whole["phrase"] = phrase
+        rows = [*rows, ("phrase", phrase)]
+    had = [(one["account"], "author" if one["as_author"] else "reader") for one in document.get("had_access", ())]
+    session.output.result(
+        whole,
+        Cell(title, "green"),
+        Fields([("patient", patient.id), ("new wallet", wallet), *rows, session.sent(), ("now", DESTROY)]),
+        *([Table(("who could read what was erased", ""), had, "")] if had else []),
+    )

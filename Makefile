@@ -33,7 +33,7 @@ help: ## Show this list
 		/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup-demo ## A patient's story from registration to revocation; ARGS="--chain URL --ipfs URL" for real nodes
+demo: setup-demo ## A patient's story from registration to revocation; ARGS="--chain URL --ipfs URL" for real nodes. Ends with 2 if it fails
 	$(BIN)/medrec demo $(ARGS)
 
 ##@ To develop

@@ -179,7 +179,7 @@ def test_a_kill_while_it_appends_leaves_the_record_whole(machine: Machine) -> No
 
 def test_a_node_that_is_gone_is_told(machine: Machine) -> None:
     """Exit code 7 for the chain, 6 for the store."""
-    assert machine.fail("record list --chain http://127.0.0.1:9") == (7, "ChainUnavailable")
+    assert machine.fail("record list --chain http://127.0.0.1:9") == (7, "NodeUnreachable")
     code, kind = machine.fail("record add echo.dcm --compartment general --store http://127.0.0.1:9")
     assert (code, kind) == (6, "StoreUnavailable")
 

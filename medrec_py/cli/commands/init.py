@@ -14,6 +14,10 @@ from medrec_py.cli.session import Session
 from medrec_py.cli.terminal import ask_phrase, is_interactive, show_phrase_once
 from medrec_py.errors import InvalidInput
 
+_FUNDING = """\
+It needs some ether for gas before its first transaction. On a development chain that Anvil runs here:
+  cast rpc anvil_setBalance {address} 0xde0b6b3a7640000"""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -59,6 +63,7 @@ def init(
         session.output.result(
             document,
             Fields([(name, document[name]) for name in ("profile", "address", "phrase", "folder") if name in document]),
+            *([] if restored else [_FUNDING.format(address=identity.address)]),
         )
 
 

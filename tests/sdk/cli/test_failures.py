@@ -64,7 +64,7 @@ def test_a_missing_node_is_told_before_the_passphrase_is_asked_for(
     monkeypatch.setattr(opening, "RETRIES", 0)
     for line in NEEDS_A_NODE:
         code, error = world.fail(line, "--chain", NOBODY)
-        assert (code, error["type"]) == (7, "ChainUnavailable"), line
+        assert (code, error["type"]) == (7, "NodeUnreachable"), line
         assert "127.0.0.1:9" in error["message"]
         assert "medrec doctor" in error["remedy"]
 

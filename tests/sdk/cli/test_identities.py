@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,15 @@ def folder(shell: Shell, profile: str = "default") -> Path:
 
 def store(shell: Shell) -> Identities:
     return Identities(shell.home, Settings({}, os.environ).profile_folder)
+
+
+def test_a_new_identity_is_told_how_it_gets_ether(shell: Shell) -> None:
+    """Without ether nothing can be sent: the line for a development chain is shown. JSON stays as it is."""
+    shown = shell.type("init --light-kdf")
+    address = re.search(r"0x[0-9a-fA-F]{40}", shown.out)
+    assert address is not None
+    assert f"cast rpc anvil_setBalance {address[0]} 0xde0b6b3a7640000" in shown.out
+    assert set(shell.ask("--profile other init --light-kdf")) == {"profile", "address", "folder", "phrase"}
 
 
 def test_a_new_identity_has_a_phrase_of_24_words_that_is_shown_once(shell: Shell) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cli.conftest import GRANT, Shell, flip_a_byte
+from tests.sdk.cli.conftest import GRANT, NOBODY, Shell, flip_a_byte
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +145,31 @@ def test_a_grant_reaches_what_was_written_before_only_with_history(world: Shell,
     assert (code, error["type"]) == (5, "KeysMissing")
     world.ask(GRANT + " --history")
     assert world.type(GET).code == 0
+
+
+def test_deploying_again_from_another_profile_is_nothing_to_do(world: Shell) -> None:
+    """Who shares the home has the deployment already, and is told whose it is; naming another one is an error."""
+    again = world.ask("--profile stranger deploy")
+    assert (again["is_new"], again["authority"]) == (False, world.address("registrar"))
+    assert again["note"] == f"It was deployed with another authority: {world.address('registrar')}."
+    code, error = world.fail("--profile stranger deploy --authority {stranger}")
+    assert (code, error["type"]) == (7, "DeploymentDiffers")
+    assert "leave the authority out" in error["remedy"]
+
+
+def test_a_permission_that_ended_before_it_was_granted(world: Shell) -> None:
+    """A past --until is said to be past."""
+    code, error = world.fail("permission grant {hospital} --read general --append general --until 2020-01-01")
+    assert (code, error["type"]) == (10, "WindowInvalid")
+    assert "begins at once and ends at 2020-01-01 00:00:00 UTC" in error["message"]
+    assert "1970" not in error["message"]
+
+
+def test_a_node_that_is_not_there_is_not_said_to_have_taken_anything(
+    world: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was sent, so nothing may still be mined."""
+    monkeypatch.setenv("MEDREC_CHAIN", NOBODY)
+    code, error = world.fail("patient register")
+    assert (code, error["type"]) == (7, "NodeUnreachable")
+    assert "mined" not in error["remedy"]

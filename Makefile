@@ -16,6 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # ape looks for Anvil on PATH, and set-up links it there.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+WEB := web/src web/test 'web/*.json'
 SOURCES := $(wildcard medrec_py scripts bench tests .ci)
 PYTEST := $(RUN) $(BIN)/pytest -p no:ape_test -n auto --maxprocesses 4 --dist loadfile
 APE_TEST := $(RUN) $(BIN)/ape test tests/contracts
@@ -45,16 +46,22 @@ check: lint-python types ## The fast loop: lint, types, the quick SDK tests, con
 test: test-contracts test-contracts-anvil test-python check-artifacts check-gas check-keys ## All tests, on real Anvil, Ganache and Kubo
 
 .PHONY: lint
-lint: lint-python types lint-solidity slither check-lock ## Formatting, linting, types, static analysis
+lint: lint-python types lint-solidity lint-web lint-go slither check-lock ## Formatting, linting, types, static analysis
 
 .PHONY: format
-format: setup-contracts ## Format Python and Solidity
+format: setup-contracts ## Format Python, Solidity and TypeScript
 	$(BIN)/ruff check --fix-only --quiet $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 	$(RUN) forge fmt
+	$(RUN) node node_modules/prettier/bin/prettier.cjs --write $(WEB)
 
 .PHONY: bench
 bench: bench-gas bench-keys ## Measure, and write the figures that are committed
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of untrusted bytes with atheris, on Linux; ARGS="SECONDS [PARSER]"
+	@$(SETUP) fuzz
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: artifacts
 artifacts: setup-contracts ## Compile the contracts into the artifacts that the SDK ships
@@ -76,6 +83,17 @@ lint-solidity: setup-contracts ## forge fmt and solhint
 	$(RUN) forge fmt --check
 	$(RUN) node node_modules/solhint/solhint.js --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 
+.PHONY: lint-web
+lint-web: setup-node ## prettier, oxlint and the TypeScript compiler
+	$(RUN) node node_modules/prettier/bin/prettier.cjs --check $(WEB)
+	$(RUN) node node_modules/oxlint/bin/oxlint --type-aware --deny-warnings web
+	$(RUN) node node_modules/typescript/bin/tsc -b web/test
+
+.PHONY: lint-go
+lint-go: setup-dev ## gofmt and go vet
+	@$(SETUP) go
+	$(BIN)/python -m scripts.lint_go
+
 .PHONY: slither
 slither: setup-contracts ## Slither; a finding that stays has its reason beside it
 	$(RUN) $(BIN)/python -m scripts.static_analysis
@@ -87,6 +105,10 @@ check-lock: ## uv.lock is what pyproject.toml asks for
 .PHONY: test-sdk
 test-sdk: setup-dev ## SDK tests, without network and without the slow ones
 	$(PYTEST) tests/sdk -m 'not slow' --junitxml=$(REPORTS)/sdk.xml
+
+.PHONY: test-format
+test-format: setup ## The formats in TypeScript and Go against those in Python
+	$(PYTEST) tests/sdk/crypto tests/integration/test_format_typescript.py tests/integration/test_format_go.py
 
 .PHONY: test-python
 test-python: setup ## SDK, integration and invariant tests
@@ -126,8 +148,8 @@ check-gas: setup-contracts ## The committed gas figures are what Anvil measures
 
 ##@ Set-up (each target above does its own)
 
-.PHONY: setup setup-demo setup-dev setup-contracts setup-node setup-solc setup-kubo
-setup: ## Everything that tests need: Python packages, Node, compiler, Anvil, Ganache, Kubo
+.PHONY: setup setup-demo setup-dev setup-contracts setup-node setup-solc setup-kubo setup-format
+setup: ## Everything that tests need: Python packages, Node, compilers, Anvil, Ganache, Kubo
 	@$(SETUP) all
 setup-demo: ## What the demonstration needs
 	@$(SETUP) demo
@@ -135,12 +157,14 @@ setup-dev: ## Python packages for development
 	@$(SETUP) dev
 setup-contracts: ## Python packages, compiler, Anvil
 	@$(SETUP) contracts
-setup-node: ## Node and what it carries: Anvil, forge, Ganache, solhint
+setup-node: ## Node and what it carries: Anvil, forge, Ganache, solhint, TypeScript
 	@$(SETUP) node
 setup-solc: ## The Solidity compiler
 	@$(SETUP) contracts
 setup-kubo: ## Kubo, built from its module if it isn't on PATH
 	@$(SETUP) kubo
+setup-format: ## The Go program that checks the vectors of the formats
+	@$(SETUP) format_check
 
 .PHONY: hooks
 hooks: setup-dev ## Run the quick checks before each commit
@@ -148,7 +172,7 @@ hooks: setup-dev ## Run the quick checks before each commit
 
 .PHONY: clean
 clean: ## Remove what builds and tests made
-	rm -rf .build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist $(REPORTS) contracts/.cache
+	rm -rf .build web/build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* dist $(REPORTS) contracts/.cache
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: clean-all

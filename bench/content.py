@@ -129,7 +129,9 @@ def range_read() -> dict[str, float]:
         draft, epoch = Draft(_repeated(FILE_SIZE)), Epoch.new(1)
         cid = store.put(draft.chunks)
         sealed = draft.envelope(epoch, ContentFile(bytes(cid), store.size(cid)))
-        record = records.from_verified(verified(sealed.block, sealed.entry, epoch), _entry(sealed.entry.claim), store)
+        record = records.from_verified(
+            verified(sealed.block, sealed.entry, epoch), _entry(sealed.entry.claim), None, store
+        )
         start = FILE_SIZE // 2 + 12_345
         store.fetched = 0
         assert len(record.range(start, start + MIB)) == MIB

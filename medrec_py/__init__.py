@@ -29,8 +29,11 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
+    from medrec_py.healing import Healed, Staleness, StalePermission
     from medrec_py.keyring_maker import KeysNotSealed
     from medrec_py.network import Network, connect, local
+    from medrec_py.party import KeyRenewed
     from medrec_py.patient import (
         BlocksNotRemoved,
         Erased,
@@ -62,8 +65,11 @@ __all__ = [
     "Draft",
     "Erased",
     "Granted",
+    "GuardianShare",
     "HadAccess",
+    "Healed",
     "IntegrityError",
+    "KeyRenewed",
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
@@ -85,6 +91,7 @@ __all__ = [
     "Receipt",
     "Record",
     "RecordUnreadable",
+    "Recovery",
     "Registrar",
     "Resealed",
     "Revoked",
@@ -92,12 +99,16 @@ __all__ = [
     "RootSecret",
     "Signer",
     "StaleKeyring",
+    "StalePermission",
+    "Staleness",
     "TimelineEntry",
     "Unsealer",
     "Wallet",
     "__version__",
     "connect",
+    "hand_over_share",
     "local",
+    "open_share",
     "open_store",
 ]
 
@@ -117,8 +128,11 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
+    "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
     "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
+    "medrec_py.party": ("KeyRenewed",),
     "medrec_py.patient": (
         "BlocksNotRemoved",
         "Erased",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from medrec_py import author_rule, compartments, records
 from medrec_py.chain.events import HistoryEvent
 from medrec_py.chain.reverts import StaleKeyring
 from medrec_py.chain.transactions import Receipt
-from medrec_py.chain.types import Action, Denial, Kind, address_bytes
+from medrec_py.chain.types import Action, Kind, address_bytes
 from medrec_py.chain.types import Entry as EntryInput
 from medrec_py.consent import Consent
 from medrec_py.crypto import envelope as envelopes
@@ -29,8 +29,6 @@ from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import (
     BlockNotFound,
     BlockTooLarge,
-    ChainUnavailable,
-    ContractError,
     FormatError,
     IntegrityError,
     InvalidInput,
@@ -39,15 +37,13 @@ from medrec_py.errors import (
     NotPermitted,
     RecordErased,
     RecordNotFound,
-    StorageError,
+    RecordRepeated,
     StoreTimeout,
-    TransactionTimeout,
 )
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
 from medrec_py.records import Draft, Progress, Record, Source
-from medrec_py.storage.cid import Cid
 from medrec_py.times import as_datetime
 from medrec_py.unsealing import Unsealer
 from medrec_py.wallet import Signer
@@ -138,6 +134,23 @@ class _Sealed:
         )
 
 
+class _Seen:
+    """The records that were opened so far, going through a history in its order: of equal ones the first counts."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[bytes, bytes], int] = {}  # author and record id → number
+
+    def require_first(self, entry: Entry, verified: VerifiedRecord) -> None:
+        """Note a record.
+
+        Raises:
+            RecordRepeated: an earlier entry has the same author and record id.
+        """
+        first = self._first.setdefault((entry.author, verified.record_id), entry.number)
+        if first != entry.number:
+            raise RecordRepeated(f"entry {entry.number} repeats the record of entry {first}")
+
+
 class Chart:
     """Reads and appends to one patient's record.
 
@@ -177,6 +190,7 @@ class Chart:
 
         Raises:
             RecordErased: the patient erased it.
+            RecordRepeated: an earlier entry is the same record.
             RecordNotFound: there is none of that number; or what was appended stands elsewhere now, since the chain was
                 reorganised.
             NotPermitted: the patient does not allow it (any longer).
@@ -187,23 +201,28 @@ class Chart:
         history = self._ledger.history(self.patient)
         entry = history.record(record if isinstance(record, int) else record.number)
         self._require(Action.READ, entry.compartments)
-        verified = self.verified(history, self._ledger.consent(self.patient), entry)
+        consent = self._ledger.consent(self.patient)
+        verified = self.verified(history, consent, entry)
+        self._require_first(history, consent, entry, verified)
         if isinstance(record, Appended) and verified.record_id != record.record_id:
             raise RecordNotFound(f"entry {entry.number} is not the record that was appended: list the records")
-        return records.from_verified(verified, entry, self._ledger.store)
+        return records.from_verified(verified, entry, history.replaced_by(entry), self._ledger.store)
 
     def records(self) -> Iterator[Record]:
         """All records that open here, in order.
 
-        Passes over what is sealed to others and what was erased; and, with the warning ``RecordUnreadable``, over what
-        is damaged or in no store: ``history`` says why. Raises as ``read`` where store or chain do not answer.
+        Passes over what is sealed to others, what was erased, and what repeats an earlier record; and, with the
+        warning ``RecordUnreadable``, over what is damaged or in no store: ``history`` says why. Raises as ``read``
+        where store or chain do not answer.
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
+        refusal = cache(lambda mask: self._refusal(Action.READ, mask))
+        seen = _Seen()
         for entry in history.entries:
-            if entry.kind is Kind.RECORD and self._denial(Action.READ, entry.compartments) is Denial.NONE:
+            if entry.kind is Kind.RECORD and refusal(entry.compartments) is None:
                 try:
-                    yield self._open(history, consent, entry)
-                except (KeyUnavailable, RecordErased):
+                    yield self._open(history, consent, entry, seen)
+                except (KeyUnavailable, RecordErased, RecordRepeated):
                     continue
                 except UNREADABLE as error:
                     warn_unreadable(entry, error)
@@ -224,11 +243,11 @@ class Chart:
         """
         history, consent = self._ledger.history(self.patient), self._ledger.consent(self.patient)
         names = self._known_names(consent)
-        allowed: dict[int, MedRecError | None] = {}
+        refusal = cache(lambda mask: self._refusal(Action.READ, mask))
+        seen = _Seen()
         for entry in history.entries:
-            if entry.kind is Kind.RECORD and entry.compartments not in allowed:
-                allowed[entry.compartments] = self._refusal(Action.READ, entry.compartments)
-            yield self._line(history, consent, names, entry, allowed.get(entry.compartments))
+            problem = refusal(entry.compartments) if entry.kind is Kind.RECORD else None
+            yield self._line(history, consent, names, entry, problem, seen)
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that are known here."""
@@ -255,11 +274,14 @@ class Chart:
             title: What lists show; the file's name unless given.
             media_type: By RFC 6838; guessed from the file's name unless given.
             created: When the content came to be, Unix time.
-            replaces: Number of the entry that this one corrects.
+            replaces: Number of the record of the same compartment that this one corrects.
             progress: Called with bytes as they are sealed.
 
         Raises:
-            InvalidInput: the source cannot be read, or no compartment of that name is known here.
+            InvalidInput: the source cannot be read, no compartment of that name is known here, or the record that is to
+                be replaced lies in another one.
+            RecordNotFound: there is no record of the number that is to be replaced.
+            ClockWrong: this machine's clock is more than an hour ahead of the chain's: the record would be misdated.
             NotPermitted: the patient does not allow it (any longer): nothing was sealed or stored.
             StorageError: the store did not take it: nothing was appended.
             ChainError: the chain did not take it.
@@ -275,25 +297,32 @@ class Chart:
         names = self._unsealer.names(self._ledger.consent(self.patient))
         numbers = [compartments.number_of(draft.compartment, names) for draft in drafts]
         self._require(Action.APPEND, compartments.to_mask(numbers))
-        sealed: list[_Sealed] = []
-        try:
-            for draft, number in zip(drafts, numbers, strict=True):
-                sealed.append(self._seal(draft, number, progress))
-        except BaseException:
-            self._drop([item.body for item in sealed])
-            raise
-        try:
+        self._require_replaceable(drafts, numbers)
+        with self._ledger.trial():
+            signed = self._ledger.signing_time()
+            sealed = [
+                self._seal(draft, number, signed, progress) for draft, number in zip(drafts, numbers, strict=True)
+            ]
             return self._submit_until_fresh(sealed)
-        except (ChainUnavailable, TransactionTimeout):
-            raise  # the transaction may still be mined: what it points to has to stay
-        except MedRecError:  # after an interruption as well
-            self._drop([item.body for item in sealed])
-            raise
 
     # --- private: reading -------------------------------------------------------------------------------------------
 
-    def _open(self, history: History, consent: Consent, entry: Entry) -> Record:
-        return records.from_verified(self.verified(history, consent, entry), entry, self._ledger.store)
+    def _open(self, history: History, consent: Consent, entry: Entry, seen: _Seen) -> Record:
+        verified = self.verified(history, consent, entry)
+        seen.require_first(entry, verified)
+        return records.from_verified(verified, entry, history.replaced_by(entry), self._ledger.store)
+
+    def _require_first(self, history: History, consent: Consent, entry: Entry, verified: VerifiedRecord) -> None:
+        """Make sure that no earlier entry with the same claim is the same record.
+
+        Raises:
+            RecordRepeated: one is.
+        """
+        seen = _Seen()
+        for earlier in history.earlier_with_claim_of(entry):
+            with suppress(MedRecError):  # what does not open here cannot be compared
+                seen.require_first(earlier, self.verified(history, consent, earlier))
+        seen.require_first(entry, verified)
 
     def verified(self, history: History, consent: Consent, entry: Entry) -> VerifiedRecord:
         """A record's envelope, opened with the principal's keys and held against its entry. Asks no permission.
@@ -329,11 +358,12 @@ class Chart:
         names: Mapping[int, str],
         entry: Entry,
         problem: MedRecError | None,
+        seen: _Seen,
     ) -> TimelineEntry:
         record: Record | None = None
         if entry.kind is Kind.RECORD and problem is None:
             try:
-                record = self._open(history, consent, entry)
+                record = self._open(history, consent, entry, seen)
             except MedRecError as error:
                 problem = error
         return TimelineEntry(
@@ -358,11 +388,6 @@ class Chart:
         except MedRecError:
             return {}
 
-    def _denial(self, action: Action, mask: int) -> Denial:
-        return self._ledger.contract.may(
-            self.patient, self._wallet.address, self._principal, action, compartments=mask, purpose=self._purpose
-        )
-
     def _refusal(self, action: Action, mask: int) -> NotPermitted | None:
         try:
             self._require(action, mask)
@@ -377,31 +402,37 @@ class Chart:
 
     # --- private: appending -----------------------------------------------------------------------------------------
 
-    def _seal(self, draft: Draft, compartment: int, progress: Progress | None) -> _Sealed:
+    def _require_replaceable(self, drafts: Sequence[Draft], numbers: Sequence[int]) -> None:
+        """The contract only looks whether the history has such an entry."""
+        replaced = [(draft.replaces, number) for draft, number in zip(drafts, numbers, strict=True)]
+        if all(entry is None for entry, _ in replaced):
+            return
+        history = self._ledger.history(self.patient)
+        for entry, number in replaced:
+            if entry is not None and history.record(entry).compartments != 1 << number:
+                raise InvalidInput(f"record {entry} lies in another compartment, so it cannot be replaced from here")
+
+    def _seal(self, draft: Draft, compartment: int, signed: int, progress: Progress | None) -> _Sealed:
         """Seal and store the content, and have the author sign the statement."""
         title, media_type = draft.named()
         record_id, data_key, leaf_salt = new_record_id(), DataKey.generate(), secrets.token_bytes(SECRET_SIZE)
         with draft.open() as source:
             sealer = ContentSealer(source, data_key, record_id, leaf_salt, self._ledger.suite)
             body = self._store_content(_counted(sealer, progress))
-        try:
-            attestation = attest(
-                self._wallet.sign_typed_data,
-                self._place,
-                record_id,
-                metadata=Metadata(title, media_type, sealer.size, draft.created),
-                author=address_bytes(self._wallet.address),
-                on_behalf_of=address_bytes(self._principal),
-                time=int(time.time()),
-                content=sealer.root,
-                leaf_salt=leaf_salt,
-                replaces=record_number(draft.replaces) if draft.replaces else 0,
-            )
-            if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
-                raise InvalidInput("the source changed while it was read")
-        except BaseException:
-            self._drop([body])
-            raise
+        attestation = attest(
+            self._wallet.sign_typed_data,
+            self._place,
+            record_id,
+            metadata=Metadata(title, media_type, sealer.size, draft.created),
+            author=address_bytes(self._wallet.address),
+            on_behalf_of=address_bytes(self._principal),
+            time=signed,
+            content=sealer.root,
+            leaf_salt=leaf_salt,
+            replaces=0 if draft.replaces is None else record_number(draft.replaces),
+        )
+        if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
+            raise InvalidInput("the source changed while it was read")
         return _Sealed(compartment, record_id, data_key, self._ledger.suite, body, attestation)
 
     def _store_content(self, chunks: Iterator[bytes]) -> Body:
@@ -421,27 +452,18 @@ class Chart:
                 size += len(chunk)
                 yield chunk
 
-        cid = self._ledger.store.put(counted())
-        self._ledger.store.verify(cid)
-        return ContentFile(bytes(cid), size)
-
-    def _drop(self, bodies: Iterable[Body]) -> None:
-        self._unpin(Cid.from_bytes(body.cid) for body in bodies if isinstance(body, ContentFile))
-
-    def _unpin(self, cids: Iterable[Cid]) -> None:
-        """Let the store drop what nothing on chain will ever point to. Where it cannot, that is no reason to fail."""
-        for cid in cids:
-            with suppress(StorageError):
-                self._ledger.store.unpin(cid)
+        return ContentFile(bytes(self._ledger.put_content(counted())), size)
 
     def _submit_until_fresh(self, sealed: Sequence[_Sealed]) -> list[Appended]:
         """Append; where the keys changed meanwhile, seal the envelopes anew. The content stays as it is."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._submit(sealed)
+                with self._ledger.trial():
+                    return self._submit(sealed)
             except StaleKeyring:
                 continue
-        return self._submit(sealed)
+        with self._ledger.trial():
+            return self._submit(sealed)
 
     def _submit(self, sealed: Sequence[_Sealed]) -> list[Appended]:
         """Make and store the envelopes by the author's rule, and append their pointers."""
@@ -477,11 +499,7 @@ class Chart:
                 purpose=self._purpose,
                 entry=entries[0],
             )
-        try:
-            receipt = self._ledger.send(self._wallet, call)
-        except ContractError:
-            self._unpin(Cid.raw(entry.pointer) for entry in entries)
-            raise
+        receipt = self._ledger.send(self._wallet, call)
         first = _first_number(receipt)
         return [
             Appended(first + place, item.record_id, target.destination.kind is envelopes.Kind.INBOX, receipt)
@@ -496,7 +514,10 @@ def warn_unreadable(entry: Entry, error: MedRecError) -> None:
 
 def _first_number(receipt: Receipt) -> int:
     """The number of the first entry that a transaction appended."""
-    return next(receipt.every(HistoryEvent)).state_before.length + 1
+    appended = next(receipt.every(HistoryEvent), None)
+    if appended is None:
+        raise IntegrityError(f"the node left the entries out of the receipt of {receipt.transaction}")
+    return appended.state_before.length + 1
 
 
 def _counted(chunks: ContentSealer, progress: Progress | None) -> Iterator[bytes]:

@@ -5,15 +5,19 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     MedRecError
     ├── InvalidInput                 a value that the caller gave cannot be used
     │   └── ConfigurationError       the same, from a file, the environment or a flag
-    │       └── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
+    │       ├── SuiteDowngrade       the deployment as it is known here is of an earlier suite than the keys in it
+    │       └── ClockWrong           this machine's clock does not fit the chain's
     ├── FormatError                  bytes are not what they should be (not CBOR, not canonical, unknown version …)
-    │   └── UnknownSuite
+    │   ├── UnknownSuite
+    │   └── ShareDamaged             the words of a share are not what was dealt out
     ├── IntegrityError               bytes or events were altered, truncated, swapped, reordered or left out
     │   ├── BlockMismatch            a block does not hash to its CID
     │   ├── ContentTampered          a chunk, an envelope or its metadata does not authenticate
     │   ├── ContentTruncated         the content ends before its last chunk, or goes on behind it
     │   ├── StatementMismatch        the author's statement does not fit the entry on chain
     │   ├── KeyringMismatch          a keyring or seal contradicts itself or its entry
+    │   ├── SharesContradict         guardians' shares of one set do not fit together
+    │   ├── FingerprintMismatch      a request for recovery is another than the one that was read out
     │   └── HistoryMismatch          the events do not lead to the contract's head
     │       ├── EntryMissing
     │       ├── EntryAltered
@@ -21,7 +25,13 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── KeyUnavailable               no key here opens this
     │   ├── KeysMissing
     │   ├── InInbox
-    │   └── WrongKey
+    │   ├── WrongKey
+    │   └── SharesUnusable           the guardians' shares at hand do not restore the patient's root secret
+    │       ├── TooFewShares
+    │       ├── ShareRepeated
+    │       ├── SharesOfSeveralSets
+    │       ├── ShareOfAnotherPatient
+    │       └── RootMismatch
     ├── StorageError
     │   ├── BlockNotFound
     │   ├── StoreUnavailable
@@ -37,6 +47,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
+    │   ├── RecordRepeated
     │   ├── SurvivorUnreadable
     │   ├── ProfileNotFound
     │   ├── ProfileOutdated          its key is of another suite than the deployment's
@@ -83,6 +94,15 @@ class SuiteDowngrade(ConfigurationError):
     remedy = "Get the deployment's present file: a deployment moves to later suites only."
 
 
+class ClockWrong(ConfigurationError):
+    """This machine's clock is far ahead of the chain's, so what would be signed now would carry a wrong date."""
+
+    remedy = (
+        "Set this machine's clock (NTP). If it is right, the node is behind, or its chain makes blocks only when "
+        "somebody writes: send something first, for instance publish your profile."
+    )
+
+
 class FormatError(MedRecError):
     """Bytes are not in the format they should be in (docs/format.md)."""
 
@@ -93,6 +113,12 @@ class UnknownSuite(FormatError):
     """A document names a cipher suite that this version does not have."""
 
     remedy = "Upgrade medrec-py, or ask the author to seal with a suite that your deployment allows."
+
+
+class ShareDamaged(FormatError):
+    """The words of a guardian's share are not a share: one was altered, left out or put elsewhere."""
+
+    remedy = "Ask the guardian to hand the share over again; if it stays, use another guardian's."
 
 
 class IntegrityError(MedRecError):
@@ -129,6 +155,18 @@ class KeyringMismatch(IntegrityError):
     """A keyring or seal contradicts itself or the entry that names it."""
 
     remedy = "Ask the patient to rotate the keys (`medrec patient rotate`)."
+
+
+class SharesContradict(IntegrityError):
+    """Guardians' shares belong to one set by what they say, and do not fit together: one at least was forged."""
+
+    remedy = "Add the shares of further guardians: with as many honest ones as the set asks for it works."
+
+
+class FingerprintMismatch(IntegrityError):
+    """A request for recovery does not have the fingerprint that was read out, so it may be somebody else's."""
+
+    remedy = "Hand nothing over. Speak with the person again, and have the request sent by another way."
 
 
 class HistoryMismatch(IntegrityError):
@@ -171,6 +209,42 @@ class WrongKey(KeyUnavailable):
     """A sealed document was not sealed to this key, or was altered."""
 
     remedy = "Use the key that the document was sealed to; if it is this one, the document was changed or moved."
+
+
+class SharesUnusable(KeyUnavailable):
+    """The guardians' shares at hand do not restore the patient's root secret."""
+
+    remedy = "Ask the guardians for their shares of one and the same set, the latest."
+
+
+class TooFewShares(SharesUnusable):
+    """There are fewer shares than the set asks for. They say nothing about the secret, not even a part of it."""
+
+    remedy = "Ask further guardians to hand over their shares."
+
+
+class ShareRepeated(SharesUnusable):
+    """One share is there twice."""
+
+    remedy = "Give each share once, and one of another guardian in place of the second."
+
+
+class SharesOfSeveralSets(SharesUnusable):
+    """The shares come from several sets, which cannot be combined with one another."""
+
+    remedy = "Leave out those that the message says are of another set, or ask their guardians for this set's."
+
+
+class ShareOfAnotherPatient(SharesUnusable):
+    """A share belongs to another patient, or to another chain or contract."""
+
+    remedy = "Leave it out, and ask its guardian for the share of the patient who is to be restored."
+
+
+class RootMismatch(SharesUnusable):
+    """A root secret is not the one that the patient's latest keyring is sealed to."""
+
+    remedy = "It was changed since, or is another's: use the shares, or the phrase, that were made after the change."
 
 
 class StorageError(MedRecError):
@@ -263,6 +337,12 @@ class RecordErased(NotFound):
     remedy = "It cannot be brought back."
 
 
+class RecordRepeated(NotFound):
+    """The entry repeats a record that the history has already: the same author and the same record id."""
+
+    remedy = "Use the entry named in the message: a record counts once, where it stands first."
+
+
 class SurvivorUnreadable(NotFound):
     """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
 
@@ -297,9 +377,12 @@ class ChainError(MedRecError):
 
 
 class ChainUnavailable(ChainError):
-    """The node does not answer, or answers with an error of its own."""
+    """The node does not answer, or answers with an error of its own.
 
-    remedy = "Start the node or correct its URL; `medrec doctor` checks it. A transaction may still be mined."
+    What was being sent then was not handed over; where it was, the error is ``TransactionTimeout``.
+    """
+
+    remedy = "Start the node or correct its URL; `medrec doctor` checks it."
 
 
 class WrongChain(ChainError):

@@ -119,17 +119,25 @@ class PermissionHealer:
         wallet: Decides for the patient.
         patient: Patient id, EIP-55.
         keys: The patient's.
+        decided: What the patient has decided so far, if new keys may be made for it (``KeyringMaker.consent``).
         rotate: Publishes a keyring that begins new epochs of the compartments of a mask.
     """
 
     def __init__(
-        self, ledger: Ledger, wallet: Signer, patient: str, keys: RootKeys, rotate: Callable[[int], Receipt]
+        self,
+        ledger: Ledger,
+        wallet: Signer,
+        patient: str,
+        keys: RootKeys,
+        decided: Callable[[], Consent],
+        rotate: Callable[[int], Receipt],
     ) -> None:
         self._ledger = ledger
         self._wallet = wallet
         self._patient = patient
         self._place = ledger.place(patient)
         self._keys = keys
+        self._decided = decided
         self._rotate = rotate
 
     def stale(self) -> list[StalePermission]:
@@ -150,6 +158,7 @@ class PermissionHealer:
 
         Raises:
             InvalidInput: somebody named has no permission that lives.
+            SuiteDowngrade: the latest keyring is of a later suite than the deployment as it is known here.
             StorageError: the store did not take a seal. What was mined before stays, and is found done next time.
             ContractError: the contract refused.
         """
@@ -169,7 +178,7 @@ class PermissionHealer:
     # --- private ----------------------------------------------------------------------------------------------------
 
     def _round(self, work: _Work, only: set[bytes], progress: Callable[[int], None] | None) -> None:
-        consent = self._ledger.consent(self._patient)
+        consent = self._decided()
         before = consent.block
         _require_live(consent, work.forced)
         cases = [case for case in self._survey(consent, work.forced) if not only or case.grant.grantee in only]
@@ -179,7 +188,7 @@ class PermissionHealer:
         if mask:
             work.receipts.append(self._rotate(mask))
             work.rotated = True
-            consent = self._ledger.consent(self._patient)
+            consent = self._decided()
         sealing = [case for case in able if case.seal]
         for start in range(0, len(sealing), GRANTS_AT_ONCE):
             self._seal(consent, sealing[start : start + GRANTS_AT_ONCE], work, progress)

@@ -1,12 +1,12 @@
 """A patient's history: its entries, proved complete against the head that the contract holds (docs/format.md §10).
 
 The events of a node are only a claim. Hashed again one after another they must lead to the contract's word, or an
-error says which entry is missing, altered or invented.
+error says which entries are missing, or names the last one that does not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from medrec_py.chain.events import (
@@ -97,6 +97,20 @@ class History:
         if entry.kind is not Kind.RECORD:
             raise RecordNotFound(f"entry {number} is no record but a {entry.kind.name.lower()} entry")
         return entry
+
+    def replaced_by(self, entry: Entry) -> Entry | None:
+        """The record that an entry corrects; ``None`` if it names none, or what is no record of its compartments."""
+        number, leaf = entry.replaces >> 32, entry.replaces & 0xFFFFFFFF
+        if leaf or not 1 <= number < entry.number:
+            return None
+        named = self.entries[number - 1]
+        return named if named.kind is Kind.RECORD and named.compartments == entry.compartments else None
+
+    def earlier_with_claim_of(self, entry: Entry) -> Iterator[Entry]:
+        """The records before an entry that have its author and its claim."""
+        same = (entry.author, entry.claim)
+        earlier = self.entries[: entry.number - 1]
+        return (one for one in earlier if one.kind is Kind.RECORD and (one.author, one.claim) == same)
 
 
 def next_word(word: int, patient: bytes, entry: Entry) -> int:

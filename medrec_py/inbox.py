@@ -50,6 +50,10 @@ class InboxMover:
             StorageError: the store does not answer or take the new envelopes; nothing was moved then.
             DecisionMismatch: another device decided at the same time; call again.
         """
+        with self._ledger.trial():
+            return self._move(progress)
+
+    def _move(self, progress: Callable[[int], None] | None) -> int:
         history = self._ledger.history(self._patient)
         moved = list(self._rows(history, progress))
         if not moved:
@@ -75,10 +79,11 @@ class InboxMover:
 
     def _row(self, history: History, entry: Entry) -> Row | None:
         """The record's new place; ``None`` if it is not in the inbox, or has to stay there."""
-        consent = self._ledger.consent(self._patient)
         try:
             if self._chart.envelope(history, entry).to.kind is not envelopes.Kind.INBOX:
                 return None
+            # Anew for each one that is moved: moving many takes long, and a grant meanwhile changes what may be.
+            consent = self._ledger.consent(self._patient)
             record = self._chart.verified(history, consent, entry)
         except (*UNREADABLE, KeyUnavailable) as error:
             warn_unreadable(entry, error)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import cast
+from contextlib import AbstractContextManager
+from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
 from medrec_py import history as histories
-from medrec_py.chain.connection import Block, Chain, NodeError
+from medrec_py.chain.answers import Block
+from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import (
     Event,
@@ -31,13 +33,29 @@ from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.crypto.suites import by_number
-from medrec_py.errors import HistoryMismatch, InvalidInput, ProfileNotFound, ProfileOutdated, StorageError
+from medrec_py.errors import (
+    ClockWrong,
+    HistoryMismatch,
+    InvalidInput,
+    ProfileNotFound,
+    ProfileOutdated,
+    StorageError,
+)
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
+from medrec_py.recent import Recent
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
+from medrec_py.times import as_datetime
+from medrec_py.trial import Trials
 from medrec_py.wallet import Signer
 from medrec_py.whereabouts import Whereabouts
+
+PATIENTS, PROFILES = 256, 4096
+"""Of how many patients, and how many profiles, what was read is kept: a service of 10,000 patients stays small."""
+
+CLOCK_TOLERANCE = 3600
+"""Seconds that a statement's time may lie ahead of the chain's clock."""
 
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
@@ -45,6 +63,14 @@ _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, Rec
 
 ACCOUNTS_AT_ONCE = 200
 """Nodes take a filter of so many addresses; geth's limit is 1,000."""
+
+
+class _Decided(NamedTuple):
+    """What was read of a patient's decisions: the events up to a block, and what they come to."""
+
+    events: Sequence[Logged[Event]]
+    consent: Consent
+    block: Block
 
 
 class Ledger:
@@ -56,13 +82,21 @@ class Ledger:
         store: Where blocks are.
         first_block: Number of the block with the deployment: no event comes before it.
         suite: Number of the deployment's cipher suite: what is sealed anew is sealed by it.
+        patients: Of how many patients what was read is kept: those that were asked for last.
 
     Raises:
         UnknownSuite: this version does not have the suite.
     """
 
     def __init__(
-        self, chain: Chain, contract: MedRecContract, store: BlockStore, first_block: int = 0, *, suite: int
+        self,
+        chain: Chain,
+        contract: MedRecContract,
+        store: BlockStore,
+        first_block: int = 0,
+        *,
+        suite: int,
+        patients: int = PATIENTS,
     ) -> None:
         self.chain = chain
         self.contract = contract
@@ -70,12 +104,13 @@ class Ledger:
         self.suite = by_number(suite)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
-        self._keyrings: Cache = {}
-        self._profiles: dict[tuple[str, bytes], ProfileContent] = {}
-        self._decisions: dict[str, tuple[Sequence[Logged[Event]], Consent, Block]] = {}  # events up to a block
-        self._histories: dict[str, History] = {}
-        self._whereabouts: dict[bytes, tuple[int, Whereabouts]] = {}  # by the word of a history
+        self._keyrings: Recent[str, Cache] = Recent(patients)
+        self._profiles: Recent[tuple[str, bytes], ProfileContent] = Recent(PROFILES)
+        self._decisions: Recent[str, _Decided] = Recent(patients)
+        self._histories: Recent[str, History] = Recent(patients)
+        self._whereabouts: Recent[bytes, tuple[int, Whereabouts]] = Recent(patients)  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
+        self._trials = Trials()
 
     # --- chain ------------------------------------------------------------------------------------------------------
 
@@ -87,6 +122,23 @@ class Ledger:
         """Unix time: the later of this machine's clock and the latest block's, so that no expiry is missed."""
         return max(int(time.time()), self.chain.now())
 
+    def signing_time(self) -> int:
+        """The time that a statement made now carries, Unix time; like ``now``, and near to the chain's clock.
+
+        Where nobody has written for long, the latest block says little, and the next one, as the node would make it
+        now, is asked for.
+
+        Raises:
+            ClockWrong: this machine's clock is more than an hour ahead of both.
+        """
+        own, latest = int(time.time()), self.chain.now()
+        if own - latest > CLOCK_TOLERANCE and own - (self.chain.next_time() or latest) > CLOCK_TOLERANCE:
+            raise ClockWrong(
+                f"this machine's clock says {as_datetime(own):%Y-%m-%d %H:%M} UTC, and the latest block is of "
+                f"{as_datetime(latest):%Y-%m-%d %H:%M}"
+            )
+        return max(own, latest)
+
     def send(self, wallet: Signer, *calls: Call) -> Receipt:
         """Send one call, or several that take place together or not at all.
 
@@ -96,7 +148,8 @@ class Ledger:
             TransactionTimeout: there is no receipt yet.
         """
         call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
-        receipt = self.contract.send(wallet, call)
+        with self._trials.sending():
+            receipt = self.contract.send(wallet, call)
         for observer in self._observers:
             observer(receipt)
         return receipt
@@ -125,15 +178,7 @@ class Ledger:
             HistoryMismatch: the node left out or invented one.
             ChainUnavailable: the node does not answer.
         """
-        patient = to_address(patient)
-        known = self._decisions.get(patient)
-        if known is not None and self._is_current(known[2]):
-            try:
-                return self._decided(patient, known[0], known[1])
-            except HistoryMismatch:
-                pass  # the chain was reorganised, or the node is wrong: begin again
-        nothing = consents.undecided(self.place(patient), self._first_block - 1, self.fetch, self._keyrings)
-        return self._decided(patient, [], nothing)
+        return self._decided(patient)[0]
 
     def history(self, patient: str) -> History:
         """The history of a patient, proved complete.
@@ -180,14 +225,13 @@ class Ledger:
         Raises:
             HistoryMismatch: the node left out or invented one.
         """
-        self.consent(patient)
-        return self._decisions[to_address(patient)][0]
+        return self._decided(patient)[1]
 
     def whereabouts(self, history: History, place: Place) -> Whereabouts:
         """Where the records of a history are now. That of the latest history of a patient is kept."""
         kept = self._whereabouts.get(place.patient)
         if kept is None or kept[0] != history.word:
-            kept = self._whereabouts[place.patient] = history.word, Whereabouts(history, place, self.fetch)
+            kept = self._whereabouts.put(place.patient, (history.word, Whereabouts(history, place, self.fetch)))
         return kept[1]
 
     # --- profiles ---------------------------------------------------------------------------------------------------
@@ -209,10 +253,11 @@ class Ledger:
         """
         if digest == ZERO_BYTES32:
             raise ProfileNotFound(f"{account} has published no profile, so nothing can be sealed to it")
-        if (account, digest) not in self._profiles:
-            unverified = profiles.parse(self.fetch(digest))
-            self._profiles[account, digest] = unverified.verify(self.deployment, address_bytes(account))
-        return self._profiles[account, digest]
+        known = self._profiles.get((account, digest))
+        if known is not None:
+            return known
+        verified = profiles.parse(self.fetch(digest)).verify(self.deployment, address_bytes(account))
+        return self._profiles.put((account, digest), verified)
 
     def key_of(self, account: str) -> bytes:
         """The public key that may be sealed to: that of the account's present profile. Raises as ``key_named``."""
@@ -272,8 +317,23 @@ class Ledger:
             StorageError, BlockMismatch: the store did not take it, or does not give it back.
         """
         cid = self.store.put_block(block)
+        self._trials.add(cid)
         self.store.verify(cid)
         return cid.digest
+
+    def put_content(self, octets: Iterable[bytes]) -> Cid:
+        """Store a file, and read it back. Raises as ``put_block``."""
+        cid = self.store.put(octets)
+        self._trials.add(cid)
+        self.store.verify(cid)
+        return cid
+
+    def trial(self) -> AbstractContextManager[None]:
+        """What is put meanwhile, block by block, is unpinned if this ends in an error and no transaction may be mined.
+
+        So nothing stays in the store that nothing on chain will ever point to; and what may be pointed to stays.
+        """
+        return self._trials.attempt(self.unpin)
 
     def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""
@@ -289,14 +349,32 @@ class Ledger:
 
     # --- private ----------------------------------------------------------------------------------------------------
 
-    def _decided(self, patient: str, before: Sequence[Logged[Event]], then: Consent) -> Consent:
+    def _decided(self, patient: str) -> tuple[Consent, Sequence[Logged[Event]]]:
+        """The decisions of a patient, and the events that they come from."""
+        patient = to_address(patient)
+        known = self._decisions.get(patient)
+        if known is not None and self._is_current(known.block):
+            try:
+                return self._continued(patient, known.events, known.consent)
+            except HistoryMismatch:
+                pass  # the chain was reorganised, or the node is wrong: begin again
+        cache = self._keyrings.get(patient)
+        if cache is None:
+            cache = self._keyrings.put(patient, {})
+        nothing = consents.undecided(self.place(patient), self._first_block - 1, self.fetch, cache)
+        return self._continued(patient, [], nothing)
+
+    def _continued(
+        self, patient: str, before: Sequence[Logged[Event]], then: Consent
+    ) -> tuple[Consent, Sequence[Logged[Event]]]:
         """What holds now, by the decisions up to some block and those since."""
         block = self.chain.block()
         state = self.contract.history_of(patient, block=block.number)
-        events = self._events(patient, _DECISIONS, then.block + 1, block.number)
-        now = then.extended(events, state.keyring_version, block.number)
-        self._decisions[patient] = [*before, *events], now, block
-        return now
+        since = self._events(patient, _DECISIONS, then.block + 1, block.number)
+        now = then.extended(since, state.keyring_version, block.number)
+        events = [*before, *since] if since else before
+        self._decisions.put(patient, _Decided(events, now, block))
+        return now, events
 
     def _is_current(self, block: Block) -> bool:
         """Whether a block is still part of the chain. A grant that a reorganisation moved leaves no other trace."""
@@ -316,8 +394,7 @@ class Ledger:
         entries, word = histories.extend(address_bytes(patient), word, events, stated)
         before = () if known is None else known.entries
         checked = History((*before, *entries), word, block)
-        self._histories[patient] = checked
-        return checked
+        return self._histories.put(patient, checked)
 
     def _events(self, patient: str, kinds: Sequence[type[Event]], first: int, last: int) -> list[Logged[Event]]:
         return list(fetch_logs(self.contract, kinds, patient=patient, from_block=first, to_block=last))

@@ -13,10 +13,11 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Receipt
-from medrec_py.crypto.keys import RootSecret
+from medrec_py.crypto.keys import KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.crypto.suites import FIRST_SUITE, by_number
-from medrec_py.errors import InvalidInput
+from medrec_py.errors import InvalidInput, NotFound
+from medrec_py.guardianship import Recovery
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account, address_of
 from medrec_py.patient import Patient
@@ -38,7 +39,7 @@ _P = TypeVar("_P", bound=Provider)
 class Network:
     """A deployment of MedRec and a block store; the roles are opened from here.
 
-    Use it as a context manager, or ``close`` it: that closes the store and what ``local`` started.
+    Use it as a context manager, or ``close`` it: that closes the store, and what ``local`` or ``connect`` opened.
 
     Args:
         chain: The connection.
@@ -171,6 +172,21 @@ class Network:
         """Whether a wallet decides for a patient who is registered."""
         address = address_of(wallet)
         return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
+
+    def recovery(self, patient: Account, seed: KemSeed | None = None) -> Recovery:
+        """Restore a patient's root secret on this device by the guardians' shares.
+
+        Args:
+            patient: Patient id.
+            seed: Of a recovery that had begun; a new one begins unless given.
+
+        Raises:
+            NotFound: nobody is registered under that id.
+        """
+        address = address_of(patient)
+        if not self.contract.patient_of(address).is_registered:
+            raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
+        return Recovery(self._ledger, address, KemSeed.generate() if seed is None else seed)
 
     # --- what is known of others ------------------------------------------------------------------------------------
 
@@ -342,14 +358,25 @@ def connect(
     chosen = _suite_of(contract, suite)
     if (url is None) == (w3 is None):
         raise InvalidInput("give the node's URL, or your own Web3 as w3=")
+    with ExitStack() as resources:
+        chain = _connected(url, w3, headers, timeout, chain_id)
+        resources.callback(chain.close)  # a caller's own Web3 is left alone
+        address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
+        there = MedRecContract(chain, address)
+        network = Network(
+            chain, there, open_store(store, token=store_token, timeout=timeout), first_block=first_block, suite=chosen
+        )
+        network.keep(resources.pop_all())
+    return network
+
+
+def _connected(
+    url: str | None, w3: Web3 | None, headers: Mapping[str, str] | None, timeout: float, chain_id: int | None
+) -> Chain:
     if w3 is not None:
-        chain = Chain(w3, chain_id=chain_id)
-    else:
-        assert url is not None  # noqa: S101 - one of them is
-        chain = Chain.connect(url, headers=headers, timeout=timeout, chain_id=chain_id)
-    address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
-    blocks = open_store(store, token=store_token, timeout=timeout)
-    return Network(chain, MedRecContract(chain, address), blocks, first_block=first_block, suite=chosen)
+        return Chain(w3, chain_id=chain_id)
+    assert url is not None  # noqa: S101 - one of them is
+    return Chain.connect(url, headers=headers, timeout=timeout, chain_id=chain_id)
 
 
 def _suite_of(contract: str | Deployed, suite: int | None) -> int:

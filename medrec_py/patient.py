@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medrec_py import author_rule
+from medrec_py import author_rule, guardianship
 from medrec_py import compartments as names_of
 from medrec_py.access_report import HadAccess, who_had_access
 from medrec_py.chain.events import KeyringSkipped
@@ -22,6 +22,7 @@ from medrec_py.crypto import grant_seal
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
 from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
+from medrec_py.guardianship import GuardianShare
 from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
 from medrec_py.keyring_maker import KeyringMaker
@@ -37,7 +38,7 @@ from medrec_py.root_change import RootChange
 from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, Rotation
 from medrec_py.times import Moment, unix_time
-from medrec_py.wallet import Signer, require_root
+from medrec_py.wallet import Locked, Signer, require_root
 
 PATIENCE = 60.0
 """Seconds that a revocation waits for the profiles of those who stay, before it goes without new keys."""
@@ -164,7 +165,8 @@ class Patient(Party):
         ledger: Chain and store.
         wallet: Decides for the patient.
         root: Opens everything of the patient's. Whoever has it can read the record: keep the phrase it comes from.
-        patient: The patient id, if it is not the wallet's address.
+        patient: The patient id, if it is not the wallet's address. With another wallet than the one that decides for
+            it, the whole record can be read, and nothing be decided.
     """
 
     def __init__(self, ledger: Ledger, wallet: Signer, root: RootSecret, patient: str | None = None) -> None:
@@ -207,7 +209,8 @@ class Patient(Party):
         consent = self._maker.consent()
         planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
-        self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
+        with self._ledger.trial():
+            self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
         return self
 
     @property
@@ -229,7 +232,8 @@ class Patient(Party):
                 raise InvalidInput(f"there is a compartment {taken.pop()!r} already")
             added = names_of.assign_numbers(names, there)
             planned = self._maker.plan(consent, [], rotate=names_of.to_mask(added), schedule=0, now=0)
-            return self._ledger.send(self._wallet, self._maker.call(consent, planned, [], {**there, **added}))
+            with self._ledger.trial():
+                return self._ledger.send(self._wallet, self._maker.call(consent, planned, [], {**there, **added}))
 
         return again_when_stale(attempt)
 
@@ -292,7 +296,8 @@ class Patient(Party):
                 purposes=purposes,
                 flags=int(Flag.HISTORY) if history else 0,
             )
-            return self._grant(consent, now, known, address, terms)
+            with self._ledger.trial():
+                return self._grant(consent, now, known, address, terms)
 
         return again_when_stale(attempt)
 
@@ -306,16 +311,21 @@ class Patient(Party):
             ChainError: the chain did not take it. Nothing else keeps it from happening.
         """
         address = address_of(grantee)
-        contract = self._ledger.contract
         lost = self._readable_now(address)
         if not lost:
-            receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
+            receipt = self._ledger.send(self._wallet, self._ledger.contract.revoke(self.id, address))
             return Revoked(address, True, receipt)
+        with self._ledger.trial():
+            return self._revoke(address, lost)
+
+    def _revoke(self, address: str, lost: int) -> Revoked:
+        contract = self._ledger.contract
         try:
-            call = self._rotating_revocation(address, lost)
+            with self._ledger.trial():
+                call = self._rotating_revocation(address, lost)
         except Exception as error:  # noqa: BLE001 - whatever it is, it keeps no revocation from happening
             receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
-            warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=2)
+            warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=3)
             return Revoked(address, False, receipt)
         receipt = self._ledger.send(self._wallet, call)
         rotated = True
@@ -499,7 +509,7 @@ class Patient(Party):
 
     def chart(self) -> Chart:
         """The patient's own record."""
-        return Chart(self._ledger, self.id, self._wallet, self.id, self._keys, Purpose.PATRQT)
+        return Chart(self._ledger, self.id, self._reader(), self.id, self._keys, Purpose.PATRQT)
 
     def history(self) -> Iterator[TimelineEntry]:
         """The whole history, proved complete against the contract."""
@@ -533,7 +543,34 @@ class Patient(Party):
         known = self._keys.names(consent)
         return [_line(grant, known) for grant in consent.permissions.values()]
 
+    # --- guardians --------------------------------------------------------------------------------------------------
+
+    def make_shares(self, threshold: int, guardians: Iterable[Account]) -> list[GuardianShare]:
+        """Deal out the root secret to guardians, of whom ``threshold`` can restore it on a new device.
+
+        Nothing is published. Hand each guardian its share, as a file or by a store.
+
+        Warning: that many guardians together can read the whole record. They decide nothing.
+
+        Args:
+            threshold: How many, from 2.
+            guardians: At most 16, each with a published profile.
+
+        Raises:
+            ProfileNotFound: a guardian has published no key.
+            RootMismatch: the root secret was changed, from another device.
+            InvalidInput: somebody is there twice, or the numbers cannot be used.
+        """
+        return guardianship.make_shares(self._ledger, self.id, self._root, threshold, guardians)
+
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _reader(self) -> Signer:
+        """Who reads: the wallet that decides for the id, which may be elsewhere. The root secret opens the record."""
+        if self._wallet.address == self._id:
+            return self._wallet
+        decides = self._ledger.contract.patient_of(self._id).wallet
+        return self._wallet if decides == self._wallet.address else Locked(decides)
 
     def _chosen(self, records: Collection[int], compartments: Iterable[str], *, everything: bool) -> set[int]:
         """The numbers of the records that were named and are not erased."""
@@ -571,7 +608,7 @@ class Patient(Party):
         return done
 
     def _healer(self) -> PermissionHealer:
-        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._rotate)
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._maker.consent, self._rotate)
 
     def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
         grantee = address_bytes(address)
@@ -666,7 +703,9 @@ class Patient(Party):
         now = self._ledger.now()
         holders = self._maker.holders(consent, now)
         planned = self._maker.plan(consent, holders, rotate=mask, schedule=0, now=now)
-        return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, self._keys.names(consent)))
+        names = self._keys.names(consent)
+        with self._ledger.trial():
+            return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, names))
 
     def _rotate_or_warn(self, mask: int) -> bool:
         try:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TypeAlias, cast
 
@@ -32,6 +32,8 @@ MEDIA_TYPES = {
     ".hl7": "x-application/hl7-v2+er7",  # HL7 v2.9 chapter 2, as FHIR's DocumentReference examples have it
     ".md": "text/markdown",
 }
+_POSTDATED = timedelta(hours=1)
+
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
 
@@ -103,9 +105,10 @@ class Record:
         size: Of the content, in bytes.
         author: Address of the author, EIP-55.
         on_behalf_of: Whom the author acted for, EIP-55.
-        signed: When the author signed it.
-        appended: When the chain took it.
-        replaces: Number of the entry that it corrects, if any.
+        signed: When the author signed it, by the author's clock.
+        appended: When the chain took it. This is the date to rely on.
+        replaces: Number of the record of the same compartment that it corrects, if any. What an author named beside
+            that, or in another compartment, is left out.
     """
 
     number: int
@@ -119,6 +122,11 @@ class Record:
     replaces: int | None
     _verified: VerifiedRecord = field(repr=False)
     _store: BlockStore = field(repr=False)
+
+    @property
+    def is_postdated(self) -> bool:
+        """Whether it claims to be signed more than an hour after the chain took it: a wrong clock, or a lie."""
+        return self.signed - self.appended > _POSTDATED
 
     def content(self) -> Iterator[bytes]:
         """The content in pieces of at most 1 MiB, each authenticated.
@@ -186,7 +194,7 @@ class Record:
         return body[first:behind]
 
 
-def from_verified(verified: VerifiedRecord, entry: Entry, store: BlockStore) -> Record:
+def from_verified(verified: VerifiedRecord, entry: Entry, replaced: Entry | None, store: BlockStore) -> Record:
     """A record from its verified envelope and its entry."""
     attestation = verified.attestation
     return Record(
@@ -198,7 +206,7 @@ def from_verified(verified: VerifiedRecord, entry: Entry, store: BlockStore) -> 
         on_behalf_of=checksum_address(attestation.on_behalf_of),
         signed=as_datetime(attestation.time),
         appended=as_datetime(entry.time),
-        replaces=entry.replaces >> 32 or None,
+        replaces=None if replaced is None else replaced.number,
         _verified=verified,
         _store=store,
     )

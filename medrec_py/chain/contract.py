@@ -16,7 +16,8 @@ Addresses are taken in any usual writing. Every view takes ``block``: a number, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from enum import IntEnum
+from typing import Any, TypeVar
 
 from eth_abi.exceptions import DecodingError, EncodingError
 
@@ -41,6 +42,8 @@ from medrec_py.chain.types import (
 )
 from medrec_py.errors import ContractError, InvalidInput, NotDeployed
 from medrec_py.wallet import Signer
+
+_M = TypeVar("_M", bound=IntEnum)
 
 NAME = "MedRec"
 VERSION = "1"
@@ -201,7 +204,7 @@ class MedRecContract:
     def provider_of(self, provider: str, block: BlockId = "latest") -> ProviderState:
         """What is stored of a provider."""
         kind, *rest = self._one("providerOf", to_address(provider), block=block)
-        return ProviderState(ProviderKind(kind), *rest)
+        return ProviderState(self._member(ProviderKind, kind), *rest)
 
     def name_agent(self, agent: str, until: int) -> Call:
         """Name an agent of the sender, or change its time.
@@ -261,6 +264,8 @@ class MedRecContract:
     def readers_at(self, patient: str, grantees: Sequence[str], time: int, block: BlockId = "latest") -> list[int]:
         """Which compartments each grantee may read at a time, as masks in the order of ``grantees``."""
         masks = self._one("readersAt", to_address(patient), [to_address(one) for one in grantees], time, block=block)
+        if len(masks) != len(grantees):
+            raise NotDeployed(f"what answers at {self.address} gives {len(masks)} masks for {len(grantees)} readers")
         return list(masks)
 
     def may(
@@ -286,7 +291,7 @@ class MedRecContract:
             block: Judged by the clock of this block.
         """
         people = (to_address(patient), to_address(actor), to_address(principal))
-        return Denial(self._one("may", *people, int(action), compartments, purpose, block=block))
+        return self._member(Denial, self._one("may", *people, int(action), compartments, purpose, block=block))
 
     def require(
         self,
@@ -396,7 +401,7 @@ class MedRecContract:
         try:
             answer = simulate(self.chain, None, call, block)
             return abi.codec.decode(abi.items("function")[function].output_types, answer)
-        except (DecodingError, ContractError) as error:
+        except (DecodingError, ContractError, ValueError, OverflowError) as error:  # text that is no UTF-8 among them
             raise NotDeployed(
                 f"what answers at {self.address} on chain {self.chain.chain_id} is not MedRec (block {block})"
             ) from error
@@ -404,6 +409,14 @@ class MedRecContract:
     def _one(self, function: str, *arguments: Any, block: BlockId) -> Any:
         (value,) = self._view(function, *arguments, block=block)
         return value
+
+    def _member(self, kind: type[_M], value: int) -> _M:
+        try:
+            return kind(value)
+        except ValueError as error:
+            raise NotDeployed(
+                f"what answers at {self.address} is not MedRec: it has a {kind.__name__} {value}"
+            ) from error
 
 
 def _terms(terms: Terms) -> tuple[int, ...]:

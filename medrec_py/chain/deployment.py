@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from medrec_py.chain import abi
+from medrec_py.chain.answers import to_bytes
 from medrec_py.chain.artifacts import load_artifact
-from medrec_py.chain.connection import Chain, NodeError, to_bytes
+from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import VERSION, MedRecContract
 from medrec_py.chain.events import AuthorityAccepted
 from medrec_py.chain.logs import fetch_logs
@@ -54,7 +55,10 @@ _DEPLOYER_CODE = bytes.fromhex(
 class DeploymentDiffers(ChainError):
     """The folder has another deployment for this chain than the one asked for."""
 
-    remedy = "Use the deployment that the file names, or give another folder for a new one."
+    remedy = (
+        "Use the deployment that the file names: leave the authority out, or name the one that it has. For a new "
+        "deployment give another folder (`--home`)."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,8 @@ def deploy(
     Args:
         chain: Where.
         signer: Who pays.
-        authority: The account that names registrars; the signer if not given.
+        authority: The account that names registrars. If not given, that of the deployment which the folder names,
+            whoever it is, or else the signer.
         suite: Number of the deployment's cipher suite. Unless given, what the file in the folder says, else 1. A
             deployment moves to a later suite by being given one; nothing is sent for that, its file is written anew.
         folder: Where the deployment file is looked for and written; nowhere if not given.
@@ -187,14 +192,15 @@ def deploy(
         TransactionTimeout: there is no receipt yet.
         ChainUnavailable: the node does not answer.
     """
-    chosen = signer.address if authority is None else to_address(authority)
-    if chosen == ZERO_ADDRESS:
+    named = None if authority is None else to_address(authority)
+    if named == ZERO_ADDRESS:
         raise InvalidInput("nobody could ever name a registrar: the zero address cannot be the authority")
     if suite is not None:
         by_number(suite)
-    known = _known(chain, chosen, folder)
+    chosen = signer.address if named is None else named
+    known = _in_folder(chain, named, folder) or _at_its_address(chain, chosen, folder)
     if known is not None:
-        return Outcome(_moved(known, suite, folder), is_new=False)
+        return Outcome(_moved(known, suite, folder), is_new=False, note=_whose(known, chosen))
     outcome = _deploy(chain, signer, chosen, timeout, FIRST_SUITE if suite is None else suite)
     if folder is not None:
         outcome.deployed.save(folder)
@@ -262,14 +268,20 @@ def _typed(kind: object, value: Any) -> Any:
 # --- what is there --------------------------------------------------------------------------------
 
 
-def _known(chain: Chain, authority: str, folder: Path | None) -> Deployed | None:
-    """The deployment that is there already, by its file or by its address."""
-    if folder is not None and _path(folder, chain.chain_id).exists():
-        found = Deployed.load(folder, chain.chain_id)
-        code = chain.code(found.address)
-        if code:  # else the chain began anew since: a development chain
-            _check_same(found, code, authority)
-            return found
+def _in_folder(chain: Chain, authority: str | None, folder: Path | None) -> Deployed | None:
+    """The deployment that is there already, by its file; whichever authority it has unless one is named."""
+    if folder is None or not _path(folder, chain.chain_id).exists():
+        return None
+    found = Deployed.load(folder, chain.chain_id)
+    code = chain.code(found.address)
+    if not code:  # the chain began anew since: a development chain
+        return None
+    _check_same(found, code, authority)
+    return found
+
+
+def _at_its_address(chain: Chain, authority: str, folder: Path | None) -> Deployed | None:
+    """The deployment with an authority that is there already, by its address."""
     address = create2_address(authority)
     if not chain.code(address):
         return None
@@ -292,8 +304,12 @@ def _moved(known: Deployed, suite: int | None, folder: Path | None) -> Deployed:
     return moved
 
 
-def _check_same(found: Deployed, code: bytes, authority: str) -> None:
-    if found.authority != authority:
+def _whose(found: Deployed, expected: str) -> str:
+    return "" if found.authority == expected else f"It was deployed with another authority: {found.authority}."
+
+
+def _check_same(found: Deployed, code: bytes, authority: str | None) -> None:
+    if authority not in {None, found.authority}:
         raise DeploymentDiffers(
             f"MedRec on chain {found.chain_id} at {found.address} has the authority {found.authority}, not {authority}"
         )

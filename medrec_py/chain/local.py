@@ -14,7 +14,8 @@ from typing import Any
 from web3 import EthereumTesterProvider, Web3
 from web3.types import RPCEndpoint, RPCResponse
 
-from medrec_py.chain.connection import Chain, to_bytes, to_int
+from medrec_py.chain.answers import to_bytes, to_int
+from medrec_py.chain.connection import Chain
 from medrec_py.chain.types import to_address
 from medrec_py.errors import ConfigurationError, InvalidInput
 

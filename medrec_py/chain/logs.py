@@ -10,15 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import requests
-
-from medrec_py.chain.connection import Chain, NodeError, RateLimited, to_bytes
+from medrec_py.chain.answers import Log, to_bytes, to_logs
+from medrec_py.chain.connection import Chain, NodeError, NodeFailed, NodeTimeout, RateLimited
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import Event, Logged, filter_topics
 from medrec_py.chain.transactions import read_log
-from medrec_py.chain.types import Topics, address_of
+from medrec_py.chain.types import Topics
 from medrec_py.errors import ChainUnavailable, IntegrityError, InvalidInput
 
 Progress = Callable[[int, int], None]
@@ -138,37 +136,29 @@ class _Reader:
             wait = min(wait * 2, _PAUSE_LONGEST)
         raise AssertionError("unreachable")
 
-    def _ask(self, start: int, stop: int) -> Sequence[Any]:
+    def _ask(self, start: int, stop: int) -> Sequence[Log]:
         query = {"address": [self.contract.address], "fromBlock": hex(start), "toBlock": hex(stop)}
         chain: Chain = self.contract.chain
-        found: Sequence[Any] = chain.request("eth_getLogs", {**query, "topics": self.topics} if self.topics else query)
-        return found
+        return chain.ask(to_logs, "eth_getLogs", {**query, "topics": self.topics} if self.topics else query)
 
-    def _sound(self, found: Sequence[Any], start: int, stop: int) -> list[Logged[Event]]:
-        logs = []
-        for raw in found:
-            log = read_log(raw)
-            if not start <= log.block <= stop or address_of(to_bytes(raw["address"])) != self.contract.address:
+    def _sound(self, found: Sequence[Log], start: int, stop: int) -> list[Logged[Event]]:
+        for log in found:
+            wanted = start <= log.block <= stop and log.address == self.contract.address and self._matches(log.topics)
+            if not wanted:
                 raise IntegrityError(f"the node at {self.contract.chain.node} returned a log that was not asked for")
-            if not self._matches(raw["topics"]):
-                raise IntegrityError(f"the node at {self.contract.chain.node} returned a log that was not asked for")
-            logs.append(log)
-        return sorted(logs, key=lambda log: (log.block, log.index))
+        return sorted(map(read_log, found), key=lambda log: (log.block, log.index))
 
-    def _matches(self, topics: Sequence[Any]) -> bool:
+    def _matches(self, topics: Sequence[bytes]) -> bool:
         if not self.topics:
             return True
         if len(topics) < len(self.topics):
             return False
         return all(
-            wanted is None
-            or to_bytes(topic) in {to_bytes(one) for one in ([wanted] if isinstance(wanted, str) else wanted)}
+            wanted is None or topic in {to_bytes(one) for one in ([wanted] if isinstance(wanted, str) else wanted)}
             for wanted, topic in zip(self.topics, topics, strict=False)
         )
 
 
 def _may_be_too_much(error: ChainUnavailable) -> bool:
     """Whether asking for less may help. Refusals of ranges have no form in common, so anything that was said counts."""
-    return isinstance(error, NodeError | RateLimited) or isinstance(
-        error.__cause__, requests.Timeout | requests.HTTPError
-    )
+    return isinstance(error, NodeError | RateLimited | NodeTimeout | NodeFailed)

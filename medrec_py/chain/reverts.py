@@ -310,7 +310,7 @@ class CompartmentsEmpty(_Refused):
 class WindowInvalid(_Refused):
     """The permission would end before it begins, or has ended already."""
 
-    message = "a permission from {notBefore:time} to {expiry:time} has ended, or ends before it begins"
+    message = "the permission {notBefore:begin} and ends at {expiry:time}: it is over, or ends before it begins"
     remedy = "Give a later end."
 
 
@@ -503,7 +503,7 @@ def _error(item: abi.Item, arguments: tuple[Any, ...]) -> ContractError:
 
 
 class _Time:
-    """Lets a template say ``{expiry:time}`` and ``{replaces:entry}``, and format other integers as usual."""
+    """Lets a template say ``{expiry:time}``, ``{notBefore:begin}`` and ``{replaces:entry}``; others as usual."""
 
     def __init__(self, value: int) -> None:
         self._value = value
@@ -519,11 +519,15 @@ def _as_time(seconds: int) -> str:
         return f"second {seconds}"
 
 
+def _as_begin(seconds: int) -> str:
+    return f"begins at {_as_time(seconds)}" if seconds else "begins at once"
+
+
 def _as_entry(place: int) -> str:
     return f"entry {place >> 32}"
 
 
-_SPECS: Mapping[str, Callable[[int], str]] = {"time": _as_time, "entry": _as_entry}
+_SPECS: Mapping[str, Callable[[int], str]] = {"time": _as_time, "begin": _as_begin, "entry": _as_entry}
 
 
 def _fill(message: str, values: _Values) -> str:

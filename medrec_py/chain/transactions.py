@@ -13,17 +13,18 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from eth_account import Account as EthAccount
 
-from medrec_py.chain.connection import Block, Chain, NodeError, RateLimited, to_bytes, to_hex, to_int
+from medrec_py.chain.answers import Block, Log, Mined, to_count
+from medrec_py.chain.connection import Chain, NodeError, RateLimited
 from medrec_py.chain.events import Event, Logged, decode_event
 from medrec_py.chain.nonces import Account, Signed
 from medrec_py.chain.reverts import decode_revert
-from medrec_py.chain.types import BlockId, address_of, to_address
+from medrec_py.chain.types import BlockId
 from medrec_py.crypto.typed_data import keccak
 from medrec_py.errors import ChainUnavailable, ContractError, TransactionFailed, TransactionTimeout, WalletError
 from medrec_py.wallet import Signer
@@ -181,7 +182,7 @@ def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
     """
     transaction = call.transaction(sender)
     try:
-        estimate = to_int(chain.request("eth_estimateGas", transaction))
+        estimate = chain.ask(to_count, "eth_estimateGas", transaction)
     except NodeError as error:
         if error.revert:
             raise decode_revert(error.revert) from error
@@ -302,7 +303,7 @@ def _fees(chain: Chain, block: Block, sender: str, max_fee_per_gas: int | None) 
     """The fee fields of a transaction, for chains with EIP-1559, without it, and without fees at all."""
     base = block.base_fee
     if base is None:
-        price = to_int(chain.request("eth_gasPrice"))
+        price = chain.ask(to_count, "eth_gasPrice")
         _check_fee(price, max_fee_per_gas)
         return {"gasPrice": price}
     tip = _tip(chain, base)
@@ -317,9 +318,9 @@ def _fees(chain: Chain, block: Block, sender: str, max_fee_per_gas: int | None) 
 
 def _tip(chain: Chain, base: int) -> int:
     try:
-        return to_int(chain.request("eth_maxPriorityFeePerGas"))
+        return chain.ask(to_count, "eth_maxPriorityFeePerGas")
     except NodeError:  # not every node knows the method
-        return max(0, to_int(chain.request("eth_gasPrice")) - base)
+        return max(0, chain.ask(to_count, "eth_gasPrice") - base)
 
 
 def _check_fee(price: int, max_fee_per_gas: int | None) -> None:
@@ -429,7 +430,7 @@ class Pending:
             self._account.done(self.nonce, self.signed, mined=mined)
         return _read(self.chain, self.sender, self.call, self.transaction, receipt)
 
-    def _receipt(self, timeout: float) -> Mapping[str, Any]:
+    def _receipt(self, timeout: float) -> Mined:
         deadline = time.monotonic() + timeout
         renewal = time.monotonic() + _RENEW_SECONDS
         delay, replaced = _POLL_FIRST, 0
@@ -482,25 +483,20 @@ def find_receipt(chain: Chain, transaction: str) -> Receipt | None:
     sent = chain.transaction(transaction)
     if sent is None:
         raise ChainUnavailable(f"the node at {chain.node} has a receipt for {transaction} and not the transaction")
-    to = sent.get("to")
-    call = Call(to_address(to) if to else None, to_bytes(sent["input"]), value=to_int(sent.get("value", 0)))
-    return _read(chain, to_address(sent["from"]), call, transaction, receipt)
+    return _read(chain, sent.sender, Call(sent.to, sent.data, value=sent.value), transaction, receipt)
 
 
-def _read(chain: Chain, sender: str, call: Call, transaction: str, receipt: Mapping[str, Any]) -> Receipt:
-    if to_int(receipt.get("status", 1)) == 0:
-        raise _failure(chain, sender, call, transaction, to_int(receipt["blockNumber"]))
-    created = receipt.get("contractAddress")
+def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined) -> Receipt:
+    if not mined.succeeded:
+        raise _failure(chain, sender, call, transaction, mined.block)
     return Receipt(
         transaction=transaction,
-        block=to_int(receipt["blockNumber"]),
-        block_hash=to_hex(receipt["blockHash"]),
-        gas_used=to_int(receipt["gasUsed"]),
-        gas_price=to_int(receipt.get("effectiveGasPrice") or 0),
-        created=to_address(created) if created else None,
-        events=tuple(
-            read_log(log) for log in receipt["logs"] if call.to in {None, address_of(to_bytes(log["address"]))}
-        ),
+        block=mined.block,
+        block_hash=mined.block_hash,
+        gas_used=mined.gas_used,
+        gas_price=mined.gas_price,
+        created=mined.created,
+        events=tuple(read_log(log) for log in mined.logs if call.to in {None, log.address}),
         _chain=chain,
     )
 
@@ -519,17 +515,11 @@ def _failure(chain: Chain, sender: str, call: Call, transaction: str, number: in
     return TransactionFailed(f"the {where} failed, and called again it does not: its gas limit was probably too low")
 
 
-def read_log(log: Mapping[str, Any]) -> Logged[Event]:
-    """A raw log of the contract, decoded.
+def read_log(log: Log) -> Logged[Event]:
+    """A log of the contract, decoded.
 
     Raises:
         IntegrityError: the contract cannot have emitted it.
     """
-    return Logged(
-        decode_event([to_bytes(topic) for topic in log["topics"]], to_bytes(log["data"])),
-        to_int(log["blockNumber"]),
-        to_hex(log["blockHash"]),
-        to_hex(log["transactionHash"]),
-        to_int(log["logIndex"]),
-        bool(log.get("removed", False)),
-    )
+    event = decode_event(log.topics, log.data)
+    return Logged(event, log.block, log.block_hash, log.transaction, log.index, log.removed)

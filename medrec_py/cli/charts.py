@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from medrec_py.cli.arguments import checked
 from medrec_py.cli.output import Output
-from medrec_py.cli.session import Locked, Session
+from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput, KeyUnavailable, NotPermitted, RecordNotFound
 from medrec_py.purposes import Purpose
 
@@ -96,6 +96,7 @@ def open_without_keys(session: Session, patient: str | None) -> View:
     """A chart of which nothing can be opened, and no passphrase is needed."""
     from medrec_py.chain.types import address_bytes  # noqa: PLC0415
     from medrec_py.unsealing import NoKeys  # noqa: PLC0415
+    from medrec_py.wallet import Locked  # noqa: PLC0415
 
     whose = session.patient_id if patient is None else checked(patient)
     mandate = session.network.mandate(Locked(whose), whose, NoKeys(address_bytes(whose)))

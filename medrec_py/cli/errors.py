@@ -38,6 +38,24 @@ class KeysElsewhere(KeyUnavailable):
     )
 
 
+class RecoveryMissing(NotFound):
+    """No recovery has begun in the profile, so there is no key that shares could have been handed over to."""
+
+    remedy = "Begin one with `medrec keys recover`, or name the profile in which it has begun (--profile)."
+
+
+class RecoveryPending(WalletError):
+    """A recovery of another patient has begun in the profile."""
+
+    remedy = "Choose another name with --profile. To give up the other recovery, remove its file yourself."
+
+
+class ShareNotKept(NotFound):
+    """The profile keeps no share of that patient."""
+
+    remedy = "Look at `medrec keys guarded`; keep a share that a patient gave you with `medrec keys guard FILE`."
+
+
 class OutputExists(InvalidInput):
     """A file would be overwritten."""
 

@@ -2,7 +2,8 @@
 
     HOME/profiles/NAME/config.toml              the profile's settings
     HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too
-    HOME/profiles/NAME/identity/root.json       the root secret, sealed alike
+    HOME/profiles/NAME/identity/root.json       the root secret, sealed alike; and whose record it opens, if that is
+                                                another patient id than the wallet's address
     HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
     HOME/profiles/NAME/successor/               the same of a new phrase, while the chain is told of it
 
@@ -93,6 +94,16 @@ class Identity:
         write_private(self.folder / _ROOT, json.dumps({**before, **sealed}, indent=2) + "\n")
         return kept
 
+    @property
+    def patient(self) -> str:
+        """The patient id whose record the root secret opens, EIP-55: the wallet's address, unless it was restored.
+
+        Raises:
+            FormatError: the file was damaged.
+        """
+        document = self._document(_ROOT)
+        return self.address if "patient" not in document else _address_in(document, self.folder / _ROOT, "patient")
+
     def exposed(self) -> list[Path]:
         """What others on this machine may read or write of it, which nobody should."""
         return [path for path in (self.folder, *sorted(self.folder.iterdir())) if is_exposed(path)]
@@ -160,14 +171,25 @@ class Identities:
                 continue
 
     @contextmanager
-    def creating(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool) -> Iterator[Identity]:
+    def creating(
+        self,
+        profile: str,
+        wallet: Wallet,
+        passphrase: str,
+        *,
+        light: bool,
+        root: RootSecret | None = None,
+        patient: str | None = None,
+    ) -> Iterator[Identity]:
         """Make an identity: it is there when the block ends well, and until then, whatever happens, it is not.
 
         Args:
             profile: Name of the profile.
-            wallet: Made from a phrase.
+            wallet: Made from a phrase, unless a root secret is given.
             passphrase: Encrypts both files.
             light: See ``Wallet.to_keystore``.
+            root: The root secret, if it is not the wallet's own.
+            patient: Patient id whose record it opens, if that is not the wallet's address.
 
         Raises:
             IdentityExists: the profile has one.
@@ -182,7 +204,7 @@ class Identities:
         except OSError as error:
             raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
         try:
-            _write_secrets(staged, wallet, passphrase, light)
+            _write_secrets(staged, wallet, passphrase, light, root, patient)
             yield identity
             _appear(staged, identity)
         finally:
@@ -212,7 +234,7 @@ class Identities:
             raise SuccessorExists(f"the profile {profile!r} has begun to change its phrase, and not finished")
         staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
         try:
-            _write_secrets(staged, wallet, passphrase, light)
+            _write_secrets(staged, wallet, passphrase, light, None, None)
             os.rename(staged, folder / _SUCCESSOR)
             sync_folder(folder)
         except OSError as error:
@@ -248,15 +270,19 @@ class Identities:
             raise IdentityExists(f"the profile {profile!r} has an identity already, in {folder}")
 
 
-def _write_secrets(folder: Path, wallet: Wallet, passphrase: str, light: bool) -> None:
+def _write_secrets(
+    folder: Path, wallet: Wallet, passphrase: str, light: bool, root: RootSecret | None, patient: str | None
+) -> None:
     from medrec_py.cli.keystore import seal_root  # noqa: PLC0415
     from medrec_py.wallet import require_root  # noqa: PLC0415
 
     key = wallet.to_keystore(passphrase, light=light)
-    root = seal_root(require_root(wallet), passphrase, light=light)
+    sealed = seal_root(require_root(wallet, root), passphrase, light=light)
     owner = {"holds": "medrec root secret", "address": key["address"]}
+    if patient is not None and patient != wallet.address:
+        owner["patient"] = patient
     write_private(folder / _WALLET, json.dumps(key, indent=2) + "\n")
-    write_private(folder / _ROOT, json.dumps({**owner, **root}, indent=2) + "\n")
+    write_private(folder / _ROOT, json.dumps({**owner, **sealed}, indent=2) + "\n")
 
 
 def _appear(staged: Path, identity: Identity) -> None:
@@ -279,10 +305,10 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _address_in(document: dict[str, Any], path: Path) -> str:
+def _address_in(document: dict[str, Any], path: Path, name: str = "address") -> str:
     from medrec_py.chain.types import to_address  # noqa: PLC0415
 
     try:
-        return to_address("0x" + str(document.get("address", "")).removeprefix("0x"))
+        return to_address("0x" + str(document.get(name, "")).removeprefix("0x"))
     except InvalidInput as error:
         raise FormatError(f"{path} does not say whose it is") from error

@@ -56,13 +56,18 @@ class Passphrases:
         from_flag = found is not None and found.source.startswith("flag")
         path = self._settings.passphrase_file(profile)
         if path is not None and (from_flag or not own):
-            return _first_line(path)
+            return first_line(path)
         if self._environment.get(VARIABLE):
             return self._environment[VARIABLE]
-        return None if path is None else _first_line(path)
+        return None if path is None else first_line(path)
 
 
-def _first_line(path: str) -> str:
+def first_line(path: str) -> str:
+    """The passphrase in a file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or its first line is empty.
+    """
     try:
         with Path(path).expanduser().open(encoding="utf-8") as file:
             line = file.readline(1 << 16).rstrip("\r\n")

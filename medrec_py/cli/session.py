@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medrec_py.cli import opening
 from medrec_py.cli.errors import KeysElsewhere
@@ -14,7 +14,6 @@ from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
 from medrec_py.cli.settings import Settings
-from medrec_py.errors import WalletError
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -59,7 +58,9 @@ class Session:
     @cached_property
     def chain(self) -> Chain:
         """The node."""
-        return opening.open_chain(self.settings)
+        chain = opening.open_chain(self.settings)
+        self._resources.callback(chain.close)
+        return chain
 
     @cached_property
     def network(self) -> Network:
@@ -109,8 +110,9 @@ class Session:
 
     @cached_property
     def patient_id(self) -> str:
-        """The patient id that the profile's wallet decides for: its own address, unless one was handed to it."""
-        return self.network.patient_id(self.identity.address)
+        """Whose record the profile's root secret opens: of a patient restored, or of whom its wallet decides for."""
+        restored = self.identity.patient
+        return restored if restored != self.identity.address else self.network.patient_id(restored)
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Session:
         Args:
             locked: It only reads: its wallet stays locked.
         """
+        from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
+
         network = self.network
         signer = Locked(self.identity.address) if locked else self.wallet
         return network.patient(signer, self.root, patient=self.patient_id)
@@ -139,6 +143,8 @@ class Session:
         Raises:
             KeysElsewhere: no profile on this machine has the provider's keys.
         """
+        from medrec_py.wallet import Locked  # noqa: PLC0415
+
         network = self.network
         identity = self.identities.find(principal)
         if identity is None:
@@ -146,22 +152,3 @@ class Session:
         signer = Locked(self.identity.address) if locked else self.wallet
         keys = network.reader(Locked(principal), self.root_of(identity), publish=False).keys()
         return network.mandate(signer, principal, keys)
-
-
-class Locked:
-    """A wallet of which only the address is known: it signs nothing.
-
-    Args:
-        address: EIP-55.
-    """
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    def sign_transaction(self, _transaction: dict[str, Any], /) -> bytes:
-        """Refuses."""
-        raise WalletError(f"the wallet of {self.address} is locked")
-
-    def sign_typed_data(self, _document: dict[str, Any], /) -> bytes:
-        """Refuses."""
-        raise WalletError(f"the wallet of {self.address} is locked")

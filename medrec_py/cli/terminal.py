@@ -62,6 +62,28 @@ def ask_phrase() -> str:
     return getpass.getpass("Phrase (the words, separated by spaces): ")
 
 
+def ask_fingerprint() -> str:
+    """Ask for the fingerprint of a request for recovery, as it is read out.
+
+    Raises:
+        InvalidInput: nobody is there.
+    """
+    if not is_interactive():
+        raise InvalidInput("this is no terminal: give the digits that were read out with --fingerprint")
+    return _ask("Digits: ")
+
+
+def ask_wallet_passphrase(path: str) -> str:
+    """Ask for the passphrase of a keystore, without echo.
+
+    Raises:
+        PassphraseMissing: nobody is there.
+    """
+    if not is_interactive():
+        raise PassphraseMissing(f"the keystore {path} needs its passphrase, and this is no terminal")
+    return getpass.getpass(f"Passphrase of the keystore {path}: ")
+
+
 def show_phrase_once(phrase: str) -> None:
     """Show a new phrase on a screen of its own, and have two of its words typed: only what was noted can be.
 

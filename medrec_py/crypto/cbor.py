@@ -16,7 +16,7 @@ import cbor2
 from medrec_py.errors import FormatError
 
 Value: TypeAlias = Any
-"""``int``, ``bytes``, ``str``, ``bool``, ``None``, a list of values, or a map from ``int``, ``bytes`` or ``str``."""
+"""``int``, ``bytes``, ``str``, ``bool``, ``None``, a list of values, or a map from ``int`` or ``str``."""
 
 MAX_SIZE = 1 << 20
 """Largest encoding that is decoded, in bytes: one block (§1)."""
@@ -80,8 +80,8 @@ def _ordered(value: Value) -> Value:
 def _encoded_key(key: Value) -> bytes:
     if type(key) is str and len(key) <= _SHORT:
         return _encoded_word(key)
-    if isinstance(key, bool) or not isinstance(key, int | bytes | str):
-        raise FormatError("a map key must be an integer, bytes or text")
+    if isinstance(key, bool) or not isinstance(key, int | str):
+        raise FormatError("a map key must be an integer or text")
     return cbor2.dumps(_ordered(key))
 
 

@@ -42,7 +42,7 @@ class Intruder:
         chart = Chart(self.ledger, self.patient, self.wallet, self.wallet.address, keys)
         history, consent = self.ledger.history(self.patient), self.ledger.consent(self.patient)
         entry = history.record(number)
-        return records.from_verified(chart.verified(history, consent, entry), entry, self.ledger.store).read()
+        return records.from_verified(chart.verified(history, consent, entry), entry, None, self.ledger.store).read()
 
     def envelope(self, number: int) -> UnverifiedEnvelope:
         """A record's envelope, which anybody can fetch."""

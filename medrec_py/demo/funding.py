@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from medrec_py.chain.answers import to_accounts, to_hash
 from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.transactions import RECEIPT_SECONDS
 from medrec_py.errors import ConfigurationError, TransactionTimeout
@@ -26,7 +27,11 @@ def fund(chain: Chain, addresses: Sequence[str], wei: int = WEI) -> None:
     rich = _rich_account(chain)
     try:
         sent = [
-            chain.request("eth_sendTransaction", {"from": rich, "to": address, "value": hex(wei), "gas": hex(21_000)})
+            chain.ask(
+                to_hash,
+                "eth_sendTransaction",
+                {"from": rich, "to": address, "value": hex(wei), "gas": hex(21_000)},
+            )
             for address in addresses
         ]
     except NodeError as error:
@@ -45,7 +50,7 @@ def fund(chain: Chain, addresses: Sequence[str], wei: int = WEI) -> None:
 
 def _rich_account(chain: Chain) -> str:
     try:
-        accounts = chain.request("eth_accounts")
+        accounts = chain.ask(to_accounts, "eth_accounts")
     except NodeError:  # some nodes do not know the method
         accounts = []
     if not accounts:
@@ -53,4 +58,4 @@ def _rich_account(chain: Chain) -> str:
             f"the node at {chain.node} has no unlocked account that could pay for the people of the story: "
             "use a development node, such as Anvil or Ganache"
         )
-    return str(accounts[0])
+    return accounts[0]

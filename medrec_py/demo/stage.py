@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from typing import Self
 
-from medrec_py.chain.connection import Chain, to_bytes, to_int
+from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Outcome
 from medrec_py.chain.local import LocalChain
@@ -180,9 +180,11 @@ class Stage:
         """All that others can see: every block that was stored, every transaction's data, every event."""
         yield from self.vault.blocks.values()
         for spent in self._spent:
-            yield to_bytes(self.chain.request("eth_getTransactionByHash", spent.transaction)["input"])
-            for log in (self.chain.receipt(spent.transaction) or {}).get("logs", ()):
-                yield to_bytes(log["data"])
+            sent, mined = self.chain.transaction(spent.transaction), self.chain.receipt(spent.transaction)
+            if sent is not None:
+                yield sent.data
+            if mined is not None:
+                yield from (log.data for log in mined.logs)
 
     def _note(self, receipt: Receipt) -> None:
         self._spent.append(Spent(receipt.transaction, receipt.gas_used))
@@ -190,8 +192,7 @@ class Stage:
     def _note_mined(self, pending: Pending) -> None:
         receipt = self.chain.receipt(pending.transaction)
         if receipt is not None:
-            refused = to_int(receipt["status"]) == 0
-            self._spent.append(Spent(pending.transaction, to_int(receipt["gasUsed"]), refused))
+            self._spent.append(Spent(pending.transaction, receipt.gas_used, not receipt.succeeded))
 
 
 @contextmanager
@@ -217,7 +218,7 @@ def open_stage(chain_url: str | None, ipfs_url: str | None) -> Iterator[Stage]:
                 local.fund(address)
             where = "inside this process (py-evm)"
         else:
-            chain = Chain.connect(chain_url)
+            chain = resources.enter_context(Chain.connect(chain_url))
             funding.fund(chain, addresses)
             where = chain.node
         yield Stage(chain, vault, people, Place(where, chain.chain_id, vault.name, people.addresses))

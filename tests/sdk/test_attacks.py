@@ -183,7 +183,7 @@ def test_a_keyring_that_was_read_for_one_entry_stands_for_no_other(people: Peopl
     people.grant()
     consent = people.alice._ledger.consent(people.alice.id)
     entry = consent.keyrings.entries[-1]
-    cache = people.alice._ledger._keyrings
+    cache = consent.keyrings._cache
     consent.keyrings.read(entry)
     mallory = people.net.patient(medrec.Wallet.create())
     stolen = Keyrings(people.alice._ledger.place(mallory.id), [entry], consent.keyrings.fetch, cache)

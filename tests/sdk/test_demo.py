@@ -338,7 +338,8 @@ def test_an_author_who_seals_to_the_old_keys_is_noticed(
     def choose(decided: Any, compartment: int, now: int, readers_at: Any) -> author_rule.Target:
         granted = EpochId(compartment, 2)  # the first had no reader
         target = Destination(Kind.EPOCH, compartment, granted.number)
-        return author_rule.Target(target, decided.keyrings[granted].public_key, decided.keyring_version)
+        epoch = decided.keyrings[granted]
+        return author_rule.Target(target, epoch.public_key, epoch.suite, decided.keyring_version)
 
     monkeypatch.setattr(author_rule, "choose", choose)
     assert_failed(tell_on(revoked_stage, revocation.AFTERWARDS), "nothing refused it")

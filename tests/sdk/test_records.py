@@ -142,3 +142,34 @@ def test_what_was_refused_leaves_nothing_pinned(people: People, folder: Path) ->
     with pytest.raises(medrec.MedRecError, match="77"):
         people.chart().append(os.urandom(100_000), compartment="general", title="x", replaces=77)
     assert {path.name for path in (folder / "pins").rglob("*") if path.is_file()} == pins
+
+
+def test_listing_asks_the_chain_no_more_for_more_records(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether somebody may read is asked once for records of the same compartments, not once for each."""
+    chart = people.chart()
+    drafts = [medrec.Draft(bytes([number]), "general", f"record {number}") for number in range(5)]
+    chart.append_many(drafts)
+    asked: list[int] = []
+    original = type(people.net.contract).may
+
+    def counted(self: object, *arguments: object, **named: object) -> object:
+        asked.append(1)
+        return original(self, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(people.net.contract), "may", counted)
+    assert len(list(chart.records())) == 5
+    assert len(asked) == 1
+
+
+def test_looking_for_the_inbox_asks_for_decisions_only_where_something_waits(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that are where they belong cost no request to the chain."""
+    drafts = [medrec.Draft(bytes([number]), "general", f"record {number}") for number in range(5)]
+    people.chart().append_many(drafts)
+    asked: list[str] = []
+    ledger = people.alice._ledger
+    original = ledger.consent
+    monkeypatch.setattr(ledger, "consent", lambda patient: (asked.append(patient), original(patient))[1])
+    assert people.alice.empty_inbox() == 0
+    assert asked == []

@@ -16,6 +16,7 @@ from medrec_py.crypto import grant_seal
 from medrec_py.crypto.envelope import Kind, UnverifiedEnvelope
 from medrec_py.crypto.suites import by_number
 from medrec_py.errors import InvalidInput, KeysMissing, ProfileOutdated, SuiteDowngrade, UnknownSuite
+from medrec_py.healing import Staleness
 from medrec_py.keyring_maker import KeysNotSealed
 from medrec_py.patient import KeysNotRotated
 from tests.sdk.people import MONTH, People, meet
@@ -350,3 +351,44 @@ def test_a_new_root_secret_reaches_back_to_the_old_suite(migration: Migration) -
     assert suites_of(people, migration.waiting.number) == (2, 1)
     assert suites_of(people, new.number) == (2, 2)
     assert keyring_suites(people)[-1] == 2
+
+
+# --- readers who publish keys of the new suite ----------------------------------------------------------------------
+
+
+def test_healing_the_permissions_brings_them_to_the_new_suite(migration: Migration) -> None:
+    """Once readers have published their keys: seals and keyring anew, on the same terms; who has not is named."""
+    people, clinic = migration.after, migration.clinic
+    clinic.publish_profile()
+    with pytest.warns(KeysNotSealed, match=people.hospital.address):
+        healed = people.alice.heal_permissions()
+    assert (healed.sealed, healed.rotated) == ((clinic.address,), True)
+    (waits,) = people.alice.stale_permissions()
+    assert (waits.grantee, waits.reasons) == (people.hospital.address, (Staleness.LEFT_OUT,))
+    assert "suite 1" in str(waits.problem)
+    people.hospital.publish_profile()
+    assert people.alice.heal_permissions().sealed == (people.hospital.address,)
+    assert people.alice.stale_permissions() == []
+    record = people.chart().append(b"new", compartment="general", title="new")
+    for content, there in ((b"old", migration.old), (b"new", record)):
+        assert clinic.chart(people.alice).read(there).read() == content
+    assert suites_of(people, record.number) == (2, 2)
+
+
+def test_an_old_deployment_file_heals_no_permission(migration: Migration) -> None:
+    """Not even one to append alone, with which no keys go: nothing is sealed by the earlier suite any more."""
+    people, lab = migration.before, migration.before.clinic()
+    people.alice.grant(lab, append=["general"], expires=MONTH)
+    migration.clinic.publish_profile()
+    rotate_without(migration.after, people.hospital)
+    lab.renew_key()
+    with pytest.raises(SuiteDowngrade):
+        people.alice.heal_permissions(lab)
+
+
+def test_a_renewed_key_of_the_new_suite_still_opens_what_the_old_ones_did(migration: Migration) -> None:
+    """Numbers count on over the move, and every number has a key in every suite."""
+    people = migration.after
+    people.hospital.renew_key()
+    assert (people.net.profile(people.hospital).number, profile_suite(people.net, people.hospital)) == (2, 2)
+    assert people.chart().read(migration.old).read() == b"old"

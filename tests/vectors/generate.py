@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from medrec_py.crypto import envelope, grant_seal, new_keyring, padding, profile
 from medrec_py.crypto.attestation import Attestation, attest
-from medrec_py.crypto.content import CHUNK_SIZE, ContentSealer, sealed_size
+from medrec_py.crypto.content import CHUNK_SIZE, ContentReader, ContentSealer, sealed_size
 from medrec_py.crypto.envelope import Body, ContentFile, Destination, Kind
-from medrec_py.crypto.epochs import seal_back
+from medrec_py.crypto.epochs import keys_row, seal_back
+from medrec_py.crypto.erasure import ErasureBuilder
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, HistoryKey, KemSeed, Place, RootSecret
@@ -139,7 +141,28 @@ def content() -> dict[str, Any]:
             "sha256OfChunks": [hashlib.sha256(chunk).digest() for chunk in chunks],
         }
         cases.append(case | {"sealed": chunks[0]} if size < 300 else case)
-    return {"dataKey": DATA_KEY.expose(), "recordId": RECORD_ID, "leafSalt": LEAF_SALT, "cases": cases}
+    facts = {"dataKey": DATA_KEY.expose(), "recordId": RECORD_ID, "leafSalt": LEAF_SALT}
+    return facts | {"cases": cases, "ranges": [content_range(*ends) for ends in RANGES]}
+
+
+RANGE_SIZE = 3 * CHUNK_SIZE + 5
+RANGES = [
+    (0, 0),
+    (0, 1),
+    (CHUNK_SIZE - 1, CHUNK_SIZE),
+    (CHUNK_SIZE - 1, CHUNK_SIZE + 1),
+    (CHUNK_SIZE, 3 * CHUNK_SIZE),
+    (RANGE_SIZE - 7, RANGE_SIZE),
+    (RANGE_SIZE, RANGE_SIZE),
+]
+
+
+def content_range(start: int, stop: int) -> dict[str, Any]:
+    """Which chunks hold bytes `start` to `stop` (excluded)."""
+    octets = some("content", RANGE_SIZE)[start:stop]
+    numbers = ContentReader(DATA_KEY, RECORD_ID, RANGE_SIZE, SUITE).chunks_for(start, stop)
+    digest = hashlib.sha256(octets).digest()
+    return {"size": RANGE_SIZE, "start": start, "stop": stop, "chunks": list(numbers), "sha256": digest}
 
 
 def merkle() -> dict[str, Any]:
@@ -314,6 +337,24 @@ def key_row(epoch: EpochId) -> list[Any]:
     return [*epoch, KEYS[epoch].seed.expose(), history.expose()]
 
 
+def back_links() -> dict[str, Any]:
+    """Epoch 4 opens 3 and 1, and epoch 3 opens 2: `keys` are those of 4 and of all it leads to, nearest first."""
+    keys = {number: epoch_keys(f"back {number}") for number in range(1, 5)}
+    links = {4: (1, 3), 3: (2,), 2: (), 1: ()}
+    return {
+        "place": place(),
+        "epochs": [back_linked(keys, number, links[number]) for number in sorted(links)],
+        "keys": [[GENERAL, number, *keys_row(keys[number])] for number in (4, 3, 1, 2)],
+    }
+
+
+def back_linked(keys: Mapping[int, EpochKeys], number: int, earlier: Iterable[int]) -> list[Any]:
+    """`[compartment, number, public key, back-links]` of an epoch."""
+    epoch, own = EpochId(GENERAL, number), keys[number]
+    links = [[to, seal_back(SUITE, PLACE, epoch, own, number=to, earlier=keys[to])] for to in earlier]
+    return [*epoch, SUITE.public_key(own.seed), links]
+
+
 def grant(known: Known = ONE) -> dict[str, Any]:
     seed = known.seeds[1]
     public_key = known.suite.public_key(seed)
@@ -360,6 +401,13 @@ def manifests() -> dict[str, Any]:
     return {"place": place(), "block": builder.block, "pages": pages, "rows": [list(row) for row in rows]}
 
 
+def erasures() -> dict[str, Any]:
+    entries = [1, 3, 300, 2**32 - 1]
+    builder = ErasureBuilder(PLACE, entries)
+    pages = list(builder)
+    return {"place": place(), "block": builder.block, "pages": pages, "entries": entries}
+
+
 def suite_2() -> dict[str, Any]:
     """What differs by suite 2. A root of content, a manifest and a head do not."""
     root = RootSecret.from_bip39_seed(some("bip-39 seed", 64))
@@ -385,9 +433,11 @@ FILES = {
     "statement.json": statement,
     "envelope.json": envelopes,
     "keyring.json": keyrings,
+    "back_links.json": back_links,
     "grant_seal.json": grant,
     "profile.json": profiles,
     "manifest.json": manifests,
+    "erasure.json": erasures,
     "suite_2.json": suite_2,
 }
 

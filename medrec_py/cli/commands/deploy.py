@@ -22,7 +22,9 @@ def deploy(
     authority: Annotated[
         str | None,
         typer.Option(
-            "--authority", metavar=ADDRESS, help="Account that names registrars; this profile's unless given."
+            "--authority",
+            metavar=ADDRESS,
+            help="Account that names registrars; this profile's, for a new deployment, unless given.",
         ),
     ] = None,
     suite: Annotated[

@@ -140,6 +140,11 @@ def get(
         return
     with session.output.progress("fetching and verifying", record.size) as progress:
         record.save(output, progress=progress)
+    if record.is_postdated:
+        session.output.warn(
+            f"record {number} says that it was signed at {readable(record.signed)}, and the chain took it at "
+            f"{readable(record.appended)}: its author's clock is wrong, or it lies"
+        )
     session.output.result(
         {"patient": view.patient, **_described(number, record), "output": str(Path(output).absolute())},
         Cell("Verified and written.", "green"),

@@ -93,6 +93,7 @@ def main(source: Path) -> None:
     write("wycheproof_ecdsa_secp256k1.json", ecdsa(source))
     write("rfc9180_base_mode.json", hpke(source))
     write("hpke_pq.json", hpke_pq(source))
+    write("slip39.json", json.loads((source / "ilap__slip39-js/test/vectors.json").read_text()))
     shutil.copyfile(source / "RustCrypto__KEMs/x-wing/tests/test-vectors.json", HERE / "x_wing.json")
     shutil.copyfile(source / "ethereum__eth-account/fixtures/valid_eip712_example.json", HERE / "eip712_example.json")
 

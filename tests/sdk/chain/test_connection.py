@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,23 +24,16 @@ from medrec_py.chain.transactions import Call, InsufficientFunds, send
 from medrec_py.errors import ChainUnavailable, InvalidInput, MedRecError, WrongChain
 from medrec_py.wallet import Wallet
 from tests.support.hostile import Server, ok, serving, status
+from tests.support.rpc import CLOSE, rpc
 
 from .nodes import Node, in_turn, refusing
 
 Reply = Callable[[Server, bytes], Iterator[bytes]]
 
-CLOSE = "Connection: close"
-"""The server of these tests closes the connection behind each answer; a client that is not told so may use it again."""
-
 
 def http(code: int, *headers: str) -> bytes:
     """An answer of a status without a body."""
     return status(code, b"", CLOSE, *headers)
-
-
-def rpc(result: Any) -> bytes:
-    """An answer with a result."""
-    return ok(json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode(), CLOSE)
 
 
 def rpc_error(message: str, code: int = -32000) -> bytes:
@@ -70,6 +64,12 @@ def after_chain_id(*answers: bytes) -> Reply:
     return reply
 
 
+def late(server: Server, request: bytes) -> Iterator[bytes]:
+    """An answer that comes too late."""
+    server.stop.wait(30)
+    yield rpc("0x5")
+
+
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Waiting takes no time; this is how long it would have taken."""
@@ -97,8 +97,9 @@ def test_a_node_that_is_not_there() -> None:
     """An address where nobody listens is unavailable, after a few tries."""
     with serving(always(rpc("0x5"))) as server:
         url = server.url
-    with pytest.raises(ChainUnavailable, match="cannot be reached"):
+    with pytest.raises(ChainUnavailable, match="cannot be reached") as caught:
         Chain.connect(url)
+    assert "may still be mined" not in caught.value.remedy  # nothing was sent
 
 
 @pytest.mark.parametrize(
@@ -139,11 +140,7 @@ def test_a_redirect_is_not_followed() -> None:
 def test_a_node_that_answers_too_late() -> None:
     """The timeout ends a request; a read is repeated once, one for logs not at all, since less can be asked for."""
 
-    def slow(server: Server, request: bytes) -> Iterator[bytes]:
-        server.stop.wait(30)
-        yield rpc("0x5")
-
-    with serving(slow) as server:
+    with serving(late) as server:
         with pytest.raises(ChainUnavailable, match="in time"):
             Chain.connect(server.url, timeout=0.2)
         assert len(server.requests) == 2
@@ -217,6 +214,49 @@ def test_secrets_of_a_url_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    "reply",
+    [
+        always(http(500)),
+        always(http(404)),
+        always(http(429)),
+        always(b""),
+        always(b"nonsense\r\n\r\n"),
+        always(ok(b"<html>")),
+        always(rpc_error("no")),
+        late,
+    ],
+    ids=["500", "404", "429", "closed", "no HTTP", "a page", "an error", "late"],
+)
+def test_secrets_of_a_url_are_in_no_traceback(reply: Reply) -> None:
+    """However the node fails, nothing is chained that shows the URL, as the errors of HTTP libraries do."""
+    with serving(reply) as server:
+        url = server.url.replace("http://", "http://user:hunter2@") + "/v3/s3cr3t?key=t0ken"
+        with pytest.raises(ChainUnavailable) as caught:
+            Chain.connect(url, timeout=0.2, retries=1)
+    without_secrets(caught.value)
+
+
+def test_secrets_of_an_unreachable_nodes_url_are_in_no_traceback() -> None:
+    """Where nobody listens, and where the name is none."""
+    with serving(always(rpc("0x5"))) as server:
+        url = server.url.replace("http://", "http://user:hunter2@") + "/v3/s3cr3t?key=t0ken"
+    with pytest.raises(ChainUnavailable) as caught:
+        Chain.connect(url, retries=1)
+    without_secrets(caught.value)
+
+
+def without_secrets(error: BaseException) -> None:
+    """Neither the traceback nor what is chained to the error, shown or not, holds a secret of the URL."""
+    shown = "".join(traceback.format_exception(error))
+    chained: BaseException | None = error
+    while chained is not None:
+        shown += repr(chained)
+        chained = chained.__cause__ or chained.__context__
+    for secret in ("hunter2", "s3cr3t", "t0ken"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
     "url",
     ["", "localhost:8545", "ws://127.0.0.1:8546", "file:///tmp/geth.ipc", "http://", "http://h:port", "http://h:99999"],
 )
@@ -283,11 +323,12 @@ class Odd(Exception):
     "trouble", [Odd("odd"), OSError("gone"), KeyError("id"), requests.exceptions.ChunkedEncodingError()]
 )
 def test_a_callers_provider_may_raise_anything(chain: LocalChain, trouble: Exception) -> None:
-    """Whatever comes out of the caller's provider or middleware is a ChainUnavailable with that as its cause."""
+    """Whatever comes out of the caller's provider or middleware is a ChainUnavailable that names its kind alone."""
     node = Node(chain, {"eth_blockNumber": in_turn(trouble)})
-    with pytest.raises(ChainUnavailable) as caught:
+    with pytest.raises(ChainUnavailable, match=type(trouble).__name__) as caught:
         node.chain().block_number()
-    assert caught.value.__cause__ is trouble
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_web3s_own_eth_tester_provider() -> None:

@@ -169,6 +169,19 @@ def test_another_authority_is_not_deployed_over(chain: LocalChain, payer: Wallet
     assert deploy(chain, payer, authority=payer.address, folder=tmp_path / "second").is_new
 
 
+def test_whoever_names_no_authority_takes_the_deployment_as_it_is(
+    chain: LocalChain, payer: Wallet, tmp_path: Path
+) -> None:
+    """A second person who shares the folder has nothing to do: nothing is sent, and the note says whose it is."""
+    first = deploy(chain, payer, authority=AUTHORITY, folder=tmp_path)
+    count = chain.transaction_count(payer.address)
+    again = deploy(chain, payer, folder=tmp_path)
+    assert (again.deployed, again.is_new) == (first.deployed, False)
+    assert again.note == f"It was deployed with another authority: {AUTHORITY}."
+    assert chain.transaction_count(payer.address) == count
+    assert deploy(chain, payer, authority=AUTHORITY, folder=tmp_path).note == ""
+
+
 def test_other_code_is_not_deployed_over(chain: LocalChain, payer: Wallet, tmp_path: Path) -> None:
     """Where the file's address has other code, of an earlier version for instance, nothing is changed."""
     deployed = deploy(chain, payer, authority=AUTHORITY).deployed

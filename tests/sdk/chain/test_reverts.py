@@ -164,3 +164,12 @@ def test_the_reason_of_a_skipped_entry_is_decoded(world: World) -> None:
         reverts.CompartmentNotGranted,
         reverts.ReplacedUnknown,
     ]
+
+
+def test_a_permission_that_begins_at_once_is_not_said_to_begin_in_1970() -> None:
+    """Zero is no moment: it stands for the grant itself."""
+    item = abi.items("error")["WindowInvalid"]
+    for not_before, words in ((0, "begins at once"), (1_800_000_000, "begins at 2027-01-15 08:00:00 UTC")):
+        data = item.selector + abi.codec.encode(item.input_types, [not_before, 1_600_000_000])
+        assert words in str(decode_revert(data))
+        assert "1970" not in str(decode_revert(data))

@@ -71,7 +71,7 @@ def test_a_receipt_says_where_and_at_what_price(world: World) -> None:
     raw = world.chain.receipt(receipt.transaction)
     assert raw is not None
     assert (receipt.block, receipt.block_hash) == (block.number, block.hash)
-    assert (receipt.gas_used, receipt.gas_price) == (raw["gasUsed"], raw["effectiveGasPrice"])
+    assert (receipt.gas_used, receipt.gas_price) == (raw.gas_used, raw.gas_price)
     assert receipt.timestamp == block.timestamp
     assert receipt.created is None
     assert receipt.only(PatientRegistered).patient == world.alice.address
@@ -421,7 +421,9 @@ def test_a_chain_that_went_back(chain: LocalChain, payer: Wallet) -> None:
     send(chain, payer, PAY)
     tester.revert_to_snapshot(snapshot)
     receipt = send(chain, payer, PAY)
-    assert chain.transaction(receipt.transaction)["nonce"] == 0  # type: ignore[index]
+    sent = chain.transaction(receipt.transaction)
+    assert sent is not None
+    assert sent.nonce == 0
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medrec_py.crypto import cbor, envelope, grant_seal, keyring, manifest, merkle, new_keyring, padding, profile
+from medrec_py.crypto import (
+    cbor,
+    envelope,
+    grant_seal,
+    keyring,
+    manifest,
+    merkle,
+    new_keyring,
+    padding,
+    profile,
+    recovery,
+    share_seal,
+    shares,
+)
 from medrec_py.crypto.attestation import Attestation
 from medrec_py.crypto.blocks import check_cid
 from medrec_py.crypto.content import ContentReader
 from medrec_py.crypto.epochs import keys_row, walk_back
 from medrec_py.crypto.grant_seal import GrantedKeys
-from medrec_py.crypto.keys import EpochId, EpochKeys
+from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
@@ -59,6 +72,9 @@ PROFILE = profile.build(
     time=NOW,
     suite=SUITE,
 )
+SHARE, OTHER_SHARE = shares.split(RootSecret.generate(), PLACE, [CLINIC.address, some("guardian", 20)], 2, NOW)
+SEALED_SHARE = share_seal.build(SHARE, PUBLIC_KEY, 1, SUITE)
+REQUEST = recovery.Request.make(PLACE, SEED, SUITE)
 MANIFEST = ManifestBuilder(PLACE, [Row(1, 0, bytes(32)), Row(2, 5, some("pointer"))])
 PAGE = next(iter(MANIFEST))
 list(MANIFEST)
@@ -119,6 +135,30 @@ def read_grants_document(document: bytes) -> None:
     read_grant(cbor.encode(fields))
 
 
+def read_share(block: bytes) -> None:
+    share_seal.parse(block).open(CLINIC.address, SEED)
+
+
+def read_shares_document(document: bytes) -> None:
+    sealed = SUITE.seal(PUBLIC_KEY, share_seal._info(SUITE, PLACE, CLINIC.address, 1), padding.pad(document))
+    share = share_seal.SealedShare(SUITE, PLACE, 1, sealed).open(CLINIC.address, SEED)
+    shares.combine(PLACE, [share, OTHER_SHARE])
+
+
+def read_request(block: bytes) -> None:
+    request = recovery.parse_request(block)
+    request.check_fingerprint(REQUEST.fingerprint())
+    recovery.hand_over(SHARE, request)
+
+
+def read_handed_over(block: bytes) -> None:
+    recovery.receive(block, REQUEST, SEED)
+
+
+def read_words(octets: bytes) -> None:
+    shares.Share(PLACE, CLINIC.address, SHARE.set_id, 2, NOW, octets.decode("utf-8", "replace"))
+
+
 def read_profile(block: bytes) -> None:
     profile.parse(block).verify(PLACE, CLINIC.address)
 
@@ -160,10 +200,15 @@ CBOR_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     ),
     "grant": (read_grant, GRANT),
     "grant's document": (read_grants_document, cbor.encode({"epochs": [[7, 2, bytes(32), None]], "names": {7: "x"}})),
+    "guardian's share": (read_share, SEALED_SHARE),
+    "share's document": (read_shares_document, SHARE.to_bytes()),
+    "request for recovery": (read_request, REQUEST.to_bytes()),
+    "share handed over": (read_handed_over, recovery.hand_over(SHARE, REQUEST)),
     "profile": (read_profile, PROFILE),
     "manifest": (read_manifest, MANIFEST.block),
 }
 OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
+    "words of a share": (read_words, SHARE.words.encode()),
     "padding": (padding.unpad, padding.pad(b"document")),
     "padded attestation": (Attestation.from_bytes, RECORD.attestation.to_bytes()),
     "page of a manifest": (read_manifest_page, PAGE),

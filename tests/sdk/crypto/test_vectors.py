@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from medrec_py.crypto import envelope, grant_seal, keyring, manifest, padding, profile
-from medrec_py.crypto.content import ContentReader
+from medrec_py.crypto import envelope, erasure, grant_seal, keyring, manifest, padding, profile
+from medrec_py.crypto.content import ContentReader, ContentSealer
 from medrec_py.crypto.envelope import Entry
 from medrec_py.crypto.epochs import Epoch, walk_back
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, HistoryKey, KemSeed, Place
@@ -145,6 +145,44 @@ def _published(epoch: EpochId, keys: EpochKeys) -> Epoch:
     return Epoch(epoch, SUITE, 0, SUITE.public_key(keys.seed), {})
 
 
+def test_the_way_back_leads_to_all_epochs() -> None:
+    """§6: the nearest first, one link leading past others."""
+    v = load("back_links.json")
+    (start, keys), *earlier = map(keys_of, v["keys"])
+    published = {
+        EpochId(compartment, number): Epoch(
+            EpochId(compartment, number),
+            SUITE,
+            0,
+            bytes.fromhex(public_key),
+            {to: bytes.fromhex(link) for to, link in back},
+        )
+        for compartment, number, public_key, back in v["epochs"]
+    }
+    assert list(walk_back(place_of(v), published, start, keys)) == earlier
+
+
+def test_ranges_are_read_from_their_chunks() -> None:
+    """§3."""
+    v = load("content.json")
+    data_key, record_id = DataKey(bytes.fromhex(v["dataKey"])), bytes.fromhex(v["recordId"])
+    size = v["ranges"][0]["size"]
+    chunks = list(
+        ContentSealer(generate.some("content", size), data_key, record_id, bytes.fromhex(v["leafSalt"]), SUITE)
+    )
+    reader = ContentReader(data_key, record_id, size, SUITE)
+    for case in v["ranges"]:
+        asked: list[int] = []
+
+        def fetch(index: int, asked: list[int] = asked) -> bytes:
+            asked.append(index)
+            return chunks[index]
+
+        octets = b"".join(reader.read_range(case["start"], case["stop"], fetch))
+        assert hashlib.sha256(octets).hexdigest() == case["sha256"]
+        assert asked == case["chunks"]
+
+
 @in_both_suites("grant_seal.json", "grantSeal")
 def test_the_grants_seal_opens(v: dict[str, Any]) -> None:
     """§7."""
@@ -169,3 +207,11 @@ def test_the_manifest_gives_its_rows() -> None:
     pages = {hashlib.sha256(page).digest(): page for page in map(bytes.fromhex, v["pages"])}
     rows = manifest.parse(bytes.fromhex(v["block"]), place_of(v)).rows(pages.__getitem__)
     assert [[row.entry, row.leaf, row.pointer.hex()] for row in rows] == v["rows"]
+
+
+def test_the_list_of_erased_records_names_its_entries() -> None:
+    """§9."""
+    v = load("erasure.json")
+    pages = {hashlib.sha256(page).digest(): page for page in map(bytes.fromhex, v["pages"])}
+    entries = erasure.parse(bytes.fromhex(v["block"]), place_of(v)).entries(pages.__getitem__)
+    assert list(entries) == v["entries"]

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from bench import content, grants, small
+from bench import content, grants, rekeying, small
 
 FIGURES = Path(__file__).parent / "keys.json"
 
@@ -45,7 +45,7 @@ GROUPS: dict[str, Callable[[], Figures]] = {
     "stream": content.stream,
     "range": content.range_read,
     "small": small.small,
-    "rekeying": small.rekeying,
+    "rekeying": rekeying.rekeying,
     "rotation": small.rotation_of_many,
 }
 EXACT: tuple[Callable[[], Figures], ...] = (grants.sizes, content.range_read)

@@ -1,23 +1,20 @@
-"""Small records: sealing and opening one, giving many other keys; and a keyring for many readers."""
+"""Small records: sealing and opening one; and a keyring for many readers."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from bench.records import COMPARTMENT, PLACE, SUITE, Epoch, Sealed, seal_small, verified
+from bench.records import COMPARTMENT, PLACE, SUITE, Epoch, seal_small, verified
 from bench.timing import best, seconds
 from medrec_py import rotation
-from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto import new_keyring
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, KemSeed
-from medrec_py.fresh_content import seal_inline
 from medrec_py.keyrings import Keyrings
 from medrec_py.rotation import Holder
-from medrec_py.storage import Cid, FolderStore
+from medrec_py.storage import FolderStore
 
 SIZE = 4096
 RECORDS = 2000
@@ -41,52 +38,6 @@ def small() -> dict[str, float]:
     assert read() == content
     seal_s, open_s = best(lambda: seal_small(content, epoch), read, rounds=15, calls=100)
     return {"small_seal_ms": seal_s * 1000, "small_open_ms": open_s * 1000}
-
-
-def rekeying() -> dict[str, float]:
-    """Records of 4 KiB that are given other keys in a second, from a folder into the same.
-
-    Each is fetched, opened and verified; sealed anew, content and all, or its envelope alone; stored durably, pinned,
-    and read back.
-    """
-    old, new = Epoch.new(1), Epoch.new(2)
-    with tempfile.TemporaryDirectory() as folder, FolderStore(folder) as store:
-        records = [seal_small(os.urandom(SIZE), old) for _ in range(RECORDS)]
-        assert len(list(store.put_many(record.block for record in records))) == RECORDS
-        work = _Rekeying(store, records, old, new)
-        reseal_s, rewrap_s = best(
-            lambda: list(store.put_many(work.resealed())), lambda: list(store.put_many(work.rewrapped())), rounds=3
-        )
-    return {"reseal_records_per_s": RECORDS / reseal_s, "rewrap_records_per_s": RECORDS / rewrap_s}
-
-
-class _Rekeying:
-    def __init__(self, store: FolderStore, records: list[Sealed], old: Epoch, new: Epoch) -> None:
-        self._store, self._records, self._old, self._new = store, records, old, new
-
-    def _open(self) -> Iterator[envelopes.VerifiedRecord]:
-        for record in self._records:
-            block = self._store.get_block(Cid.raw(record.entry.pointer))
-            yield verified(block, record.entry, self._old)
-
-    def rewrapped(self) -> Iterator[bytes]:
-        for record in self._open():
-            yield envelopes.rewrap(record, self._new.to, self._new.public_key, SUITE)
-
-    def resealed(self) -> Iterator[bytes]:
-        for record in self._open():
-            data_key, body = seal_inline(record, SUITE)
-            yield envelopes.build(
-                PLACE,
-                self._new.to,
-                self._new.public_key,
-                record_id=record.record_id,
-                data_key=data_key,
-                body=body,
-                attestation=record.attestation,
-                suite=SUITE,
-                content_suite=SUITE,
-            )
 
 
 def rotation_of_many() -> dict[str, float]:

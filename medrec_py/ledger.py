@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
@@ -346,6 +346,20 @@ class Ledger:
         except StorageError:
             return False
         return True
+
+    def unpin_many(self, cids: Iterable[Cid]) -> int:
+        """As ``unpin``, for many at once. Returns how many were taken up before the store failed, if it did."""
+        count = 0
+
+        def counted() -> Iterator[Cid]:
+            nonlocal count
+            for cid in cids:
+                count += 1
+                yield cid
+
+        with suppress(StorageError):
+            self.store.unpin_many(counted())
+        return count
 
     # --- private ----------------------------------------------------------------------------------------------------
 

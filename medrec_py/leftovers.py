@@ -6,7 +6,7 @@ the middle leaves nothing that a second run would not find.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.envelope import ContentFile
@@ -14,9 +14,12 @@ from medrec_py.errors import FormatError, IntegrityError, StorageError
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.storage.cid import Cid
+from medrec_py.whereabouts import Whereabouts
 
 
-def unpin_superseded(ledger: Ledger, patient: str, history: History, records: Iterable[Entry]) -> int:
+def unpin_superseded(
+    ledger: Ledger, patient: str, history: History, records: Iterable[Entry], *, envelopes_alone: bool = False
+) -> int:
     """Unpin what was superseded of some records; what cannot be found or unpinned is passed over.
 
     Args:
@@ -24,20 +27,27 @@ def unpin_superseded(ledger: Ledger, patient: str, history: History, records: It
         patient: Patient id, EIP-55.
         history: The patient's, checked.
         records: Entries of records.
+        envelopes_alone: They kept their contents, which need not be looked at.
 
     Returns:
         How many blocks and files were unpinned.
     """
     whereabouts = ledger.whereabouts(history, ledger.place(patient))
-    count = 0
-    for record in records:
-        kept = None if whereabouts.is_erased(record) else _content(ledger, whereabouts.pointer(record))
-        for pointer in whereabouts.superseded(record):
-            content = _content(ledger, pointer)
-            if content is not None and content != kept:
-                count += ledger.unpin(content)
-            count += ledger.unpin(Cid.raw(pointer))
-    return count
+    dropped = (cid for record in records for cid in _superseded(ledger, whereabouts, record, envelopes_alone))
+    return ledger.unpin_many(dropped)
+
+
+def _superseded(ledger: Ledger, whereabouts: Whereabouts, record: Entry, envelopes_alone: bool) -> Iterator[Cid]:
+    """What a record needs no more: envelopes, and contents outside them but the present one."""
+    for pointer in whereabouts.superseded(record):
+        content = None if envelopes_alone else _content(ledger, pointer)
+        if content is not None and content != _present_content(ledger, whereabouts, record):
+            yield content
+        yield Cid.raw(pointer)
+
+
+def _present_content(ledger: Ledger, whereabouts: Whereabouts, record: Entry) -> Cid | None:
+    return None if whereabouts.is_erased(record) else _content(ledger, whereabouts.pointer(record))
 
 
 def _content(ledger: Ledger, pointer: bytes) -> Cid | None:

@@ -81,8 +81,9 @@ class RootChange:
         self._hand_over_ether()
         self._move_late(length, _published(rekeyed.receipt))
         after = self.ledger.history(self.patient)
-        changed = map(after.record, [*rekeyed.moved, *rekeyed.erased])
-        unpin_superseded(self.ledger, self.patient, after, changed)
+        moved, gone = (map(after.record, numbers) for numbers in (rekeyed.moved, rekeyed.erased))
+        unpin_superseded(self.ledger, self.patient, after, moved, envelopes_alone=True)
+        unpin_superseded(self.ledger, self.patient, after, gone)
         return rekeyed
 
     def rescue(self) -> Rekeyed | None:

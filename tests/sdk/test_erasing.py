@@ -277,7 +277,7 @@ def test_leftovers_are_dropped_later_where_that_was_interrupted(
     history = ledger.history(people.alice.id)
     pointer = people.alice.chart().envelope(history, history.record(numbers["shame"])).pointer
     with monkeypatch.context() as patch:
-        patch.setattr("medrec_py.root_change.unpin_superseded", lambda *_: 0)
+        patch.setattr("medrec_py.root_change.unpin_superseded", lambda *_, **__: 0)
         people.alice.erase(numbers["shame"], wallet=medrec.Wallet.create())
     assert people.net.store.get_block(Cid.raw(pointer))
     assert people.alice.drop_leftovers() > 0

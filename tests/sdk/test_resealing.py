@@ -39,11 +39,10 @@ def envelope(people: People, number: int) -> envelopes.UnverifiedEnvelope:
     return people.alice.chart().envelope(history, history.record(number))
 
 
-def kept_key(people: People, number: int) -> DataKey:
-    """What a reader may keep of a record."""
-    ledger = people.alice._ledger
-    consent = ledger.consent(people.alice.id)
-    return people.hospital.keys().data_key(consent, envelope(people, number))
+def open_with(people: People, reader: medrec.Provider, number: int) -> DataKey:
+    """What a reader's keys open, whatever is permitted."""
+    consent = people.alice._ledger.consent(people.alice.id)
+    return reader.keys().data_key(consent, envelope(people, number), number, medrec.Purpose.TREAT)
 
 
 def append_both(people: People) -> tuple[int, int]:
@@ -75,7 +74,7 @@ def test_content_author_and_time_stay_what_the_author_signed(people: People) -> 
 def test_kept_data_keys_open_nothing_that_is_still_stored(people: People) -> None:
     """New keys, new ciphertexts; the old ones leave the store."""
     small, large = append_both(people)
-    old = {number: (kept_key(people, number), envelope(people, number)) for number in (small, large)}
+    old = {number: (open_with(people, people.hospital, number), envelope(people, number)) for number in (small, large)}
     people.alice.revoke(people.hospital)
     people.alice.reseal()
     people.net.store.collect()
@@ -100,9 +99,8 @@ def test_who_may_read_still_reads_and_who_was_revoked_does_not(people: People) -
     people.alice.revoke(clinic)
     people.alice.reseal()
     assert people.chart().read(record.number).read() == b"pulse 62"
-    consent = people.alice._ledger.consent(people.alice.id)
     with pytest.raises(KeysMissing):
-        clinic.keys().data_key(consent, envelope(people, record.number))
+        open_with(people, clinic, record.number)
 
 
 def test_a_reader_without_history_is_given_nothing_earlier_by_it(people: People) -> None:
@@ -258,9 +256,8 @@ def test_another_device_that_decides_meanwhile_is_waited_for(people: People, mon
     monkeypatch.setattr(Rekeying, "publish", overtaken)
     people.alice.reseal()
     assert len(calls) == 2
-    consent = people.alice._ledger.consent(people.alice.id)
     with pytest.raises(KeysMissing):
-        clinic.keys().data_key(consent, envelope(people, record.number))
+        open_with(people, clinic, record.number)
     assert people.chart().read(record.number).read() == b"pulse"
 
 
@@ -289,6 +286,5 @@ def test_short_grants_that_end_take_no_part(people: People) -> None:
     record = people.chart().append(b"pulse", compartment="general", title="pulse")
     people.travel(timedelta(hours=3))
     people.alice.reseal()
-    consent = people.alice._ledger.consent(people.alice.id)
     with pytest.raises(KeysMissing):
-        clinic.keys().data_key(consent, envelope(people, record.number))
+        open_with(people, clinic, record.number)

@@ -99,8 +99,9 @@ def check() -> int:
 
 def write(groups: Iterable[str]) -> None:
     """Measure groups, and write their figures beside those that are there."""
+    measured = measure(GROUPS[group] for group in groups)
     committed = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    figures = committed | measure(GROUPS[group] for group in groups)
+    figures = committed | measured
     FIGURES.write_text(json.dumps(dict(sorted(figures.items())), indent=2) + "\n", encoding="utf-8")
     for line in missed(figures):
         print(line, file=sys.stderr)

@@ -11,6 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidTag
@@ -130,7 +131,7 @@ class _Hybrid(Suite, Generic[_Private, _Public]):
 
     def seal(self, public_key: bytes, info: bytes, plaintext: bytes) -> Sealed:
         """HPKE, one message."""
-        key = self._parse(public_key)
+        key = _parsed(self, public_key)
         try:
             message = self._hpke.encrypt(plaintext, key, info)
         except ValueError as error:
@@ -170,6 +171,12 @@ class _Hybrid(Suite, Generic[_Private, _Public]):
         if len(public_key) != self.public_key_size:
             raise FormatError(f"a public key of suite {self.number} has {self.public_key_size} bytes")
         return public_key[:mlkem_size], public_key[mlkem_size:]
+
+
+@lru_cache(maxsize=64)
+def _parsed(suite: _Hybrid[_Private, _Public], public_key: bytes) -> _Public:
+    """A public key that was parsed: many records are sealed to the same few epochs."""
+    return suite._parse(public_key)  # noqa: SLF001 - a method cannot be cached without keeping its suite alive
 
 
 class XWingAes256(_Hybrid[hpke.MLKEM768X25519PrivateKey, hpke.MLKEM768X25519PublicKey]):

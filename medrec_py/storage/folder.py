@@ -23,7 +23,7 @@ import re
 import secrets
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -181,12 +181,12 @@ class FolderStore(BlockStore):
                     if len(under_way) > _WRITERS:
                         under_way.popleft().result()
                     if len(small) == BATCH:
-                        _flush_all(small)
+                        _at_once(_flush_file, small)
                         small.clear()
             with self._errors("write to"):
                 for writing in under_way:
                     writing.result()
-                _flush_all(small)
+                _at_once(_flush_file, small)
         if last is None:
             raise InvalidInput("there is no block to store")
         return last
@@ -358,13 +358,18 @@ def _flush_file(path: str) -> None:
         os.close(descriptor)
 
 
-def _flush_all(files: Sequence[str]) -> None:
-    """Makes many files durable, several at once: a disk takes their flushes together."""
-    if len(files) == 1:  # no thread is worth its start
-        _flush_file(files[0])
+def _at_once(flush: Callable[[str], None], paths: Sequence[str]) -> None:
+    """Flushes several files or folders at a time, since a disk takes their flushes together."""
+
+    def some(first: int) -> None:
+        for path in paths[first::_FLUSHERS]:
+            flush(path)
+
+    if len(paths) == 1:  # no thread is worth its start
+        some(0)
         return
     with ThreadPoolExecutor(_FLUSHERS) as pool:
-        deque(pool.map(_flush_file, files), maxlen=0)
+        deque(pool.map(some, range(_FLUSHERS)), maxlen=0)
 
 
 def _remove(files: Iterable[str]) -> None:
@@ -374,13 +379,8 @@ def _remove(files: Iterable[str]) -> None:
 
 
 def _flush_folders_of(files: Iterable[str]) -> None:
-    """Makes the names of files durable. Several folders at once, since a disk takes their flushes together."""
-    folders = {os.path.dirname(file) for file in files}
-    if len(folders) == 1:
-        _flush_folder(folders.pop())
-        return
-    with ThreadPoolExecutor(_FLUSHERS) as pool:
-        deque(pool.map(_flush_folder, folders), maxlen=0)
+    """Makes the names of files durable."""
+    _at_once(_flush_folder, list({os.path.dirname(file) for file in files}))
 
 
 def _flush_folder(path: Path | str) -> None:

@@ -187,7 +187,7 @@ class KuboStore(BlockStore):
     def _verify_many(self, cids: Sequence[Cid]) -> None:
         """Reads back several blocks at once: a node far away takes its time for each."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            deque(pool.map(self.verify, cids), maxlen=0)
+            deque(pool.map(self.get_block, cids), maxlen=0)
 
     def version(self) -> str:
         """The node's own version, such as ``0.41.0``."""

@@ -235,9 +235,9 @@ class BlockStore(ABC):
         """
 
     def _verify_many(self, cids: Sequence[Cid]) -> None:
-        """Reads many blocks back; see ``verify``."""
+        """Reads many raw blocks back; see ``verify``."""
         for cid in cids:
-            self.verify(cid)
+            self.get_block(cid)
 
     def collect(self) -> object:
         """Removes every block that no pin holds, now; nothing, in a home that can't be told to.

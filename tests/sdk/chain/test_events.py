@@ -18,7 +18,10 @@ from medrec_py.chain import abi, events
 from medrec_py.chain.artifacts import load_artifact
 from medrec_py.chain.events import EVENTS, Event, decode_event, filter_topics, snake_case
 from medrec_py.chain.logs import fetch_logs
-from medrec_py.chain.types import Entry, ProviderKind, Terms, to_address
+from medrec_py.chain.transactions import Call
+from medrec_py.chain.types import Entry, ProviderKind, Terms, address_bytes, to_address
+from medrec_py.crypto.keys import Place
+from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.errors import IntegrityError, InvalidInput
 
 from .conftest import DAY, TREAT, World, some_entry

@@ -253,7 +253,7 @@ class _Publication:
         under_way: deque[int] = deque()
 
         def sealed() -> Iterator[bytes]:
-            for task, block in in_order(self._envelope, self._stays):
+            for task, block in map(self._envelope, self._stays):  # small work, under the interpreter's lock
                 if block is not None:
                     under_way.append(task.entry.number)
                     yield block

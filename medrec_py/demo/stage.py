@@ -43,6 +43,7 @@ class People:
     doctor: Wallet
     patient: Wallet
     stranger: Wallet
+    relative: Wallet
 
     @classmethod
     def create(cls) -> Self:
@@ -139,6 +140,10 @@ class Stage:
         """The patient's record, as the doctor has it on the hospital's behalf."""
         doctor = self.net.practitioner(signer or self.people.doctor, self.people.doctor.root, publish=False)
         return doctor.on_behalf_of(self.hospital).chart(self.patient_id)
+
+    def new_device(self) -> Network:
+        """A device that has read nothing yet, with a connection of its own."""
+        return Network(self.chain, self.net.contract, self.vault, first_block=self.first_block, suite=self.net.suite)
 
     def intruder(self, wallet: Wallet) -> Intruder:
         """Somebody who asks the chain and the store alone, with a connection of its own."""

@@ -2,6 +2,7 @@
 
 from medrec_py.demo.steps.consent import ACCREDIT, DEPLOY, GRANT, NAME_AGENT, REGISTER, WRITE_NOTE
 from medrec_py.demo.steps.ending import HISTORY
+from medrec_py.demo.steps.recovery import RECOVER
 from medrec_py.demo.steps.refusals import OTHER_COMPARTMENT, STRANGER, TAMPERING
 from medrec_py.demo.steps.revocation import AFTERWARDS, REFUSED, REVOKE
 from medrec_py.demo.steps.sharing import APPEND, READ_BACK
@@ -22,6 +23,7 @@ STEPS = (
     REVOKE,
     REFUSED,
     AFTERWARDS,
+    RECOVER,
     HISTORY,
 )
 

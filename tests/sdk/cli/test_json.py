@@ -62,6 +62,9 @@ EXAMPLES = {
     "keys recover": "--profile recovered keys recover --patient {default} --output request --light-kdf",
     "keys hand-over": "--profile hospital keys hand-over request --output one --fingerprint FINGERPRINT",
     "keys restore": "--profile recovered keys restore one another",
+    "keys reseal": "keys reseal",
+    "keys clean": "keys clean",
+    "keys finish": "keys finish",
     "permission revoke": "permission revoke {hospital}",
     "patient rotate": "patient rotate --compartment dental",
     "authority show": "authority show",
@@ -69,6 +72,8 @@ EXAMPLES = {
     "authority remove-registrar": "--profile registrar authority remove-registrar {stranger}",
     "authority offer": "--profile registrar authority offer {stranger}",
     "authority accept": "--profile stranger authority accept",
+    "keys erase": "keys erase 1 --light-kdf",
+    "keys change-root": "keys change-root --light-kdf",
 }
 
 

@@ -337,7 +337,9 @@ class Ledger:
 
     def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""
-        return (cid.digest for cid in self.store.put_many(blocks))
+        for cid in self.store.put_many(blocks):
+            self._trials.add(cid)
+            yield cid.digest
 
     def unpin(self, cid: Cid) -> bool:
         """Let the store drop a block or file. Where it cannot, that is no reason to fail: returns whether it could."""

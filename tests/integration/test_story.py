@@ -148,4 +148,4 @@ def test_a_node_that_goes_away_ends_the_story(monkeypatch: pytest.MonkeyPatch) -
         document = told(url)
     assert document["ok"] is False
     assert len(document["steps"]) == 5
-    assert "ChainUnavailable" in document["problem"]["happened"]
+    assert "NodeUnreachable" in document["problem"]["happened"]

@@ -31,7 +31,7 @@ def test_a_service_that_touches_many_patients_stays_bounded() -> None:
         people = meet(net)
         people.grant()
         people.chart().append(b"one", compartment="general", title="one")
-        ledger = Ledger(net.chain, net.contract, net.store, patients=2)
+        ledger = Ledger(net.chain, net.contract, net.store, suite=1, patients=2)
         patients = [people.alice.id, *(medrec.Wallet.create().address for _ in range(5))]
         for patient in [*patients, people.alice.id]:
             history = ledger.history(patient)

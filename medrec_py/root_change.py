@@ -194,6 +194,7 @@ class RootChange:
         return (entry for entry in records if not whereabouts.is_erased(entry))
 
 
-def _published(receipt: Receipt) -> int:
-    """The number of the keyring's entry."""
-    return next(receipt.every(KeyringPublished)).state_before.length + 1
+def _published(receipt: Receipt) -> int | None:
+    """The number of the keyring's entry; ``None`` if the node does not show it, so that all behind are looked at."""
+    published = next(receipt.every(KeyringPublished), None)
+    return None if published is None else published.state_before.length + 1

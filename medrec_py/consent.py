@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from medrec_py.chain.events import Event, KeyringPublished, Logged, PermissionGranted, PermissionRevoked
 from medrec_py.chain.types import Flag, Terms, address_bytes
 from medrec_py.crypto.blocks import Fetch
+from medrec_py.crypto.keyring import Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.errors import EntryExtra, EntryMissing
 from medrec_py.keyrings import Cache, KeyringEntry, Keyrings
@@ -197,8 +198,7 @@ class Consent:
         for entry, published in self.keyrings.covering(compartment):
             if entry.block < row[-1].block:
                 break
-            end = ends.get(entry.block, 0)
-            given |= {epoch.id for epoch in published.epochs.values() if epoch.start < end}
+            given |= _given_with_grant(entry, published, compartment, ends.get(entry.block, 0))
             given.update(published.holders.get(reader.grantee, ()))
         return {epoch for epoch in given if epoch.compartment == compartment}
 
@@ -212,6 +212,16 @@ class Consent:
             return True
         times = [entry.time for entry in self.keyrings.entries if entry.block == renewal.block]
         return bool(times) and bool(grant.read_at(times[0]))
+
+
+def _given_with_grant(entry: KeyringEntry, published: Keyring, compartment: int, end: int) -> set[EpochId]:
+    """The epochs of a grant's own keyring: that which authors seal to, and those that begin before the grant ends.
+
+    Not those for older records, which begin together with it and have lower numbers.
+    """
+    own = [epoch for epoch in published.epochs.values() if epoch.id.compartment == compartment and epoch.start < end]
+    begun = [epoch.id for epoch in own if epoch.start <= entry.time]
+    return {epoch.id for epoch in own if epoch.start > entry.time} | set(sorted(begun)[-1:])
 
 
 def undecided(place: Place, block: int, fetch: Fetch, cache: Cache) -> Consent:

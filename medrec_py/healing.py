@@ -290,7 +290,10 @@ class PermissionHealer:
         epochs = {found.epoch.id for found in pending if found.epoch.start < grant.terms.expiry}
         if newest is not None and consent.is_sealed_to(grant, newest.epoch.id):
             epochs.add(newest.epoch.id)
-        return epochs if grant.history else epochs | consent.epochs_given(grant, compartment)
+        if grant.history:
+            return epochs
+        given = consent.epochs_given(grant, compartment)  # what an erasure has cut off is out of reach for all
+        return epochs | {epoch for epoch in given if self._keys.reaches(consent, epoch)}
 
 
 def _require_live(consent: Consent, named: Collection[bytes]) -> None:

@@ -66,6 +66,8 @@ class InboxMover:
         envelope = work.envelope(history, entry)
         if envelope is None or envelope.to.kind is not Kind.INBOX:
             return None
+        if not entry.compartments >> envelope.to.compartment & 1:  # it would never verify
+            return None
         return Task(entry, envelope.to.compartment, Treatment.REWRAP)
 
     def _candidates(self, history: History) -> Iterator[Entry]:

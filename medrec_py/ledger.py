@@ -335,6 +335,12 @@ class Ledger:
         """
         return self._trials.attempt(self.unpin)
 
+    def keep_block(self, block: bytes) -> bytes:
+        """As ``put_block``; the block stays whatever becomes of the attempt, since others may have put the same."""
+        cid = self.store.put_block(block)
+        self.store.verify(cid)
+        return cid.digest
+
     def put_blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Store many blocks, batch by batch, and give the pointer of each once it was read back; as ``put_block``."""
         for cid in self.store.put_many(blocks):

@@ -1,59 +1,75 @@
 """Letting the store drop what no record needs any more: envelopes that were superseded, contents sealed anew or erased.
 
-Which these are follows from the history alone, so it may be done again at any time, and a process that was killed in
-the middle leaves nothing that a second run would not find.
+An author names the block of an entry, and may name any: a keyring, another's envelope, another's content. So only that
+is dropped which belonged to a record that opened and was verified when it was moved or erased, and nothing that
+anything in the history still needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
+from medrec_py.chain.types import Kind
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.envelope import ContentFile
 from medrec_py.errors import FormatError, IntegrityError, StorageError
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.storage.cid import Cid
-from medrec_py.whereabouts import Whereabouts
 
 
-def unpin_superseded(
-    ledger: Ledger, patient: str, history: History, records: Iterable[Entry], *, envelopes_alone: bool = False
-) -> int:
-    """Unpin what was superseded of some records; what cannot be found or unpinned is passed over.
+class Leftovers:
+    """Drops blocks and files of one patient.
 
     Args:
         ledger: Chain and store.
         patient: Patient id, EIP-55.
-        history: The patient's, checked.
-        records: Entries of records.
-        envelopes_alone: They kept their contents, which need not be looked at.
-
-    Returns:
-        How many blocks and files were unpinned.
+        history: As it is now, checked.
     """
-    whereabouts = ledger.whereabouts(history, ledger.place(patient))
-    dropped = (cid for record in records for cid in _superseded(ledger, whereabouts, record, envelopes_alone))
-    return ledger.unpin_many(dropped)
 
+    def __init__(self, ledger: Ledger, patient: str, history: History) -> None:
+        self._ledger = ledger
+        self._history = history
+        self._whereabouts = ledger.whereabouts(history, ledger.place(patient))
 
-def _superseded(ledger: Ledger, whereabouts: Whereabouts, record: Entry, envelopes_alone: bool) -> Iterator[Cid]:
-    """What a record needs no more: envelopes, and contents outside them but the present one."""
-    for pointer in whereabouts.superseded(record):
-        content = None if envelopes_alone else _content(ledger, pointer)
-        if content is not None and content != _present_content(ledger, whereabouts, record):
-            yield content
-        yield Cid.raw(pointer)
+    def drop(self, envelopes_: Iterable[Cid], contents: Collection[Cid]) -> int:
+        """Unpin envelopes and contents of verified records, as far as nothing needs them any more.
 
+        Returns:
+            How many were unpinned.
+        """
+        needed = self._needed_blocks()
+        dead = (cid for cid in envelopes_ if cid.digest not in needed)
+        count = self._ledger.unpin_many(dead)
+        candidates = {cid for cid in contents if cid.digest not in needed}
+        if candidates:
+            candidates.difference_update(self._needed_contents())
+        return count + self._ledger.unpin_many(candidates)
 
-def _present_content(ledger: Ledger, whereabouts: Whereabouts, record: Entry) -> Cid | None:
-    return None if whereabouts.is_erased(record) else _content(ledger, whereabouts.pointer(record))
+    def superseded(self) -> tuple[list[Cid], list[Cid]]:
+        """What moved records left behind: envelopes and contents. They were verified when they were moved."""
+        pointers = [pointer for record in self._live() for pointer in self._whereabouts.superseded(record)]
+        contents = [content for pointer in pointers if (content := self._content(pointer)) is not None]
+        return [Cid.raw(pointer) for pointer in pointers], contents
 
+    def _needed_blocks(self) -> set[bytes]:
+        """The blocks that entries name: envelopes where they are now, keyrings, manifests, lists of erased records."""
+        others = {entry.pointer for entry in self._history.entries if entry.kind is not Kind.RECORD}
+        return others | {self._whereabouts.pointer(record) for record in self._live()}
 
-def _content(ledger: Ledger, pointer: bytes) -> Cid | None:
-    """The content outside an envelope, if there is any and the envelope is still there."""
-    try:
-        body = envelopes.parse(ledger.fetch(pointer)).body
-    except (StorageError, IntegrityError, FormatError):
-        return None
-    return Cid.from_bytes(body.cid) if isinstance(body, ContentFile) else None
+    def _needed_contents(self) -> Iterator[Cid]:
+        found = (self._content(self._whereabouts.pointer(record)) for record in self._live())
+        return (content for content in found if content is not None)
+
+    def _live(self) -> Iterator[Entry]:
+        """The records that were not erased."""
+        records = (entry for entry in self._history.entries if entry.kind is Kind.RECORD)
+        return (entry for entry in records if not self._whereabouts.is_erased(entry))
+
+    def _content(self, pointer: bytes) -> Cid | None:
+        """The content outside an envelope, if there is any and the envelope is there."""
+        try:
+            body = envelopes.parse(self._ledger.fetch(pointer)).body
+        except (StorageError, IntegrityError, FormatError):
+            return None
+        return Cid.from_bytes(body.cid) if isinstance(body, ContentFile) else None

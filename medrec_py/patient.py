@@ -27,7 +27,7 @@ from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
 from medrec_py.keyring_maker import KeyringMaker
 from medrec_py.ledger import Ledger
-from medrec_py.leftovers import unpin_superseded
+from medrec_py.leftovers import Leftovers
 from medrec_py.party import Account, Party, address_of
 from medrec_py.purposes import Purpose, purposes_in, purposes_mask
 from medrec_py.records import Progress, Record, Source
@@ -384,8 +384,7 @@ class Patient(Party):
             ContractError: the contract refused.
         """
         chosen = self._chosen(records, compartments, everything=not records and not compartments)
-        resealer = Resealer(self._ledger, self._wallet, self.id, self._root, self._keys)
-        done = resealer.reseal(
+        done = self._resealer().reseal(
             lambda entry: entry.number in chosen, None if journal is None else Path(journal), progress or _silent
         )
         return Resealed((), None) if done is None else Resealed(tuple(done.moved), done.receipt)
@@ -467,21 +466,51 @@ class Patient(Party):
             warnings.warn(f"erased, but blocks were not removed: {error}", BlocksNotRemoved, stacklevel=2)
         return Erased(tuple(done.erased), tuple(done.moved), tuple(had), done.receipt)
 
-    def rescue(self, old: RootSecret, progress: Callable[[int], None] | None = None) -> int:
+    def rescue(
+        self,
+        old: RootSecret,
+        *,
+        wallet: Signer | None = None,
+        leave: Collection[int] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
         """Move what only an earlier root secret opens, where a change of it was interrupted right after it took place.
+
+        Args:
+            old: The root secret before.
+            wallet: The wallet before, if its ether is to be sent to the present one.
+            leave: Numbers of records that cannot be read, and that may stay behind.
+            progress: Called with 1 for each record that was moved.
 
         Returns:
             How many records were moved.
+
+        Raises:
+            SurvivorUnreadable: a record cannot be read, and is not to stay behind.
+            StorageError, ContractError: nothing was moved.
         """
-        change = RootChange(self._ledger, self.id, self._wallet, RootKeys(old), self._keys, None, progress or _silent)
+        before, heir = (self._wallet, None) if wallet is None else (wallet, self._wallet)
+        change = RootChange(self._ledger, self.id, before, RootKeys(old), self._keys, heir, progress or _silent, leave)
         done = change.rescue()
         return 0 if done is None else len(done.moved)
 
     def drop_leftovers(self) -> int:
-        """Let the store drop what was superseded or erased, where that was interrupted. Returns how many blocks."""
-        history = self._ledger.history(self.id)
-        records = [entry for entry in history.entries if entry.kind is Kind.RECORD]
-        return unpin_superseded(self._ledger, self.id, history, records)
+        """Let the store drop what moved records left behind, where that was interrupted. Returns how many blocks.
+
+        Blocks of erased records are not found again: nobody can tell any more that they were theirs.
+        """
+        leftovers = Leftovers(self._ledger, self.id, self._ledger.history(self.id))
+        return leftovers.drop(*leftovers.superseded())
+
+    def give_up_resealing(self, journal: str | os.PathLike[str]) -> None:
+        """Drop what an interrupted ``reseal`` has stored, and its journal. Does nothing where there is none.
+
+        A change of the root secret needs it: the journal opens with the present one alone.
+
+        Raises:
+            FormatError: the journal is of another patient or root secret.
+        """
+        self._resealer().give_up(Path(journal))
 
     def stale_permissions(self) -> list[StalePermission]:
         """Live permissions whose holders have published another key, or were not given the present keys."""
@@ -571,6 +600,9 @@ class Patient(Party):
         decides = self._ledger.contract.patient_of(self._id).wallet
         return self._wallet if decides == self._wallet.address else Locked(decides)
 
+    def _resealer(self) -> Resealer:
+        return Resealer(self._ledger, self._wallet, self.id, self._root, self._keys)
+
     def _chosen(self, records: Collection[int], compartments: Iterable[str], *, everything: bool) -> set[int]:
         """The numbers of the records that were named and are not erased."""
         history = self._ledger.history(self.id)
@@ -596,6 +628,8 @@ class Patient(Party):
         new = require_root(wallet or self._wallet, root) if wallet is not None or root is not None else None
         if new is None or new == self._root:
             raise RootSecretMissing("give the new root secret, or a wallet that was made from a new phrase")
+        if RootKeys(new).was_used(self._ledger.consent(self.id)):
+            raise InvalidInput("the patient had this root secret before: it opens what was sealed then, take a new one")
         heir = wallet if wallet is not None and wallet.address != self._wallet.address else None
         successor = RootKeys(new)
         change = RootChange(

@@ -24,6 +24,7 @@ from medrec_py import audiences
 from medrec_py.audiences import Audiences
 from medrec_py.chain.transactions import Call, Receipt
 from medrec_py.chart import UNREADABLE, Chart, warn_unreadable
+from medrec_py.compartments import to_mask
 from medrec_py.consent import Consent
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.envelope import Destination, UnverifiedEnvelope, VerifiedRecord
@@ -40,6 +41,7 @@ from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose
 from medrec_py.root_keys import RootKeys
 from medrec_py.rotation import Holder, room_for_epochs
+from medrec_py.storage.cid import Cid
 from medrec_py.wallet import Signer
 
 
@@ -77,11 +79,16 @@ class Rekeyed:
         moved: Numbers of the records that have new envelopes.
         erased: Numbers of those that were erased.
         receipt: Of the transaction.
+        envelopes: Where they were before. Of records that opened and were verified alone: an author can name any
+            block, and nothing is dropped on an author's word.
+        contents: What was sealed anew or erased, of such records.
     """
 
     moved: Sequence[int]
     erased: Sequence[int]
     receipt: Receipt = field(repr=False)
+    envelopes: Sequence[Cid] = field(repr=False)
+    contents: Sequence[Cid] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,8 @@ class Rekeying:
         rotate: Mask of the compartments that get new epochs, whether or not a record of theirs is moved.
         cut: Mask of those whose new epochs lead back to nothing.
         successor: The keys that take the place of ``keys``, if they do.
-        strict: A record that cannot be read is an error, and not passed over with a warning: it would be lost.
+        passable: Errors of a record for which it is passed over with a warning. Any other one stops the work: the
+            record would be lost.
         finish: More calls for the transaction, given the number of the next decision.
         progress: Called with 1 for each record whose content or envelope was sealed.
     """
@@ -110,7 +118,7 @@ class Rekeying:
     rotate: int = 0
     cut: int = 0
     successor: RootKeys | None = None
-    strict: bool = False
+    passable: tuple[type[MedRecError], ...] = (*UNREADABLE, KeyUnavailable)
     finish: Callable[[int], Sequence[Call]] = lambda _: ()
     progress: Callable[[int], None] = lambda _: None
 
@@ -136,10 +144,14 @@ class Rekeying:
     def record(self, history: History, consent: Consent, entry: Entry) -> VerifiedRecord | None:
         """A record, opened and verified; raises and returns as ``envelope``."""
         try:
-            return self._chart.verified(history, consent, entry)
+            return self.open(history, consent, entry)
         except (*UNREADABLE, KeyUnavailable) as error:
             self._pass_over(entry, error)
             return None
+
+    def open(self, history: History, consent: Consent, entry: Entry) -> VerifiedRecord:
+        """A record, opened and verified. Raises as ``Chart.verified``."""
+        return self._chart.verified(history, consent, entry)
 
     def seal_contents(self, tasks: Sequence[Task], history: History, journal: Journal) -> None:
         """Seal contents that stand outside their envelopes under new data keys, and store them.
@@ -155,16 +167,21 @@ class Rekeying:
             if journal.fits(task.entry.number, envelope.pointer):
                 return None
             record = self.record(history, consent, task.entry)
-            return (
-                None
-                if record is None
-                else (task.entry.number, seal_and_store(record, self.ledger.store, self.ledger.suite))
-            )
+            sealed = None if record is None else self.sealed_anew(task.entry, record)
+            return None if sealed is None else (task.entry.number, sealed)
 
         for done in in_order(work, [task for task in tasks if task.treatment is Treatment.RESEAL]):
             if done is not None:
                 journal.add(*done)
                 self.progress(1)
+
+    def sealed_anew(self, entry: Entry, record: VerifiedRecord) -> Sealed | None:
+        """A record's content under a new data key, stored; raises and returns as ``envelope``."""
+        try:
+            return seal_and_store(record, self.ledger.store, self.ledger.suite)
+        except UNREADABLE as error:
+            self._pass_over(entry, error)
+            return None
 
     def publish(self, tasks: Sequence[Task], journal: Journal) -> Rekeyed:
         """Store new envelopes, manifests and the keyring, and publish all of it in one transaction.
@@ -187,7 +204,7 @@ class Rekeying:
         return Chart(self.ledger, self.patient, self.wallet, self.patient, self.opening, Purpose.PATRQT)
 
     def _pass_over(self, entry: Entry, error: MedRecError) -> None:
-        if self.strict:
+        if not isinstance(error, self.passable):
             raise SurvivorUnreadable(f"record {entry.number}, which is to stay, cannot be read: {error}") from error
         warn_unreadable(entry, error)
 
@@ -202,19 +219,24 @@ class _Publication:
         self._stays = [task for task in tasks if task.treatment is not Treatment.ERASE]
         self._goes = [task for task in tasks if task.treatment is Treatment.ERASE]
         self._journal = journal
-        self._history = work.ledger.history(work.patient)
+        # In this order: another device's keyring that comes in between makes ours stale.
         self._consent = work.maker.consent()
+        self._history = work.ledger.history(work.patient)
         self._moved: list[int] = []
+        self._envelopes: list[Cid] = []
+        self._contents: list[Cid] = []
 
     def send(self) -> Rekeyed:
         work, consent, now = self._work, self._consent, self._ledger.now()
         names = work.keys.names(consent)
         holders = work.maker.holders(consent, now)
         self._divided = self._divide(holders)
+        # A new root secret takes over all compartments, also one that another device has just added.
+        rotate = work.rotate if work.successor is None else to_mask(names)
         self._planned = work.maker.plan(
             consent,
             holders,
-            rotate=work.rotate | reduce(or_, (1 << task.compartment for task in self._stays), 0),
+            rotate=rotate | reduce(or_, (1 << task.compartment for task in self._stays), 0),
             schedule=0,
             now=now,
             audiences={compartment: divided.groups for compartment, divided in self._divided.items()},
@@ -222,31 +244,53 @@ class _Publication:
         )
         built = work.maker.store(consent, self._planned, holders, names, work.successor)
         calls = [work.maker.publish(consent, built), *self._manifests()]
+        for task in self._goes:
+            self._look_at(task)
         receipt = self._ledger.send(work.wallet, *calls)
-        return Rekeyed(self._moved, [task.entry.number for task in self._goes], receipt)
+        return Rekeyed(
+            self._moved, [task.entry.number for task in self._goes], receipt, self._envelopes, self._contents
+        )
 
     def _manifests(self) -> Iterator[Call]:
         """Store manifests, and make the calls that publish them, and what else belongs into the transaction."""
         contract, patient = self._ledger.contract, self._work.patient
         decision = contract.patient_of(patient).decisions + 1
         moved = ManifestBuilder(self._place, self._rows())
-        pointer = self._store(moved)
+        pointer = self._store(moved, self._ledger.put_block)
         if pointer is not None:
             mask = _mask(self._stays)
             yield contract.publish_moved(patient, decision=decision, compartments=mask, pointer=pointer)
             decision += 1
-        pointer = self._store(ErasureBuilder(self._place, (task.entry.number for task in self._goes)))
+        erased = ErasureBuilder(self._place, (task.entry.number for task in self._goes))
+        # Two devices that erase the same records make the same blocks: those of one are not dropped when it fails.
+        pointer = self._store(erased, self._ledger.keep_block)
         if pointer is not None:
             mask = _mask(self._goes)
             yield contract.publish_erased(patient, decision=decision, compartments=mask, pointer=pointer)
             decision += 1
         yield from self._work.finish(decision)
 
-    def _store(self, rows: RowsBuilder) -> bytes | None:
+    def _store(self, rows: RowsBuilder, put: Callable[[bytes], bytes]) -> bytes | None:
         """Store the pages and the root block; ``None`` if there was no row."""
         for page in rows:
-            self._ledger.put_block(page)
-        return self._ledger.put_block(rows.block) if rows.count else None
+            put(page)
+        return put(rows.block) if rows.count else None
+
+    def _look_at(self, task: Task) -> None:
+        """Note what an erased record leaves behind, if it opens: junk of an author's is left where it is."""
+        try:
+            record = self._work.open(self._history, self._consent, task.entry)
+            if not isinstance(record.body, bytes):
+                first = self._ledger.store.read(Cid.from_bytes(record.body.cid), *_first_chunk(record))
+                record.reader().open_chunk(0, first)
+        except (*UNREADABLE, KeyUnavailable):
+            return
+        self._drop(record, content=True)
+
+    def _drop(self, record: VerifiedRecord, *, content: bool) -> None:
+        self._envelopes.append(Cid.raw(record.pointer))
+        if content and not isinstance(record.body, bytes):
+            self._contents.append(Cid.from_bytes(record.body.cid))
 
     def _rows(self) -> Iterator[Row]:
         """Seal new envelopes, store them, and say where they are; in the order of the history."""
@@ -271,11 +315,16 @@ class _Publication:
         to, public_key = self._target(task)
         suite = content_suite = self._ledger.suite
         if task.treatment is Treatment.REWRAP:
+            self._drop(record, content=False)
             return task, envelopes.rewrap(record, to, public_key, suite)
         if isinstance(record.body, bytes):
             data_key, body = seal_inline(record, suite)
         else:
-            _, data_key, content_suite, body = self._content(record, task)
+            sealed = self._content(record, task)
+            if sealed is None:
+                return task, None
+            _, data_key, content_suite, body = sealed
+        self._drop(record, content=True)
         return task, envelopes.build(
             self._place,
             to,
@@ -288,10 +337,12 @@ class _Publication:
             content_suite=content_suite,
         )
 
-    def _content(self, record: VerifiedRecord, task: Task) -> Sealed:
+    def _content(self, record: VerifiedRecord, task: Task) -> Sealed | None:
         """The content that was sealed before; or sealed now, where the record was moved meanwhile."""
         if not self._journal.fits(task.entry.number, record.pointer):
-            sealed = seal_and_store(record, self._ledger.store, self._ledger.suite)
+            sealed = self._work.sealed_anew(task.entry, record)
+            if sealed is None:
+                return None
             self._journal.add(task.entry.number, sealed)
         return self._journal[task.entry.number]
 
@@ -321,6 +372,12 @@ class _Publication:
             )
             for compartment in compartments
         }
+
+
+def _first_chunk(record: VerifiedRecord) -> tuple[int, int]:
+    """Offset and length of the first sealed chunk of a record."""
+    first, behind = record.reader().sealed_span(0)
+    return first, behind - first
 
 
 def _mask(tasks: Sequence[Task]) -> int:

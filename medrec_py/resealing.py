@@ -5,15 +5,16 @@ It cannot take back what somebody has read, nor blocks that others copied: those
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from medrec_py.chain.types import Kind
 from medrec_py.crypto.keys import RootSecret
+from medrec_py.errors import ChainUnavailable, MedRecError, TransactionTimeout
 from medrec_py.history import Entry, History
 from medrec_py.journal import Journal
 from medrec_py.ledger import Ledger
-from medrec_py.leftovers import unpin_superseded
+from medrec_py.leftovers import Leftovers
 from medrec_py.rekeying import Rekeyed, Rekeying, Task, Treatment
 from medrec_py.retrying import again_when_stale
 from medrec_py.root_keys import RootKeys
@@ -57,25 +58,38 @@ class Resealer:
         tasks = list(self._tasks(work, history, wanted))
         if not tasks:
             return None
-        done = Journal(self._root.journal_key(self._ledger.place(self._patient)), journal)
+        done = self._journal(journal)
         try:
             work.seal_contents(tasks, history, done)
             rekeyed = again_when_stale(lambda: work.publish(tasks, done))
-        except BaseException:
-            if journal is None:  # nobody would find it again
-                self._unpin(done, keep=())
+        except MedRecError as error:
+            # Without a journal nobody would find the contents again; but what may be mined yet has to stay.
+            if journal is None and not isinstance(error, ChainUnavailable | TransactionTimeout):
+                self._drop(done, (), ())
             raise
-        after = self._ledger.history(self._patient)
-        unpin_superseded(self._ledger, self._patient, after, map(after.record, rekeyed.moved))
-        self._unpin(done, keep=set(rekeyed.moved))
+        self._drop(done, rekeyed.envelopes, rekeyed.contents)
         done.close()
         return rekeyed
 
-    def _unpin(self, done: Journal, keep: Collection[int]) -> None:
-        """Let the store drop contents that no envelope names."""
-        for entry in done:
-            if entry not in keep:
-                self._ledger.unpin(Cid.from_bytes(done[entry].body.cid))
+    def give_up(self, journal: Path) -> None:
+        """Drop what an interrupted work has stored, as far as nothing came of it, and the journal.
+
+        Raises:
+            FormatError: the journal is of another patient or root secret.
+        """
+        if journal.exists():
+            done = self._journal(journal)
+            self._drop(done, (), ())
+            done.close()
+
+    def _journal(self, path: Path | None) -> Journal:
+        return Journal(self._root.journal_key(self._ledger.place(self._patient)), path)
+
+    def _drop(self, done: Journal, envelopes: Iterable[Cid], contents: Iterable[Cid]) -> None:
+        """Let the store drop what the records were before, and contents in the journal that nothing came of."""
+        sealed = (Cid.from_bytes(done[entry].body.cid) for entry in done)
+        history = self._ledger.history(self._patient)
+        Leftovers(self._ledger, self._patient, history).drop(envelopes, {*contents, *sealed})
 
     def _tasks(self, work: Rekeying, history: History, wanted: Callable[[Entry], bool]) -> Iterator[Task]:
         whereabouts = self._ledger.whereabouts(history, self._ledger.place(self._patient))

@@ -9,7 +9,7 @@ phrase still does, with a stray copy of the blocks: it has to be destroyed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -22,11 +22,11 @@ from medrec_py.crypto.envelope import Kind as SealedTo
 from medrec_py.crypto.keys import EpochId
 from medrec_py.crypto.typed_data import sign
 from medrec_py.crypto.wallet_change import WalletChange
-from medrec_py.errors import ChainError
+from medrec_py.errors import ChainError, FormatError, IntegrityError, KeyUnavailable
 from medrec_py.history import Entry, History
 from medrec_py.journal import Journal
 from medrec_py.ledger import Ledger
-from medrec_py.leftovers import unpin_superseded
+from medrec_py.leftovers import Leftovers
 from medrec_py.rekeying import Rekeyed, Rekeying, Task, Treatment
 from medrec_py.retrying import again_when_stale
 from medrec_py.root_keys import RootKeys
@@ -79,24 +79,25 @@ class RootChange:
         """
         rekeyed, length = again_when_stale(lambda: self._attempt(erased))
         self._hand_over_ether()
-        self._move_late(length, _published(rekeyed.receipt))
-        after = self.ledger.history(self.patient)
-        moved, gone = (map(after.record, numbers) for numbers in (rekeyed.moved, rekeyed.erased))
-        unpin_superseded(self.ledger, self.patient, after, moved, envelopes_alone=True)
-        unpin_superseded(self.ledger, self.patient, after, gone)
+        late = self._move_late(length, _published(rekeyed.receipt))
+        leftovers = Leftovers(self.ledger, self.patient, self.ledger.history(self.patient))
+        leftovers.drop([*rekeyed.envelopes, *(late.envelopes if late else ())], rekeyed.contents)
         return rekeyed
 
     def rescue(self) -> Rekeyed | None:
         """Move whatever the old root secret opens and the new one does not, where a change was interrupted.
 
+        The ether of the old wallet is sent, unless it was.
+
         Returns:
             What was done; ``None`` if there was nothing to do.
         """
+        self._hand_over_ether()
         return self._move_late(0, None)
 
     def _attempt(self, erased: Callable[[Entry], bool]) -> tuple[Rekeyed, int]:
         history, consent = self.ledger.history(self.patient), self.ledger.consent(self.patient)
-        gone = [entry for entry in self._records(history, 0) if erased(entry)]
+        gone = _with_repeats(self._records(history, 0), erased)
         work = Rekeying(
             self.ledger,
             self.wallet,
@@ -106,7 +107,7 @@ class RootChange:
             rotate=to_mask(self.keys.names(consent)),
             cut=reduce(or_, (entry.compartments for entry in gone), 0),
             successor=self.successor,
-            strict=True,
+            passable=(),
             finish=self._hand_over,
             progress=self.progress,
         )
@@ -167,9 +168,14 @@ class RootChange:
                 self.patient,
                 self.keys,
                 self.successor,
+                passable=(FormatError, IntegrityError, KeyUnavailable),  # a store that fails is no reason to lose it
                 progress=self.progress,
             )
-            late = [entry for entry in self._records(history, behind) if before is None or entry.number < before]
+            late = [
+                entry
+                for entry in self._records(history, behind)
+                if entry.number not in self.leave and (before is None or entry.number < before)
+            ]
             tasks = [task for entry in late if (task := self._stranded(work, history, entry)) is not None]
             return work.publish(tasks, Journal(bytes(32))) if tasks else None
 
@@ -178,7 +184,7 @@ class RootChange:
     def _stranded(self, work: Rekeying, history: History, entry: Entry) -> Task | None:
         """What happens to a record that may have been sealed to the old keys; nothing, if the new ones open it."""
         envelope = work.envelope(history, entry)
-        if envelope is None:
+        if envelope is None or not entry.compartments >> envelope.to.compartment & 1:
             return None
         consent, to = self.ledger.consent(self.patient), envelope.to
         if to.kind is SealedTo.INBOX:
@@ -192,6 +198,16 @@ class RootChange:
         whereabouts = self.ledger.whereabouts(history, self.ledger.place(self.patient))
         records = (entry for entry in history.entries[behind:] if entry.kind is Kind.RECORD)
         return (entry for entry in records if not whereabouts.is_erased(entry))
+
+
+def _with_repeats(records: Iterable[Entry], erased: Callable[[Entry], bool]) -> list[Entry]:
+    """The records that are erased, and those that repeat one of them: the same statement of the same author.
+
+    Not all that name the same envelope: anybody who may append could have a record erased together with junk.
+    """
+    records = list(records)
+    claims = {(entry.author, entry.claim) for entry in records if erased(entry)}
+    return [entry for entry in records if (entry.author, entry.claim) in claims]
 
 
 def _published(receipt: Receipt) -> int | None:

@@ -105,6 +105,10 @@ class RootKeys:
         """
         return self._open(self._current(consent)).names
 
+    def was_used(self, consent: Consent) -> bool:
+        """Whether any keyring of the patient's belongs to this root secret."""
+        return any(self._is_mine(consent.keyrings.read(entry)) for entry in consent.keyrings.entries)
+
     def is_current(self, consent: Consent) -> bool:
         """Whether the patient's latest keyring belongs to this root secret."""
         return self._is_mine(consent.keyrings.latest_by_patient()[1])

@@ -6,6 +6,9 @@
                                                 another patient id than the wallet's address
     HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
     HOME/profiles/NAME/successor/               the same of a new phrase, while the chain is told of it
+    HOME/profiles/NAME/given-up-ADDRESS/        of one that the chain was not told of, as it seemed: a transaction may
+                                                be mined long after, and without these keys everything would be lost
+    HOME/profiles/NAME/replaced/                an identity that its successor takes the place of at this moment
 
 An identity appears with both files in one step, and is overwritten by nothing but its successor.
 """
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = "identity"
 _SUCCESSOR: Final = "successor"
+_REPLACED: Final = "replaced"
+_GIVEN_UP: Final = "given-up-"
 _WALLET: Final = "wallet.json"
 _ROOT: Final = "root.json"
 _STAGED: Final = ".init-"
@@ -211,13 +216,17 @@ class Identities:
             for left_over in (staged, *folder.glob(_STAGED + "*")) if identity.folder.exists() else (staged,):
                 shutil.rmtree(left_over, ignore_errors=True)
 
+    def successor_folder(self, profile: str) -> Path:
+        """Where the identity is that is to take the place of a profile's."""
+        return self._folder_of(profile) / _SUCCESSOR
+
     def successor(self, profile: str) -> Identity | None:
         """The identity that is to take the place of a profile's, where that was begun.
 
         Raises:
             FormatError: its file was damaged.
         """
-        folder = self._folder_of(profile) / _SUCCESSOR
+        folder = self.successor_folder(profile)
         if not folder.is_dir():
             return None
         return Identity(profile, _address_in(_document(folder / _WALLET), folder / _WALLET), folder)
@@ -243,21 +252,57 @@ class Identities:
             shutil.rmtree(staged, ignore_errors=True)
 
     def install_successor(self, profile: str) -> None:
-        """Put the successor in the place of the identity, whose files are removed."""
-        folder = self._folder_of(profile)
-        old = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
-        try:
-            if (folder / _FOLDER).exists():
-                os.rename(folder / _FOLDER, old / _FOLDER)
-            os.rename(folder / _SUCCESSOR, folder / _FOLDER)
-            sync_folder(folder)
-        except OSError as error:
-            raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from error
-        shutil.rmtree(old, ignore_errors=True)
+        """Put the successor in the place of the identity, whose files are removed.
 
-    def drop_successor(self, profile: str) -> None:
-        """Give a successor up that the chain was never told of."""
-        shutil.rmtree(self._folder_of(profile) / _SUCCESSOR, ignore_errors=True)
+        Raises:
+            ConfigurationError: the files cannot be written.
+        """
+        folder = self._folder_of(profile)
+        _move(folder / _FOLDER, folder / _REPLACED)
+        self.complete(profile)
+
+    def complete(self, profile: str) -> None:
+        """Go on where putting a successor in the place of its identity was interrupted; or do nothing.
+
+        Raises:
+            ConfigurationError: the files cannot be written.
+        """
+        folder = self._folder_of(profile)
+        if not (folder / _REPLACED).exists():
+            return
+        if not (folder / _FOLDER).exists():
+            _move(folder / _SUCCESSOR, folder / _FOLDER)
+        shutil.rmtree(folder / _REPLACED, ignore_errors=True)
+
+    def give_up_successor(self, profile: str) -> None:
+        """Set a successor aside that the chain was not told of. Its keys stay: the chain may hear of it yet.
+
+        Raises:
+            FormatError, ConfigurationError: its files were damaged, or cannot be moved.
+        """
+        successor = self.successor(profile)
+        if successor is not None:
+            _move(successor.folder, successor.folder.with_name(_GIVEN_UP + successor.address))
+
+    def given_up(self, profile: str) -> list[Identity]:
+        """The successors that were set aside.
+
+        Raises:
+            FormatError: a file was damaged.
+        """
+        folders = sorted(self._folder_of(profile).glob(_GIVEN_UP + "*"))
+        return [
+            Identity(profile, _address_in(_document(folder / _WALLET), folder / _WALLET), folder) for folder in folders
+        ]
+
+    def take_up(self, given_up: Identity) -> None:
+        """Make one that was set aside the successor; one that is there is set aside.
+
+        Raises:
+            FormatError, ConfigurationError: as `give_up_successor`.
+        """
+        self.give_up_successor(given_up.profile)
+        _move(given_up.folder, given_up.folder.with_name(_SUCCESSOR))
 
     def require_free(self, profile: str) -> None:
         """Make sure that a profile has no identity yet.
@@ -265,9 +310,9 @@ class Identities:
         Raises:
             IdentityExists: it has one.
         """
-        folder = self._folder_of(profile) / _FOLDER
-        if folder.exists():
-            raise IdentityExists(f"the profile {profile!r} has an identity already, in {folder}")
+        for folder in (self._folder_of(profile) / name for name in (_FOLDER, _REPLACED)):
+            if folder.exists():
+                raise IdentityExists(f"the profile {profile!r} has an identity already, in {folder}")
 
 
 def _write_secrets(
@@ -283,6 +328,14 @@ def _write_secrets(
         owner["patient"] = patient
     write_private(folder / _WALLET, json.dumps(key, indent=2) + "\n")
     write_private(folder / _ROOT, json.dumps({**owner, **sealed}, indent=2) + "\n")
+
+
+def _move(folder: Path, to: Path) -> None:
+    try:
+        os.rename(folder, to)
+        sync_folder(to.parent)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot become {to.name}: {error.strerror}") from error
 
 
 def _appear(staged: Path, identity: Identity) -> None:

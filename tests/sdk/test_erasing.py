@@ -19,6 +19,7 @@ from medrec_py.errors import (
     RootSecretMissing,
     SurvivorUnreadable,
 )
+from medrec_py.leftovers import Leftovers
 from medrec_py.root_keys import RootKeys
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.folder import FolderStore
@@ -271,13 +272,13 @@ def test_the_root_secret_must_change(people: People) -> None:
 def test_leftovers_are_dropped_later_where_that_was_interrupted(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which blocks these are follows from the history."""
+    """Which envelopes moved records left behind follows from the history."""
     numbers = fill(people)
     ledger = people.alice._ledger
     history = ledger.history(people.alice.id)
-    pointer = people.alice.chart().envelope(history, history.record(numbers["shame"])).pointer
+    pointer = people.alice.chart().envelope(history, history.record(numbers["pulse"])).pointer
     with monkeypatch.context() as patch:
-        patch.setattr("medrec_py.root_change.unpin_superseded", lambda *_, **__: 0)
+        patch.setattr(Leftovers, "drop", lambda *_: 0)
         people.alice.erase(numbers["shame"], wallet=medrec.Wallet.create())
     assert people.net.store.get_block(Cid.raw(pointer))
     assert people.alice.drop_leftovers() > 0
@@ -300,3 +301,47 @@ def test_a_store_that_cannot_remove_blocks_is_no_reason_to_fail(
     monkeypatch.setattr(type(people.net.store), "collect", broken)
     with pytest.warns(medrec.BlocksNotRemoved):
         people.alice.erase(numbers["shame"], wallet=medrec.Wallet.create())
+
+
+def test_two_devices_that_erase_the_same_do_not_undo_each_other(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both make the same list of what was erased: the one that is refused does not drop it."""
+    numbers = fill(people)
+    alice, ledger = people.alice, people.alice._ledger
+    other = people.net.patient(alice._wallet, alice._root)  # type: ignore[arg-type]
+    heir, send = medrec.Wallet.create(), ledger.send
+
+    def after_the_other(wallet: object, *calls: object) -> object:
+        monkeypatch.setattr(ledger, "send", send)
+        other.erase(numbers["shame"], wallet=heir)
+        return send(wallet, *calls)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ledger, "send", after_the_other)
+    with pytest.raises(medrec.errors.MedRecError):
+        alice.erase(numbers["shame"], wallet=medrec.Wallet.create())
+    people.net.store.collect()
+    device = medrec.Network(people.net.chain, people.net.contract, people.net.store).patient(heir)
+    with pytest.raises(RecordErased):
+        device.read(numbers["shame"])
+    assert device.read(numbers["scan"]).read() == LARGE
+
+
+def test_a_permission_is_healed_after_erasing(people: People) -> None:
+    """What the erasure cut off is out of reach for everybody, and no reason to fail."""
+    people.grant()
+    gone, kept = (people.chart().append(text, compartment="general", title="t").number for text in (b"a", b"b"))
+    people.alice.erase(gone, wallet=medrec.Wallet.create())
+    people.hospital.renew_key()
+    assert people.alice.heal_permissions()
+    assert people.chart().read(kept).read() == b"b"
+
+
+def test_a_root_secret_of_before_cannot_come_back(people: People) -> None:
+    """It opens what was sealed then, and so what was to be erased."""
+    numbers = fill(people)
+    first = people.alice._root
+    people.alice.change_root(wallet=medrec.Wallet.create())
+    with pytest.raises(InvalidInput, match="had this root secret before"):
+        people.alice.erase(numbers["shame"], root=first)
+    assert people.alice.read(numbers["shame"]).read() == b"to be forgotten"

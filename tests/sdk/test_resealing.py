@@ -14,7 +14,8 @@ from medrec_py.chain.types import Kind
 from medrec_py.chart import RecordUnreadable
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto.keys import DataKey, RootSecret
-from medrec_py.errors import BlockNotFound, FormatError, KeysMissing, RecordNotFound, StoreFull
+from medrec_py.errors import BlockNotFound, FormatError, KeysMissing, RecordNotFound, StoreFull, TransactionTimeout
+from medrec_py.leftovers import Leftovers
 from medrec_py.rekeying import Rekeying
 from medrec_py.storage.cid import Cid
 from tests.sdk.people import MONTH, People, meet
@@ -288,3 +289,77 @@ def test_short_grants_that_end_take_no_part(people: People) -> None:
     people.alice.reseal()
     with pytest.raises(KeysMissing):
         open_with(people, clinic, record.number)
+
+
+def test_a_journal_that_outlived_its_work_takes_nothing_with_it(
+    people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed right behind the transaction: what is in the journal is what the record is made of now."""
+    first = people.alice.append(LARGE, compartment="general", title="first").number
+    second = people.alice.append(LARGE[::-1], compartment="general", title="second").number
+    journal = tmp_path / "journal"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Leftovers, "drop", killed)
+        with pytest.raises(KeyboardInterrupt):
+            people.alice.reseal(first, journal=journal)
+    people.alice.reseal(second, journal=journal)
+    people.net.store.collect()
+    assert people.alice.read(first).read() == LARGE
+    assert people.alice.read(second).read() == LARGE[::-1]
+
+
+def test_what_may_be_mined_yet_keeps_its_contents(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody saw the transaction mined, and it was."""
+    number = people.alice.append(LARGE, compartment="general", title="scan").number
+    send = people.alice._ledger.contract.send
+
+    def late(*arguments: object, **named: object) -> None:
+        send(*arguments, **named)  # type: ignore[arg-type]
+        raise TransactionTimeout("no receipt yet", "0x00")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(people.alice._ledger.contract, "send", late)
+        with pytest.raises(TransactionTimeout):
+            people.alice.reseal(number)
+    people.net.store.collect()
+    assert people.alice.read(number).read() == LARGE
+
+
+def test_giving_up_drops_what_was_sealed_and_the_journal(
+    people: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the root secret changes, which alone opens it."""
+    number = people.alice.append(LARGE, compartment="general", title="scan").number
+    journal = tmp_path / "journal"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rekeying, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            people.alice.reseal(number, journal=journal)
+    pins = len(list(people.net.store.pins()))  # type: ignore[attr-defined]
+    people.alice.give_up_resealing(journal)
+    people.net.store.collect()
+    assert len(list(people.net.store.pins())) < pins  # type: ignore[attr-defined]
+    assert not journal.exists()
+    assert people.alice.read(number).read() == LARGE
+    people.alice.give_up_resealing(journal)
+
+
+def test_a_record_whose_content_is_gone_does_not_stop_the_others(people: People) -> None:
+    """It is named, and stays as it is."""
+    whole = people.alice.append(LARGE, compartment="general", title="whole").number
+    broken = people.alice.append(LARGE[::-1], compartment="general", title="broken").number
+    body = envelope(people, broken).body
+    assert isinstance(body, envelopes.ContentFile)
+    people.net.store.unpin(Cid.from_bytes(body.cid))
+    people.net.store.collect()
+    with pytest.warns(RecordUnreadable, match=f"record {broken}"):
+        assert people.alice.reseal().records == (whole,)
+    assert people.alice.read(whole).read() == LARGE

@@ -290,3 +290,25 @@ def test_sealed_to_is_what_it_was(people: People) -> None:
     before = where()
     people.alice.change_root(wallet=medrec.Wallet.create())
     assert where() == before
+
+
+def test_a_compartment_that_another_device_adds_meanwhile_is_kept(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys are handed over like all others."""
+    alice = people.alice
+    other = people.net.patient(alice._wallet, alice._root)  # type: ignore[arg-type]
+    tasks, added = RootChange._tasks, []
+
+    def meanwhile(change: RootChange, *arguments: object) -> Iterator[object]:
+        yield from tasks(change, *arguments)  # type: ignore[arg-type]
+        if not added:
+            added.append(other.add_compartment("dental"))
+
+    monkeypatch.setattr(RootChange, "_tasks", meanwhile)
+    alice.change_root(wallet=medrec.Wallet.create())
+    assert "dental" in alice.compartments().values()
+    record = alice.append(b"tooth", compartment="dental", title="tooth")
+    assert alice.read(record.number).read() == b"tooth"
+    alice.rotate()
+    assert alice.read(record.number).read() == b"tooth"

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.cli.identities import Identities
+from medrec_py.errors import TransactionTimeout
+from medrec_py.rekeying import Rekeying
 from medrec_py.root_change import RootChange
 from tests.sdk.cli.conftest import Shell
 
@@ -29,6 +33,11 @@ def filled(granted: Shell) -> Shell:
 
 def titles(shell: Shell) -> list[str | None]:
     return [line["title"] for line in shell.ask("record list")["records"]]
+
+
+def folder(shell: Shell) -> list[str]:
+    """What there is in the profile's folder."""
+    return sorted(path.name for path in (shell.home / "profiles" / "default").iterdir())
 
 
 def test_reseal_gives_old_records_new_keys(filled: Shell) -> None:
@@ -58,7 +67,7 @@ def test_change_root_takes_the_place_of_the_identity(filled: Shell) -> None:
     assert titles(filled) == ["scan", "note", "talk"]
     filled.ask("permission revoke {hospital}")
     assert filled.ask("record add note --compartment general")["patient"] == before
-    assert sorted(path.name for path in (filled.home / "profiles" / "default").iterdir()) == ["identity"]
+    assert folder(filled) == ["identity"]
 
 
 def test_the_new_phrase_restores_everything_on_a_new_device(filled: Shell) -> None:
@@ -95,7 +104,7 @@ def test_erase_says_what_is_left_to_do(filled: Shell) -> None:
 
 
 def test_what_fails_leaves_the_old_phrase_in_place(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No successor stays behind where the chain was not told of it."""
+    """A successor is set aside where the chain was not told of it, and does not stand in the way of the next."""
     assert filled.fail("keys erase 9 --light-kdf")[0] == 9
 
     def broken(*_: object) -> None:
@@ -104,7 +113,10 @@ def test_what_fails_leaves_the_old_phrase_in_place(filled: Shell, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(RootChange, "run", broken)
         assert filled.type("keys change-root --light-kdf").code == 1
+    assert [name.partition("-")[0] for name in folder(filled)] == ["given", "identity"]
     assert filled.ask("keys finish") == {"finished": False}
+    assert titles(filled) == ["scan", "note", "talk"]
+    filled.ask("keys change-root --light-kdf")
     assert titles(filled) == ["scan", "note", "talk"]
 
 
@@ -112,7 +124,7 @@ def test_what_fails_leaves_the_old_phrase_in_place(filled: Shell, monkeypatch: p
 def test_what_was_interrupted_is_finished_or_given_up(
     filled: Shell, monkeypatch: pytest.MonkeyPatch, told: bool
 ) -> None:
-    """By whether the chain was told of it."""
+    """By whether the chain was told of it; the keys of one that was given up stay, and so does its phrase."""
     run = RootChange.run
 
     def interrupted(change: RootChange, *arguments: object) -> None:
@@ -122,12 +134,70 @@ def test_what_was_interrupted_is_finished_or_given_up(
 
     with monkeypatch.context() as patch:
         patch.setattr(RootChange, "run", interrupted)
-        assert filled.type("keys change-root --light-kdf").code == 130
+        stopped = filled.type("keys change-root --light-kdf")
+    assert (stopped.code, "the new phrase, should it be finished:" in stopped.err) == (130, True)
     code, error = (0, None) if told else filled.fail("keys change-root --light-kdf")
     assert told or (code, error["type"]) == (8, "SuccessorExists")  # type: ignore[index]
     assert filled.ask("keys finish")["finished"] is told
     assert titles(filled) == ["scan", "note", "talk"]
     filled.ask("permission revoke {hospital}")
+    assert [name.partition("-")[0] for name in folder(filled)] == (["identity"] if told else ["given", "identity"])
+
+
+def test_what_is_mined_after_it_was_given_up_is_taken_up_again(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that nobody saw mined may be mined yet: its keys are the only ones that open the record then."""
+    send, kept = MedRecContract.send, []
+
+    def late(contract: MedRecContract, *arguments: object) -> None:
+        kept.append((contract, arguments))
+        raise TransactionTimeout("no receipt yet", "0x00")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MedRecContract, "send", late)
+        assert filled.fail("keys change-root --light-kdf")[1]["type"] == "TransactionTimeout"
+    assert filled.ask("keys finish") == {"finished": False}
+    [(contract, arguments)] = kept
+    send(contract, *arguments)  # type: ignore[arg-type]
+    finished = filled.ask("keys finish")
+    assert finished["finished"]
+    assert finished["wallet"] != filled.address("hospital")
+    assert titles(filled) == ["scan", "note", "talk"]
+    assert folder(filled) == ["identity"]
+    filled.ask("permission revoke {hospital}")
+
+
+def test_putting_the_successor_in_place_goes_on_where_it_was_killed(
+    filled: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the moment the old identity is moved away and that at which the new one is there."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Identities, "complete", killed)
+        assert filled.type("keys change-root --light-kdf").code == 130
+    assert folder(filled) == ["replaced", "successor"]
+    assert filled.fail("init --light-kdf")[1]["type"] == "IdentityExists"
+    filled.ask("keys finish")
+    assert folder(filled) == ["identity"]
+    assert titles(filled) == ["scan", "note", "talk"]
+
+
+def test_a_change_of_the_phrase_gives_an_interrupted_reseal_up(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal opens with the old root secret alone, and would be in the way for ever."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rekeying, "publish", killed)
+        assert filled.type("keys reseal").code == 130
+    assert "reseal.journal" in folder(filled)
+    filled.ask("keys change-root --light-kdf")
+    assert folder(filled) == ["identity"]
+    assert filled.ask("keys reseal")["records"] == 3
+    assert filled.ask("record verify --all")["verified"] == 3
 
 
 def test_clean_drops_what_is_left_over(filled: Shell) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medrec_py.cli.charts import View
 from medrec_py.cli.command import command
 from medrec_py.cli.commands.keys.chosen import Compartments, Records, entries_of
+from medrec_py.cli.commands.keys.reseal import JOURNAL
+from medrec_py.cli.identities import Identity
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
 from medrec_py.cli.terminal import is_interactive, show_phrase_once
-from medrec_py.errors import ChainUnavailable, InvalidInput, TransactionTimeout
+from medrec_py.errors import ChainUnavailable, InvalidInput, MedRecError, TransactionTimeout
 
 if TYPE_CHECKING:
     from medrec_py.patient import Erased, Patient
@@ -86,27 +89,45 @@ def erase(
     _show(session, patient, phrase, _report(erased), "Erased.", [("survivors moved", str(len(erased.survivors)))])
 
 
-def finish(session: Session) -> None:
-    """Finish a change of the phrase that was interrupted, or give it up if the chain was not told of it."""
-    profile = session.settings.profile
-    waiting = session.identities.successor(profile)
-    if waiting is None:
-        session.output.result({"finished": False}, "Nothing was interrupted.")
-        return
-    if session.network.controls(session.identity.address):
-        session.identities.drop_successor(profile)
-        session.output.result({"finished": False}, "The chain was not told of it: the old phrase stays the right one.")
+def finish(session: Session, leave: Leave = None) -> None:
+    """Finish a change of the phrase that was interrupted, or set it aside if the chain was not told of it."""
+    profile, identities = session.settings.profile, session.identities
+    identities.complete(profile)
+    told = _told(session)
+    if told is None:
+        waiting = identities.successor(profile) is not None
+        identities.give_up_successor(profile)
+        session.output.result(
+            {"finished": False},
+            "The chain was not told of it: the old phrase stays the right one. The new keys are set aside, and if the "
+            "chain hears of them yet, `medrec keys finish` takes them up."
+            if waiting
+            else "Nothing was interrupted.",
+        )
         return
     passphrase = session.passphrases.of(profile)
-    patient = session.network.patient(waiting.wallet(passphrase), waiting.root(passphrase))
-    moved = patient.rescue(session.root)
-    session.identities.install_successor(profile)
+    wallet, root = told.wallet(passphrase), told.root(passphrase)
+    patient = session.network.patient(wallet, root)
+    view = View(patient.chart(), True, told.address)
+    left = [view.entry(number) for number in leave or ()]
+    moved = patient.rescue(session.root, wallet=session.wallet, leave=left)
+    if told.folder != identities.successor_folder(profile):
+        identities.take_up(told)
+    identities.install_successor(profile)
     patient.drop_leftovers()
     session.output.result(
-        {"finished": True, "patient": patient.id, "wallet": waiting.address, "moved": moved},
+        {"finished": True, "patient": patient.id, "wallet": told.address, "moved": moved},
         Cell("Finished.", "green"),
-        Fields([("patient", patient.id), ("wallet", waiting.address), ("moved", str(moved)), ("now", DESTROY)]),
+        Fields([("patient", patient.id), ("wallet", told.address), ("moved", str(moved)), ("now", DESTROY)]),
     )
+
+
+def _told(session: Session) -> Identity | None:
+    """The successor that the chain was told of: the one that waits, or one that was set aside."""
+    profile, identities = session.settings.profile, session.identities
+    waiting = identities.successor(profile)
+    candidates = [*([] if waiting is None else [waiting]), *identities.given_up(profile)]
+    return next((one for one in candidates if session.network.controls(one.address)), None)
 
 
 @contextmanager
@@ -121,6 +142,7 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     patient = session.patient()
     passphrase = session.passphrases.of(profile)
     wallet = Wallet.create()
+    patient.give_up_resealing(session.settings.profile_folder(profile) / JOURNAL)
     phrase = wallet.phrase
     if phrase is not None and is_interactive() and not session.output.as_json:
         show_phrase_once(phrase)
@@ -128,19 +150,23 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     session.identities.stage_successor(profile, wallet, passphrase, light=light)
     try:
         yield patient, wallet, phrase
-    except (ChainUnavailable, TransactionTimeout, KeyboardInterrupt, SystemExit):
-        session.output.note("`medrec keys finish` finishes this, or gives it up if the chain was not told of it")
-        raise
-    except BaseException:
-        if not _is_told(session, patient.id):
-            session.identities.drop_successor(profile)
+    except BaseException as error:
+        in_doubt = isinstance(error, ChainUnavailable | TransactionTimeout | KeyboardInterrupt | SystemExit)
+        if in_doubt or not _set_aside_unless_told(session):
+            session.output.note("`medrec keys finish` finishes this, or sets it aside if the chain was not told of it")
+            if phrase is not None:
+                session.output.note(f"the new phrase, should it be finished: {phrase}")
         raise
     session.identities.install_successor(profile)
 
 
-def _is_told(session: Session, patient: str) -> bool:
-    """Whether the chain knows another wallet than the profile's for the patient."""
-    return session.network.contract.patient_of(patient).wallet != session.identity.address
+def _set_aside_unless_told(session: Session) -> bool:
+    """Set the successor aside if the chain was not told of it, as far as that can be found out now."""
+    with suppress(MedRecError):
+        if _told(session) is None:
+            session.identities.give_up_successor(session.settings.profile)
+            return True
+    return False
 
 
 def _report(erased: Erased) -> Document:

@@ -64,7 +64,7 @@ def _replace_root(session: Session) -> str | None:
     from medrec_py.wallet import Wallet, require_root  # noqa: PLC0415 - slow to import
 
     identity = session.identity
-    if session.network.contract.patient_of(identity.address).is_registered:
+    if identity.patient != identity.address or session.network.controls(identity.address):
         raise InvalidInput(f"{identity.address} is a patient, whose record only the present root secret opens")
     session.network.profile(identity.address)  # or there is no key to renew
     passphrase = session.passphrases.of(identity.profile)

@@ -509,7 +509,7 @@ class Chart:
 
 def warn_unreadable(entry: Entry, error: MedRecError) -> None:
     """Warn that a record is passed over."""
-    warnings.warn(f"record {entry.number} was passed over: {error}", RecordUnreadable, stacklevel=3)
+    warnings.warn(f"entry {entry.number}, a record, was passed over: {error}", RecordUnreadable, stacklevel=3)
 
 
 def _first_number(receipt: Receipt) -> int:

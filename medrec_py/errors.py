@@ -214,7 +214,10 @@ class KeyUnavailable(MedRecError):
 class KeysMissing(KeyUnavailable):
     """No seal addressed to this reader holds the key of the epoch."""
 
-    remedy = "Ask the patient to seal the present keys to your published key: `medrec keys heal`, `heal_permissions()`."
+    remedy = (
+        "Ask the patient to seal the present keys to your published key (`medrec keys heal`, `heal_permissions()`), "
+        "or, for what is older than your permission, to grant it with the history (`--history`)."
+    )
 
 
 class InInbox(KeyUnavailable):
@@ -392,7 +395,7 @@ class RootSecretMissing(WalletError):
 class RootSecretReplaced(WalletError):
     """The patient has another root secret by now, from a newer phrase."""
 
-    remedy = "Use the latest phrase; on this machine `medrec init --restore` takes it into a new profile."
+    remedy = "Use the latest phrase: `medrec --profile NAME init --from-phrase` takes it into a new profile."
 
 
 class KeyModuleError(WalletError):

@@ -48,9 +48,17 @@ class Leftovers:
 
     def superseded(self) -> tuple[list[Cid], list[Cid]]:
         """What moved records left behind: envelopes and contents. They were verified when they were moved."""
-        pointers = [pointer for record in self._live() for pointer in self._whereabouts.superseded(record)]
-        contents = [content for pointer in pointers if (content := self._content(pointer)) is not None]
-        return [Cid.raw(pointer) for pointer in pointers], contents
+        envelopes_: list[Cid] = []
+        contents: list[Cid] = []
+        for record in self._live():
+            # What the store holds no more is not searched for: that takes seconds for each.
+            left = [
+                pointer for pointer in self._whereabouts.superseded(record) if self._ledger.store.has(Cid.raw(pointer))
+            ]
+            envelopes_ += map(Cid.raw, left)
+            if left and self._is_there(self._whereabouts.pointer(record)):  # or nobody knows what it needs
+                contents += [content for pointer in left if (content := self._content(pointer)) is not None]
+        return envelopes_, contents
 
     def _needed_blocks(self) -> set[bytes]:
         """The blocks that entries name: envelopes where they are now, keyrings, manifests, lists of erased records."""
@@ -65,6 +73,13 @@ class Leftovers:
         """The records that were not erased."""
         records = (entry for entry in self._history.entries if entry.kind is Kind.RECORD)
         return (entry for entry in records if not self._whereabouts.is_erased(entry))
+
+    def _is_there(self, pointer: bytes) -> bool:
+        try:
+            self._ledger.fetch(pointer)
+        except (StorageError, IntegrityError):
+            return False
+        return True
 
     def _content(self, pointer: bytes) -> Cid | None:
         """The content outside an envelope, if there is any and the envelope is there."""

@@ -205,7 +205,9 @@ class Rekeying:
 
     def _pass_over(self, entry: Entry, error: MedRecError) -> None:
         if not isinstance(error, self.passable):
-            raise SurvivorUnreadable(f"record {entry.number}, which is to stay, cannot be read: {error}") from error
+            raise SurvivorUnreadable(
+                f"entry {entry.number}, a record that is to stay, cannot be read: {error}"
+            ) from error
         warn_unreadable(entry, error)
 
 

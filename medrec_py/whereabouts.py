@@ -45,7 +45,7 @@ class Whereabouts:
             FormatError, IntegrityError, StorageError: a manifest is malformed, another's, or cannot be had.
         """
         if self.is_erased(record):
-            raise RecordErased(f"the patient erased record {record.number}")
+            raise RecordErased(f"the patient erased entry {record.number}, a record")
         for moved in self._behind(self._moved, record):
             pointer = self._row(Manifest, moved, record)
             if pointer is not None:

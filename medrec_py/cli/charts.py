@@ -60,7 +60,13 @@ class View:
         """
         found = next((entry for entry, record in self.numbers.items() if record == number), None)
         if found is None:
-            raise RecordNotFound(f"the patient {self.patient} has {len(self.numbers)} records, and no number {number}")
+            known = len(self.numbers)
+            if self.is_own and not known:
+                raise RecordNotFound(
+                    f"{self.patient} has no records: if there should be some, this profile's phrase was replaced by a "
+                    "newer one"
+                )
+            raise RecordNotFound(f"the patient {self.patient} has {known} records, and no number {number}")
         return found
 
 

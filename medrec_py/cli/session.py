@@ -130,6 +130,8 @@ class Session:
         from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
 
         network = self.network
+        if self.identities.successor_folder(self.identity.profile).exists():
+            self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
         signer = Locked(self.identity.address) if locked else self.wallet
         return network.patient(signer, self.root, patient=self.patient_id)
 

@@ -306,12 +306,12 @@ def test_an_author_who_appends_garbage_stops_neither_history_nor_rotation_nor_th
     people.net.registrar().suspend(people.hospital)
     between = clinic.chart(people.alice).append(b"between", compartment="general", title="between")
     assert between.in_inbox
-    with pytest.warns(RecordUnreadable, match=f"record {number} "):
+    with pytest.warns(RecordUnreadable, match=f"entry {number},"):
         people.alice.rotate()
     assert clinic.chart(people.alice).read(between).read() == b"between"
     problems = [entry.number for entry in people.alice.history() if entry.problem is not None]
     assert problems == [number]
-    with pytest.warns(RecordUnreadable, match=f"record {number} "):
+    with pytest.warns(RecordUnreadable, match=f"entry {number},"):
         assert [record.number for record in people.alice.records()] == [between.number]
 
 

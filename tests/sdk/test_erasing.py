@@ -248,7 +248,7 @@ def test_a_survivor_that_cannot_be_read_stops_it(people: People) -> None:
     people.net.store.unpin(Cid.raw(pointer))
     people.net.store.collect()
     length = len(people.alice.chart().entries())
-    with pytest.raises(SurvivorUnreadable, match=f"record {numbers['pulse']},"):
+    with pytest.raises(SurvivorUnreadable, match=f"entry {numbers['pulse']},"):
         people.alice.erase(numbers["shame"], wallet=medrec.Wallet.create())
     assert len(people.alice.chart().entries()) == length
     erased = people.alice.erase(numbers["shame"], numbers["pulse"], wallet=medrec.Wallet.create())

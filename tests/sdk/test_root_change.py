@@ -219,7 +219,7 @@ def test_a_record_that_cannot_be_read_stops_it(people: People) -> None:
     people.net.store.unpin(Cid.raw(pointer))
     people.net.store.collect()
     length = len(people.alice.chart().entries())
-    with pytest.raises(SurvivorUnreadable, match=f"record {waiting.number},"):
+    with pytest.raises(SurvivorUnreadable, match=f"entry {waiting.number},"):
         people.alice.change_root(wallet=medrec.Wallet.create())
     assert len(people.alice.chart().entries()) == length
     people.alice.change_root(wallet=medrec.Wallet.create(), leave=[waiting.number])

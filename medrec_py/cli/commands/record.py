@@ -26,6 +26,7 @@ from medrec_py.errors import (
     MedRecError,
     NotFound,
     NotPermitted,
+    RecordErased,
     StorageError,
 )
 from medrec_py.times import unix_time
@@ -176,19 +177,34 @@ def verify(
     view = charts.open_to_read(session, patient, on_behalf_of, purpose)
     wanted = list(numbers or view.numbers.values())
     results = [_verified(session.output, view, number) for number in wanted]
-    failed = [error for _, _, error in results if error and not (all_records and _is_for_others(view, error))]
+    erased = [error for _, _, error in results if all_records and isinstance(error, RecordErased)]
+    failed = [
+        error
+        for _, _, error in results
+        if error and error not in erased and not (all_records and _is_for_others(view, error))
+    ]
     documents = [_verification(number, record, error) for number, record, error in results]
     sound = sum(error is None for _, _, error in results)
     entries = len(view.chart.entries())
     session.output.result(
-        {"patient": view.patient, "entries": entries, "verified": sound, "failed": len(failed), "records": documents},
+        {
+            "patient": view.patient,
+            "entries": entries,
+            "verified": sound,
+            "erased": len(erased),
+            "failed": len(failed),
+            "records": documents,
+        },
         f"The history is complete: {entries} entries lead to the contract's head.",
         Table(
             ("no.", "", "title", "size", ""),
             [_verification_row(number, record, error, error in failed) for number, record, error in results],
             "There are no records.",
         ),
-        Cell(f"{sound} of {len(results)} verified.", "red" if failed else "green"),
+        Cell(
+            f"{sound} of {len(results)} verified{f', {len(erased)} erased by the patient' if erased else ''}.",
+            "red" if failed else "green",
+        ),
     )
     codes = [exit_code(error) for error in failed]
     return ExitCode.INTEGRITY if ExitCode.INTEGRITY in codes else codes[0] if codes else ExitCode.OK
@@ -278,6 +294,8 @@ def _verification_row(
     mark = Cell("FAILED", "bold red") if failed else Cell("not for us", "dim")
     if error is None:
         mark = Cell("ok", "green")
+    elif isinstance(error, RecordErased) and not failed:
+        mark = Cell("erased", "dim")
     title, length = (record.title, size(record.size)) if record else ("", "")
     return (str(number), mark, title, length, "" if error is None else f"{type(error).__name__}: {error}")
 

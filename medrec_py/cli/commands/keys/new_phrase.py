@@ -34,6 +34,10 @@ DESTROY = (
     "Copies that readers have made are beyond reach."
 )
 
+UNSEEN = (
+    "If the new phrase was not shown before the interruption, take one that you have seen: `medrec keys change-root`."
+)
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
@@ -118,7 +122,15 @@ def finish(session: Session, leave: Leave = None) -> None:
     session.output.result(
         {"finished": True, "patient": patient.id, "wallet": told.address, "moved": moved},
         Cell("Finished.", "green"),
-        Fields([("patient", patient.id), ("wallet", told.address), ("moved", str(moved)), ("now", DESTROY)]),
+        Fields(
+            [
+                ("patient", patient.id),
+                ("wallet", told.address),
+                ("moved", str(moved)),
+                ("now", UNSEEN),
+                ("then", DESTROY),
+            ]
+        ),
     )
 
 

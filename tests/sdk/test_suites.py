@@ -19,6 +19,8 @@ from medrec_py.errors import InvalidInput, KeysMissing, ProfileOutdated, SuiteDo
 from medrec_py.healing import Staleness
 from medrec_py.keyring_maker import KeysNotSealed
 from medrec_py.patient import KeysNotRotated
+from medrec_py.purposes import Purpose
+from medrec_py.unsealing import ReaderKeys
 from tests.sdk.people import MONTH, People, meet
 
 LARGE = bytes(50_000)
@@ -29,6 +31,11 @@ def envelope_of(people: People, number: int) -> UnverifiedEnvelope:
     ledger = people.alice._ledger
     history = ledger.history(people.alice.id)
     return people.alice.chart().envelope(history, history.record(number))
+
+
+def open_with(keys: ReaderKeys, people: People, number: int) -> None:
+    """A record's data key, past the contract: with the keys that a reader has."""
+    keys.data_key(people.alice._ledger.consent(people.alice.id), envelope_of(people, number), number, Purpose.TREAT)
 
 
 def suites_of(people: People, number: int) -> tuple[int, int]:
@@ -76,9 +83,7 @@ def test_the_whole_life_of_a_record_is_by_the_suite_of_its_deployment(suite: int
         people.alice.rotate()
         assert [clinic.chart(people.alice).read(record).read() for record in (first, third)] == [b"first", b"third"]
         with pytest.raises(KeysMissing):
-            people.hospital.keys().data_key(
-                people.alice._ledger.consent(people.alice.id), envelope_of(people, third.number)
-            )
+            open_with(people.hospital.keys(), people, third.number)
         assert {suites_of(people, record.number) for record in (first, second, large, third)} == {(suite, suite)}
         assert set(keyring_suites(people)) == {suite}
         assert (seal_suite(people, granted), profile_suite(net, clinic)) == (suite, suite)
@@ -252,7 +257,7 @@ def test_a_history_of_mixed_suites_reads(migration: Migration) -> None:
         people.alice.chart().entries()
     )
     with pytest.raises(KeysMissing):
-        clinic.keys().data_key(people.alice._ledger.consent(people.alice.id), envelope_of(people, last.number))
+        open_with(clinic.keys(), people, last.number)
 
 
 def test_what_waited_in_the_inbox_of_the_old_suite_moves_to_an_epoch_of_the_new(migration: Migration) -> None:

@@ -515,7 +515,7 @@ class _Time:
 def _as_time(seconds: int) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError):  # beyond the year 9999
+    except (OverflowError, ValueError, OSError):  # beyond the year 9999, or the years that the platform can count
         return f"second {seconds}"
 
 

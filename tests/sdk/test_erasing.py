@@ -25,6 +25,8 @@ from medrec_py.storage.cid import Cid
 from medrec_py.storage.folder import FolderStore
 from tests.sdk.people import MONTH, People, meet
 
+pytestmark = pytest.mark.slow
+
 LARGE = bytes(range(256)) * 8192
 
 

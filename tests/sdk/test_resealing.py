@@ -20,6 +20,8 @@ from medrec_py.rekeying import Rekeying
 from medrec_py.storage.cid import Cid
 from tests.sdk.people import MONTH, People, meet
 
+pytestmark = pytest.mark.slow
+
 LARGE = bytes(range(256)) * 8192  # two chunks
 
 

@@ -23,6 +23,8 @@ from medrec_py.root_change import RootChange
 from medrec_py.storage.cid import Cid
 from tests.sdk.people import MONTH, People, meet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def net(tmp_path: Path) -> Iterator[medrec.Network]:

@@ -95,6 +95,7 @@ def test_messages_are_for_people() -> None:
     """Times are written as times, and the act that was refused in words."""
     assert "2027-03-01 00:00:00 UTC" in str(decode_revert(encoded("ExpiryPassed", 1803859200)))
     assert "second 1099511627775" in str(decode_revert(encoded("ExpiryPassed", 2**40 - 1)))
+    assert "second 67768036191676800" in str(decode_revert(encoded("DeadlinePassed", 67_768_036_191_676_800)))
     assert "entry 7" in str(decode_revert(encoded("ReplacedUnknown", ALICE, (7 << 32) + 1, 3)))
     revoked = decode_revert(encoded("NotPermitted", ALICE, DOCTOR, HOSPITAL, Action.APPEND, Denial.REVOKED))
     assert "may not append to the record" in str(revoked)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.sdk.cli.conftest import GRANT, Shell
 
+pytestmark = pytest.mark.slow
+
 PATIENT = "patient show"
 
 

@@ -39,6 +39,8 @@ from medrec_py.keyservice.transport import Reply
 from medrec_py.purposes import Purpose
 from tests.sdk.keyservice.conftest import House, alter, signature
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 
 

@@ -63,7 +63,7 @@ class View:
             known = len(self.numbers)
             if self.is_own and not known:
                 raise RecordNotFound(
-                    f"{self.patient} has no records: if there should be some, this profile's phrase was replaced by a "
+                    f"{self.patient} has 0 records: if there should be some, this profile's phrase was replaced by a "
                     "newer one"
                 )
             raise RecordNotFound(f"the patient {self.patient} has {known} records, and no number {number}")

@@ -248,14 +248,8 @@ class FolderStore(BlockStore):
         if fcntl is None:
             return
         for folder in [entry for entry in (self.path / "incoming").iterdir() if entry.is_dir()]:
-            descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-            except BlockingIOError:
-                pass  # its writer lives
-            finally:
-                os.close(descriptor)
+            with suppress(BlockingIOError, FileNotFoundError):  # its writer lives, or is just removing it itself
+                _remove_abandoned(folder)
 
     @contextmanager
     def _incoming(self) -> Iterator[Path]:
@@ -327,6 +321,16 @@ class FolderStore(BlockStore):
             if error.errno in _FORBIDDEN and doing == "write to":
                 raise StoreReadOnly(message) from error
             raise StoreUnavailable(message) from error
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes a folder of blocks that came in, unless its writer holds its lock."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: str, data: bytes) -> None:

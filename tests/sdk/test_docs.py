@@ -63,17 +63,16 @@ def test_every_make_target_that_is_named_exists(document: Path) -> None:
 @every_document
 def test_every_command_that_is_named_exists(document: Path) -> None:
     """`medrec …` in a document can be typed, in remedies too."""
-    unknown = set()
+    unknown, program = set(), typer.main.get_command(app)
     for span in code_spans(document.read_text(encoding="utf-8")):
         words = span.removeprefix("$ ").split()
-        if words and words[0] == "medrec" and not _is_command(words[1:]):
+        if words and words[0] == "medrec" and not _is_command(program, words[1:]):
             unknown.add(span)
     assert not unknown
 
 
-def _is_command(words: list[str]) -> bool:
-    """Whether words lead from `medrec` to a command, or to a group of commands."""
-    here: Any = typer.main.get_command(app)
+def _is_command(here: Any, words: list[str]) -> bool:
+    """Whether words lead from the program to a command, or to a group of commands."""
     rest = iter(words)
     for word in rest:
         if word in {"--profile", "-p"}:

@@ -620,6 +620,22 @@ def test_living_writers_are_not_swept_away(store: FolderStore) -> None:
 # --- together -------------------------------------------------------------------------------------------------------
 
 
+def test_what_its_writer_removes_meanwhile_is_no_error(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that ends while leftovers are swept may be quicker: before its lock is looked at, or after."""
+    remove = shutil.rmtree
+
+    def beaten(act: Callable[[Path], object], path: Path) -> object:
+        remove(path)
+        return act(path)
+
+    for module, name in ((folder, "_remove_abandoned"), (shutil, "rmtree")):
+        (store.path / "incoming" / "ending").mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, partial(beaten, getattr(module, name)))
+            assert store.collect() == (0, 0)
+        assert not leftovers(store.path)
+
+
 def in_processes(jobs: list[Callable[[], object]]) -> None:
     """Runs jobs at once in a process each."""
     children = []

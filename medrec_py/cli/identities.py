@@ -159,6 +159,10 @@ class Identities:
         folder = self._folder_of(profile) / _FOLDER
         path = folder / _WALLET
         if not path.is_file():
+            if folder.with_name(_REPLACED).exists():
+                raise IdentityMissing(
+                    f"the change of the phrase of profile {profile!r} was interrupted: `medrec keys finish` goes on"
+                )
             there = ", ".join(self.names()) or "none"
             raise IdentityMissing(f"there is no identity in the profile {profile!r}; profiles with one: {there}")
         return Identity(profile, _address_in(_document(path), path), folder)

@@ -182,6 +182,7 @@ def test_putting_the_successor_in_place_goes_on_where_it_was_killed(
         assert filled.type("keys change-root --light-kdf").code == 130
     assert folder(filled) == ["replaced", "successor"]
     assert filled.fail("init --light-kdf")[1]["type"] == "IdentityExists"
+    assert "keys finish" in filled.fail("record list")[1]["message"]
     filled.ask("keys finish")
     assert folder(filled) == ["identity"]
     assert titles(filled) == ["scan", "note", "talk"]

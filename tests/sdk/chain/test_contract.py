@@ -250,6 +250,7 @@ def test_a_contract_of_another_chain_is_not_this_one(world: World, monkeypatch: 
         MedRecContract(world.chain, world.contract.address)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(values_of("(uint64,uint64,uint40,uint40,uint16,uint8)"))
 def test_terms_survive_the_chain(world: World, values: tuple[int, ...]) -> None:

@@ -41,6 +41,8 @@ from medrec_py.errors import MedRecError
 
 from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, SUITE, seal_record, some
 
+pytestmark = pytest.mark.slow
+
 SEED, PUBLIC_KEY = EPOCH_KEYS.seed, EPOCH_PUBLIC_KEY
 LATER = by_number(2)
 LATER_PUBLIC_KEY = LATER.public_key(SEED)

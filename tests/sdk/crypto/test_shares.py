@@ -53,6 +53,7 @@ def sets(draw: st.DrawFn) -> tuple[int, int]:
     return draw(st.integers(shares.MIN_THRESHOLD, count)), count
 
 
+@pytest.mark.slow
 @given(size=sets(), secret=st.binary(min_size=32, max_size=32), data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_m_of_n_restore_and_fewer_do_not(size: tuple[int, int], secret: bytes, data: st.DataObject) -> None:

@@ -178,6 +178,7 @@ def test_an_address_that_cannot_be_trusted_is_refused(house: House) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_deployment_of_another_suite(tmp_path: Path) -> None:
     """Module, requests and answers follow the deployment's suite; its one-time keys are larger, and fit."""
     wallet, doctor, account = medrec.Wallet.create(), medrec.Wallet.create(), tmp_path / "account.jsonl"

@@ -147,6 +147,7 @@ def test_a_module_needs_keys_and_a_pin(path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_the_seal_of_the_file_is_as_strong_as_a_keystores(path: Path) -> None:
     """scrypt with n = 2^18 unless it is for tests."""
     KeyFile.create(path, HERE, HOSPITAL, SEEDS, PIN)

@@ -122,6 +122,7 @@ def test_memory_stays_small_whatever_the_size() -> None:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.integers(0, 400 * SMALL),
@@ -198,6 +199,7 @@ def test_random_bytes_are_refused(block: bytes) -> None:
 HONEST = node([Cid.of(bytes([i])) for i in range(3)], [MIB, MIB, 5])
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(st.data())
 def test_a_node_with_any_change_outside_its_hashes_is_refused(data: st.DataObject) -> None:

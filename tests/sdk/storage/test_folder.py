@@ -654,6 +654,7 @@ def in_threads(jobs: list[Callable[[], object]]) -> None:
             running.result()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [in_processes, in_threads], ids=["processes", "threads"])
 def test_writers_readers_and_collectors_at_once(
     path: Path, at_once: Callable[[list[Callable[[], object]]], None]

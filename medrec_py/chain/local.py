@@ -120,6 +120,7 @@ class _Provider(EthereumTesterProvider):
         self._tester = tester
         self._ahead = 0  # seconds that the chain's clock is set ahead of the machine's
         self._exact: int | None = None
+        self._clocks: dict[Any, tuple[int, int | None]] = {}  # of each snapshot
         self._read: list[tuple[bytes, list[Any]]] = []  # hash and logs of each block that was asked for
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
@@ -128,9 +129,20 @@ class _Provider(EthereumTesterProvider):
                 self._tick()
             elif method in _JUDGED_BY_THE_CLOCK and self._is_behind():
                 self.mine(1)
+            if method in {"evm_snapshot", "evm_revert"}:
+                return self._with_clock(method, params)
             if method == "eth_getLogs" and "block_hash" not in params[0]:
                 return {"jsonrpc": "2.0", "id": 1, "result": self._logs(params[0])}
             return super().make_request(method, params)
+
+    def _with_clock(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """A snapshot has the clock in it, as Anvil's has."""
+        answer = super().make_request(method, params)
+        if method == "evm_snapshot":
+            self._clocks[answer["result"]] = self._ahead, self._exact
+        elif "error" not in answer:
+            self._ahead, self._exact = self._clocks.get(params[0], (self._ahead, self._exact))
+        return answer
 
     def _logs(self, wanted: Mapping[str, Any]) -> list[Any]:
         """The logs of a range. eth-tester would execute every block of it again, each time; here each is read once."""

@@ -182,7 +182,7 @@ def test_devices_that_rotate_at_the_same_moment_end_in_one_chain_of_keyrings(
 def other_device(people: People) -> medrec.Patient:
     """Another device with the same wallet and root secret, which remembers nothing of the first."""
     net = people.net
-    ledger = Ledger(net.chain, net.contract, net.store)
+    ledger = Ledger(net.chain, net.contract, net.store, suite=net.suite)
     wallet = people.alice._wallet
     return medrec.Patient(ledger, wallet, wallet.root)  # type: ignore[attr-defined]
 

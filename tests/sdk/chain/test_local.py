@@ -140,6 +140,15 @@ def test_logs_of_blocks_that_were_gone_back_behind_are_gone(world: World) -> Non
     assert digests() == [b"\x01" * 32, b"\x03" * 32]
 
 
+def test_a_snapshot_has_the_clock_in_it(chain: LocalChain) -> None:
+    """Going back behind a journey through time ends it."""
+    snapshot = chain.request("evm_snapshot")
+    before = chain.now()
+    chain.travel(seconds=10_000)
+    chain.request("evm_revert", snapshot)
+    assert before <= chain.mine() < before + 10_000
+
+
 def test_accounts_are_given_ether_once(chain: LocalChain) -> None:
     """`fund` gives what is asked for, and nothing to those who have enough; without it an account cannot pay."""
     wallet = Wallet.create()

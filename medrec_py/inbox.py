@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from medrec_py.chain.types import Kind as EntryKind
 from medrec_py.crypto.envelope import Kind
 from medrec_py.history import Entry, History
-from medrec_py.journal import Journal
 from medrec_py.ledger import Ledger
 from medrec_py.rekeying import Rekeyed, Rekeying, Task, Treatment
 from medrec_py.root_keys import RootKeys
@@ -60,15 +59,11 @@ class InboxMover:
             progress=progress or (lambda _: None),
         )
         tasks = [task for entry in self._candidates(history) if (task := self._task(work, history, entry)) is not None]
-        return work.publish(tasks, Journal(bytes(32))) if tasks else None
+        return work.publish(tasks) if tasks else None
 
     def _task(self, work: Rekeying, history: History, entry: Entry) -> Task | None:
-        envelope = work.envelope(history, entry)
-        if envelope is None or envelope.to.kind is not Kind.INBOX:
-            return None
-        if not entry.compartments >> envelope.to.compartment & 1:  # it would never verify
-            return None
-        return Task(entry, envelope.to.compartment, Treatment.REWRAP)
+        to = work.sealed_to(history, entry)
+        return Task(entry, to.compartment, Treatment.REWRAP) if to is not None and to.kind is Kind.INBOX else None
 
     def _candidates(self, history: History) -> Iterator[Entry]:
         whereabouts = self._ledger.whereabouts(history, self._ledger.place(self._patient))
@@ -76,8 +71,4 @@ class InboxMover:
         if self._recent:
             keyrings = [entry.number for entry in history.entries if entry.kind is EntryKind.KEYRING]
             first = keyrings[-2] if len(keyrings) > 1 else 1
-        return (
-            entry
-            for entry in history.entries[first - 1 :]
-            if entry.kind is EntryKind.RECORD and not whereabouts.is_erased(entry)
-        )
+        return whereabouts.live(history.entries[first - 1 :])

@@ -7,7 +7,8 @@ anything in the history still needs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 
 from medrec_py.chain.types import Kind
 from medrec_py.crypto import envelope as envelopes
@@ -50,7 +51,7 @@ class Leftovers:
         """What moved records left behind: envelopes and contents. They were verified when they were moved."""
         envelopes_: list[Cid] = []
         contents: list[Cid] = []
-        for record in self._live():
+        for record in self._live:
             # What the store holds no more is not searched for: that takes seconds for each.
             left = [
                 pointer for pointer in self._whereabouts.superseded(record) if self._ledger.store.has(Cid.raw(pointer))
@@ -63,16 +64,15 @@ class Leftovers:
     def _needed_blocks(self) -> set[bytes]:
         """The blocks that entries name: envelopes where they are now, keyrings, manifests, lists of erased records."""
         others = {entry.pointer for entry in self._history.entries if entry.kind is not Kind.RECORD}
-        return others | {self._whereabouts.pointer(record) for record in self._live()}
+        return others | {self._whereabouts.pointer(record) for record in self._live}
 
     def _needed_contents(self) -> Iterator[Cid]:
-        found = (self._content(self._whereabouts.pointer(record)) for record in self._live())
+        found = (self._content(self._whereabouts.pointer(record)) for record in self._live)
         return (content for content in found if content is not None)
 
-    def _live(self) -> Iterator[Entry]:
-        """The records that were not erased."""
-        records = (entry for entry in self._history.entries if entry.kind is Kind.RECORD)
-        return (entry for entry in records if not self._whereabouts.is_erased(entry))
+    @cached_property
+    def _live(self) -> Sequence[Entry]:
+        return list(self._whereabouts.live(self._history.entries))
 
     def _is_there(self, pointer: bytes) -> bool:
         try:

@@ -13,7 +13,7 @@ from medrec_py import compartments as names_of
 from medrec_py.access_report import HadAccess, who_had_access
 from medrec_py.chain.events import KeyringSkipped
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, Flag, Kind, Terms, address_bytes, to_address
+from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes, to_address
 from medrec_py.chain.types import address_of as checksum
 from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent, Grant
@@ -609,13 +609,10 @@ class Patient(Party):
         whereabouts = self._ledger.whereabouts(history, self._place)
         named = {history.record(number).number for number in records}
         mask = names_of.mask_of(compartments, self.compartments())
-        return {
-            entry.number
-            for entry in history.entries
-            if entry.kind is Kind.RECORD
-            and (everything or entry.number in named or entry.compartments & mask)
-            and not whereabouts.is_erased(entry)
-        }
+        wanted = (
+            entry for entry in history.entries if everything or entry.number in named or entry.compartments & mask
+        )
+        return {entry.number for entry in whereabouts.live(wanted)}
 
     def _change_root(
         self,

@@ -134,6 +134,14 @@ class Rekeying:
             self._pass_over(entry, error)
             return None
 
+    def sealed_to(self, history: History, entry: Entry) -> Destination | None:
+        """Where a record's envelope is sealed to; ``None`` also for a compartment that is not its entry's.
+
+        Such a one would never verify. Raises and returns as ``envelope``.
+        """
+        envelope = self.envelope(history, entry)
+        return envelope.to if envelope is not None and entry.compartments >> envelope.to.compartment & 1 else None
+
     def compartment(self, history: History, entry: Entry) -> int | None:
         """Where a record belongs: its entry says it, or, of several compartments, its envelope; as ``envelope``."""
         if entry.compartments.bit_count() == 1:
@@ -183,8 +191,12 @@ class Rekeying:
             self._pass_over(entry, error)
             return None
 
-    def publish(self, tasks: Sequence[Task], journal: Journal) -> Rekeyed:
+    def publish(self, tasks: Sequence[Task], journal: Journal | None = None) -> Rekeyed:
         """Store new envelopes, manifests and the keyring, and publish all of it in one transaction.
+
+        Args:
+            tasks: What happens to which record, in the order of the history.
+            journal: The contents that ``seal_contents`` has stored, where records are resealed.
 
         Raises:
             StaleKeyring, DecisionMismatch: another device decided at the same time: call again.
@@ -192,7 +204,7 @@ class Rekeying:
             StorageError: the store did not take it: nothing changed.
         """
         with self.ledger.trial():
-            return _Publication(self, tasks, journal).send()
+            return _Publication(self, tasks, Journal(bytes(32)) if journal is None else journal).send()
 
     @cached_property
     def maker(self) -> KeyringMaker:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from medrec_py.chain.types import Kind
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.errors import ChainUnavailable, MedRecError, TransactionTimeout
 from medrec_py.history import Entry, History
@@ -93,8 +92,7 @@ class Resealer:
 
     def _tasks(self, work: Rekeying, history: History, wanted: Callable[[Entry], bool]) -> Iterator[Task]:
         whereabouts = self._ledger.whereabouts(history, self._ledger.place(self._patient))
-        for entry in history.entries:
-            if entry.kind is Kind.RECORD and wanted(entry) and not whereabouts.is_erased(entry):
-                compartment = work.compartment(history, entry)
-                if compartment is not None:
-                    yield Task(entry, compartment, Treatment.RESEAL)
+        for entry in whereabouts.live(filter(wanted, history.entries)):
+            compartment = work.compartment(history, entry)
+            if compartment is not None:
+                yield Task(entry, compartment, Treatment.RESEAL)

@@ -16,15 +16,14 @@ from operator import or_
 
 from medrec_py.chain.events import KeyringPublished
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import Kind, address_bytes
+from medrec_py.chain.types import address_bytes
 from medrec_py.compartments import to_mask
-from medrec_py.crypto.envelope import Kind as SealedTo
+from medrec_py.crypto.envelope import Kind
 from medrec_py.crypto.keys import EpochId
 from medrec_py.crypto.typed_data import sign
 from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.errors import ChainError, FormatError, IntegrityError, KeyUnavailable
 from medrec_py.history import Entry, History
-from medrec_py.journal import Journal
 from medrec_py.ledger import Ledger
 from medrec_py.leftovers import Leftovers
 from medrec_py.rekeying import Rekeyed, Rekeying, Task, Treatment
@@ -112,7 +111,7 @@ class RootChange:
             progress=self.progress,
         )
         tasks = list(self._tasks(work, history, {entry.number for entry in gone}))
-        return work.publish(tasks, Journal(bytes(32))), len(history.entries)
+        return work.publish(tasks), len(history.entries)
 
     def _tasks(self, work: Rekeying, history: History, gone: set[int]) -> Iterator[Task]:
         for entry in self._records(history, 0):
@@ -128,7 +127,7 @@ class RootChange:
         if entry.compartments & work.cut and entry.compartments.bit_count() == 1 and entry.number not in self.leave:
             return Task(entry, entry.compartments.bit_length() - 1, Treatment.REWRAP)
         envelope = None if entry.number in self.leave else work.envelope(history, entry)
-        if envelope is None or not (envelope.to.kind is SealedTo.INBOX or work.cut >> envelope.to.compartment & 1):
+        if envelope is None or not (envelope.to.kind is Kind.INBOX or work.cut >> envelope.to.compartment & 1):
             return None
         return Task(entry, envelope.to.compartment, Treatment.REWRAP)
 
@@ -177,17 +176,17 @@ class RootChange:
                 if entry.number not in self.leave and (before is None or entry.number < before)
             ]
             tasks = [task for entry in late if (task := self._stranded(work, history, entry)) is not None]
-            return work.publish(tasks, Journal(bytes(32))) if tasks else None
+            return work.publish(tasks) if tasks else None
 
         return again_when_stale(attempt)
 
     def _stranded(self, work: Rekeying, history: History, entry: Entry) -> Task | None:
         """What happens to a record that may have been sealed to the old keys; nothing, if the new ones open it."""
-        envelope = work.envelope(history, entry)
-        if envelope is None or not entry.compartments >> envelope.to.compartment & 1:
+        to = work.sealed_to(history, entry)
+        if to is None:
             return None
-        consent, to = self.ledger.consent(self.patient), envelope.to
-        if to.kind is SealedTo.INBOX:
+        consent = self.ledger.consent(self.patient)
+        if to.kind is Kind.INBOX:
             reached = to.number >= self.successor.inbox(consent, self.ledger.suite).number
         else:
             reached = self.successor.reaches(consent, EpochId(to.compartment, to.number))
@@ -196,8 +195,7 @@ class RootChange:
     def _records(self, history: History, behind: int) -> Iterator[Entry]:
         """The records behind an entry that were not erased."""
         whereabouts = self.ledger.whereabouts(history, self.ledger.place(self.patient))
-        records = (entry for entry in history.entries[behind:] if entry.kind is Kind.RECORD)
-        return (entry for entry in records if not whereabouts.is_erased(entry))
+        return whereabouts.live(history.entries[behind:])
 
 
 def _with_repeats(records: Iterable[Entry], erased: Callable[[Entry], bool]) -> list[Entry]:

@@ -6,6 +6,8 @@ Of several MOVED entries the latest that names the record holds; rows outside an
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from medrec_py.chain.types import Kind
 from medrec_py.crypto import paged_rows
 from medrec_py.crypto.blocks import Fetch, fetch_block
@@ -53,10 +55,13 @@ class Whereabouts:
         return record.pointer
 
     def superseded(self, record: Entry) -> list[bytes]:
-        """Where the record's envelope was and is no longer: pointers, 32 bytes each. Raises as ``pointer``."""
+        """Where the envelope of a live record was and is no longer: pointers, 32 bytes each. Raises as ``pointer``."""
         moved = [self._row(Manifest, entry, record) for entry in self._behind(self._moved, record)]
-        pointers = [*(pointer for pointer in moved if pointer is not None), record.pointer]
-        return pointers if self.is_erased(record) else pointers[1:]
+        return [*(pointer for pointer in moved if pointer is not None), record.pointer][1:]
+
+    def live(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The records among some entries that the patient has not erased. Raises as ``pointer``."""
+        return (entry for entry in entries if entry.kind is Kind.RECORD and not self.is_erased(entry))
 
     def is_erased(self, record: Entry) -> bool:
         """Whether the patient erased it. Raises as ``pointer``."""

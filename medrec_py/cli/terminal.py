@@ -44,11 +44,7 @@ def ask_new_passphrase() -> str:
     if not is_interactive():
         raise PassphraseMissing("a new identity needs a passphrase, and this is no terminal")
     passphrase = getpass.getpass("New passphrase (encrypts the identity on this machine): ")
-    if not passphrase:
-        raise InvalidInput("a passphrase must not be empty")
-    if getpass.getpass("The same again: ") != passphrase:
-        raise InvalidInput("the two passphrases differ")
-    return passphrase
+    return _repeated(passphrase, "passphrase")
 
 
 def ask_pin(module: str) -> str:
@@ -69,12 +65,7 @@ def ask_new_pin(module: str) -> str:
         PinMissing: nobody is there.
         InvalidInput: it is empty, or the two differ.
     """
-    pin = ask_pin(module)
-    if not pin:
-        raise InvalidInput("a PIN must not be empty")
-    if getpass.getpass("The same again: ") != pin:
-        raise InvalidInput("the two PINs differ")
-    return pin
+    return _repeated(ask_pin(module), "PIN")
 
 
 def ask_phrase() -> str:
@@ -137,6 +128,14 @@ _PHRASE_INTRODUCTION = """
 These words restore the wallet and open the whole record, on any machine and without the passphrase.
 They are shown once and stored nowhere. Write them down in order, on paper, and tell nobody.
 """
+
+
+def _repeated(secret: str, name: str) -> str:
+    if not secret:
+        raise InvalidInput(f"a {name} must not be empty")
+    if getpass.getpass("The same again: ") != secret:
+        raise InvalidInput(f"the two {name}s differ")
+    return secret
 
 
 def _typed_right(words: list[str], place: int) -> bool:

@@ -86,27 +86,37 @@ class Machine:
         self.chain.request("anvil_setBalance", self.actors[profile], hex(10 * ETHER))
 
 
+def set_up(folder: Path, url: str, store: str, *, scan: bytes, register: str) -> Machine:
+    """An accredited hospital with a doctor as its agent, and a patient who is registered by a line of her own."""
+    (folder / "echo.dcm").write_bytes(scan)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MEDREC_")}
+    variables = {"MEDREC_HOME": str(folder / "home"), "MEDREC_CHAIN": url, "MEDREC_STORE": store}
+    machine = Machine(folder, kept | variables, Chain.connect(url), {})
+    for profile in ("default", "hospital", "doctor", "registrar"):
+        machine.identity(profile)
+    for line in (
+        "--profile registrar deploy",
+        "--profile registrar authority add-registrar {registrar}",
+        "--profile registrar registrar accredit {hospital} --kind organisation",
+        "--profile hospital provider publish --name Hospital",
+        "--profile hospital provider agent add {doctor}",
+        register,
+    ):
+        machine.ask(line)
+    return machine
+
+
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory, kubo: KuboNode) -> Iterator[Machine]:
     """MedRec on Anvil, an accredited hospital with a doctor as its agent, and a patient: all by the program."""
-    folder = tmp_path_factory.mktemp("machine")
-    (folder / "echo.dcm").write_bytes(SCAN)
     with running_anvil() as url:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MEDREC_")}
-        variables = {"MEDREC_HOME": str(folder / "home"), "MEDREC_CHAIN": url, "MEDREC_STORE": kubo.api}
-        machine = Machine(folder, kept | variables, Chain.connect(url), {})
-        for profile in ("default", "hospital", "doctor", "registrar"):
-            machine.identity(profile)
-        for line in (
-            "--profile registrar deploy",
-            "--profile registrar authority add-registrar {registrar}",
-            "--profile registrar registrar accredit {hospital} --kind organisation",
-            "--profile hospital provider publish --name Hospital",
-            "--profile hospital provider agent add {doctor}",
-            "patient register --compartment general --compartment psychiatry",
-        ):
-            machine.ask(line)
-        yield machine
+        yield set_up(
+            tmp_path_factory.mktemp("machine"),
+            url,
+            kubo.api,
+            scan=SCAN,
+            register="patient register --compartment general --compartment psychiatry",
+        )
 
 
 GRANT = "permission grant {hospital} --read general --append general --purpose TREAT --until 90d"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from typing import Any
 import pytest
 
 import medrec_py as medrec
-from medrec_py.chain.connection import Chain
 from medrec_py.chain.deployment import Deployed
 from medrec_py.chain.reverts import AgentNotNamed
 from medrec_py.crypto import envelope as envelopes
@@ -25,7 +23,7 @@ from medrec_py.errors import ChainUnavailable, KeyServiceUnavailable
 from medrec_py.keyservice.account import Reading
 from medrec_py.purposes import Purpose
 from scripts.devchain import running_anvil
-from tests.integration.test_cli import PROGRAM, Machine
+from tests.integration.test_cli import PROGRAM, Machine, set_up
 from tests.support.content import content
 
 pytestmark = [pytest.mark.anvil, pytest.mark.slow]
@@ -88,7 +86,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     tmp_path = tmp_path_factory.mktemp("service")
     with ExitStack() as anvil:
         url = anvil.enter_context(running_anvil())
-        machine = _machine(tmp_path, url)
+        machine = set_up(tmp_path, url, str(tmp_path / "blocks"), scan=SCAN, register="patient register")
         folder = tmp_path / "hospital"
         folder.mkdir()
         (folder / "pin").write_text("the hospital's PIN\n")
@@ -106,29 +104,6 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
         yield there
         if there.process.poll() is None:
             there.stop()
-
-
-def _machine(folder: Path, url: str) -> Machine:
-    (folder / "echo.dcm").write_bytes(SCAN)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MEDREC_")}
-    variables = {
-        "MEDREC_HOME": str(folder / "home"),
-        "MEDREC_CHAIN": url,
-        "MEDREC_STORE": str(folder / "blocks"),
-    }
-    machine = Machine(folder, kept | variables, Chain.connect(url), {})
-    for profile in ("default", "hospital", "doctor", "registrar"):
-        machine.identity(profile)
-    for line in (
-        "--profile registrar deploy",
-        "--profile registrar authority add-registrar {registrar}",
-        "--profile registrar registrar accredit {hospital} --kind organisation",
-        "--profile hospital provider publish --name Hospital",
-        "--profile hospital provider agent add {doctor}",
-        "patient register",
-    ):
-        machine.ask(line)
-    return machine
 
 
 def _serve(machine: Machine, folder: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:

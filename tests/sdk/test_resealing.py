@@ -25,6 +25,11 @@ pytestmark = pytest.mark.slow
 LARGE = bytes(range(256)) * 8192  # two chunks
 
 
+def killed(*_: object) -> None:
+    """Stands for a step before which the process is killed."""
+    raise KeyboardInterrupt
+
+
 @pytest.fixture
 def net(tmp_path: Path) -> Iterator[medrec.Network]:
     with medrec.local(store=tmp_path / "blocks") as network:
@@ -183,9 +188,6 @@ def test_an_interrupted_work_goes_on_where_it_stopped(
     _, large = append_both(people)
     journal = tmp_path / "journal"
 
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(Rekeying, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -301,9 +303,6 @@ def test_a_journal_that_outlived_its_work_takes_nothing_with_it(
     second = people.alice.append(LARGE[::-1], compartment="general", title="second").number
     journal = tmp_path / "journal"
 
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(Leftovers, "drop", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -337,9 +336,6 @@ def test_giving_up_drops_what_was_sealed_and_the_journal(
     """Before the root secret changes, which alone opens it."""
     number = people.alice.append(LARGE, compartment="general", title="scan").number
     journal = tmp_path / "journal"
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Rekeying, "publish", killed)

@@ -177,12 +177,8 @@ def verify(
     view = charts.open_to_read(session, patient, on_behalf_of, purpose)
     wanted = list(numbers or view.numbers.values())
     results = [_verified(session.output, view, number) for number in wanted]
-    erased = [error for _, _, error in results if all_records and isinstance(error, RecordErased)]
-    failed = [
-        error
-        for _, _, error in results
-        if error and error not in erased and not (all_records and _is_for_others(view, error))
-    ]
+    failed = [error for _, _, error in results if error and not (all_records and _is_expected(view, error))]
+    erased = sum(all_records and isinstance(error, RecordErased) for _, _, error in results)
     documents = [_verification(number, record, error) for number, record, error in results]
     sound = sum(error is None for _, _, error in results)
     entries = len(view.chart.entries())
@@ -191,7 +187,7 @@ def verify(
             "patient": view.patient,
             "entries": entries,
             "verified": sound,
-            "erased": len(erased),
+            "erased": erased,
             "failed": len(failed),
             "records": documents,
         },
@@ -202,7 +198,7 @@ def verify(
             "There are no records.",
         ),
         Cell(
-            f"{sound} of {len(results)} verified{f', {len(erased)} erased by the patient' if erased else ''}.",
+            f"{sound} of {len(results)} verified{f', {erased} erased by the patient' if erased else ''}.",
             "red" if failed else "green",
         ),
     )
@@ -275,8 +271,9 @@ def _verified(output: Output, view: View, number: int) -> tuple[int, Record | No
     return number, record, None
 
 
-def _is_for_others(view: View, error: MedRecError) -> bool:
-    return not view.is_own and isinstance(error, charts.NOT_FOR_US)
+def _is_expected(view: View, error: MedRecError) -> bool:
+    """Whether nothing is wrong with the record: the patient erased it, or it is for others."""
+    return isinstance(error, RecordErased) or (not view.is_own and isinstance(error, charts.NOT_FOR_US))
 
 
 def _verification(number: int, record: Record | None, error: MedRecError | None) -> Document:

@@ -35,6 +35,11 @@ def titles(shell: Shell) -> list[str | None]:
     return [line["title"] for line in shell.ask("record list")["records"]]
 
 
+def killed(*_: object) -> None:
+    """Stands for a step before which the process is killed."""
+    raise KeyboardInterrupt
+
+
 def folder(shell: Shell) -> list[str]:
     """What there is in the profile's folder."""
     return sorted(path.name for path in (shell.home / "profiles" / "default").iterdir())
@@ -174,9 +179,6 @@ def test_putting_the_successor_in_place_goes_on_where_it_was_killed(
 ) -> None:
     """Between the moment the old identity is moved away and that at which the new one is there."""
 
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(Identities, "complete", killed)
         assert filled.type("keys change-root --light-kdf").code == 130
@@ -190,9 +192,6 @@ def test_putting_the_successor_in_place_goes_on_where_it_was_killed(
 
 def test_a_change_of_the_phrase_gives_an_interrupted_reseal_up(filled: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its journal opens with the old root secret alone, and would be in the way for ever."""
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Rekeying, "publish", killed)

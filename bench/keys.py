@@ -45,6 +45,7 @@ GROUPS: dict[str, Callable[[], Figures]] = {
     "stream": content.stream,
     "range": content.range_read,
     "small": small.small,
+    "rewrapping": small.rewrapping,
     "rekeying": rekeying.rekeying,
     "rotation": small.rotation_of_many,
 }

@@ -19,18 +19,18 @@ def rekeying() -> dict[str, float]:
     """Records of 4 KiB in a second.
 
     Resealing: fetched, opened, verified, content and all sealed under new data keys; stored durably, pinned and read
-    back; manifest, keyring and transaction; the old blocks unpinned. Rewrapping: the survivors of an erased record,
-    the same but for their contents; and the change of the root secret and the wallet, which goes along, and the
-    removal of the old blocks from the folder.
+    back; manifest, keyring and transaction; the old blocks unpinned. Erasing: the survivors of an erased record, the
+    same but for their contents; and the change of the root secret and the wallet, which goes along, and the removal of
+    the old blocks from the folder.
     """
     with medrec.local() as net:
         alice = net.patient(medrec.Wallet.create()).register()
         drafts = (Draft(os.urandom(SIZE), "general", f"record {number}") for number in range(RECORDS + 1))
         numbers = _append(alice, drafts)
         reseal_s = seconds(lambda: alice.reseal(*numbers[1:]))
-        rewrap_s = seconds(lambda: alice.erase(numbers[0], wallet=medrec.Wallet.create()))
+        erase_s = seconds(lambda: alice.erase(numbers[0], wallet=medrec.Wallet.create()))
         assert sum(1 for _ in alice.records()) == RECORDS
-    return {"reseal_records_per_s": RECORDS / reseal_s, "rewrap_records_per_s": RECORDS / rewrap_s}
+    return {"reseal_records_per_s": RECORDS / reseal_s, "erase_records_per_s": RECORDS / erase_s}
 
 
 def _append(patient: medrec.Patient, drafts: Iterable[Draft]) -> list[int]:

@@ -17,6 +17,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── StatementMismatch        the author's statement does not fit the entry on chain
     │   ├── KeyringMismatch          a keyring or seal contradicts itself or its entry
     │   ├── SharesContradict         guardians' shares of one set do not fit together
+    │   ├── SignatureMissing         a decision was not signed by everybody who has to
     │   ├── FingerprintMismatch      a request for recovery is another than the one that was read out
     │   └── HistoryMismatch          the events do not lead to the contract's head
     │       ├── EntryMissing
@@ -42,6 +43,11 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │       ├── RequestNotSigned
     │       ├── RequestStale
     │       └── RequestReplayed
+    ├── RelayError               a relayer did not do what it was asked
+    │   ├── RelayerUnavailable
+    │   ├── BundleRefused            it does not take these decisions
+    │   │   └── QuotaExceeded
+    │   └── RelayTimeout             it took them, and they are not mined yet
     ├── StorageError
     │   ├── BlockNotFound
     │   ├── StoreUnavailable
@@ -173,6 +179,12 @@ class SharesContradict(IntegrityError):
     """Guardians' shares belong to one set by what they say, and do not fit together: one at least was forged."""
 
     remedy = "Add the shares of further guardians: with as many honest ones as the set asks for it works."
+
+
+class SignatureMissing(IntegrityError):
+    """A decision was not signed by everybody who has to, or was altered afterwards."""
+
+    remedy = "Sign it again, with the wallet of the account that is named."
 
 
 class FingerprintMismatch(IntegrityError):
@@ -324,6 +336,45 @@ class RequestReplayed(RequestRefused):
     """A request came a second time."""
 
     remedy = "Ask again with a new request. If you did not send it twice, somebody listens on the way."
+
+
+class RelayError(MedRecError):
+    """A relayer did not do what it was asked."""
+
+    remedy = "Use another relayer, or send the decisions yourself: what was signed stays good until its deadline."
+
+
+class RelayerUnavailable(RelayError):
+    """The relayer cannot be reached, or gives no answer that can be used."""
+
+    remedy = (
+        "Check the address (the setting relayer), and try again: sending the same decisions twice is as once. Or use "
+        "another relayer."
+    )
+
+
+class BundleRefused(RelayError):
+    """The relayer does not take the signed decisions: the message says why."""
+
+
+class QuotaExceeded(BundleRefused):
+    """The relayer has carried out as much for this patient or this address as it does in a while."""
+
+    remedy = "Wait, use another relayer, or send the decisions yourself."
+
+
+class RelayTimeout(RelayError):
+    """The relayer took the decisions and they are not mined yet; they may still be.
+
+    Attributes:
+        bundle: What the relayer calls them.
+    """
+
+    remedy = "Ask for the state of the bundle later (medrec relay status), or send the same decisions through another."
+
+    def __init__(self, message: str, bundle: str) -> None:
+        super().__init__(message)
+        self.bundle = bundle
 
 
 class StorageError(MedRecError):

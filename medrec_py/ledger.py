@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from copy import copy
 from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
@@ -29,9 +30,11 @@ from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call, Receipt, transfer_all
 from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
+from medrec_py.courier import Courier, Delivery
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
+from medrec_py.crypto.signed_decisions import MAX_BLOCKS, MAX_BLOCKS_SIZE, Bundle, SignedDecision, blocks_named
 from medrec_py.crypto.suites import by_number
 from medrec_py.errors import (
     ClockWrong,
@@ -44,6 +47,7 @@ from medrec_py.errors import (
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.recent import Recent
+from medrec_py.signed_forms import Signing, have_signed_forms, signed_call
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.times import as_datetime
@@ -60,6 +64,9 @@ CLOCK_TOLERANCE = 3600
 _DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
 
+
+SIGNED_FOR = 3600
+"""Seconds for which a decision that somebody else is to send is signed."""
 
 ACCOUNTS_AT_ONCE = 200
 """Nodes take a filter of so many addresses; geth's limit is 1,000."""
@@ -83,6 +90,8 @@ class Ledger:
         first_block: Number of the block with the deployment: no event comes before it.
         suite: Number of the deployment's cipher suite: what is sealed anew is sealed by it.
         patients: Of how many patients what was read is kept: those that were asked for last.
+        courier: Brings to the chain what wallets sign, so that they need no ether; they send it themselves unless
+            given.
 
     Raises:
         UnknownSuite: this version does not have the suite.
@@ -97,6 +106,7 @@ class Ledger:
         *,
         suite: int,
         patients: int = PATIENTS,
+        courier: Courier | None = None,
     ) -> None:
         self.chain = chain
         self.contract = contract
@@ -111,6 +121,8 @@ class Ledger:
         self._whereabouts: Recent[bytes, tuple[int, Whereabouts]] = Recent(patients)  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
         self._trials = Trials()
+        self.courier = courier
+        self.signed_for = SIGNED_FOR
 
     # --- chain ------------------------------------------------------------------------------------------------------
 
@@ -142,14 +154,46 @@ class Ledger:
     def send(self, wallet: Signer, *calls: Call) -> Receipt:
         """Send one call, or several that take place together or not at all.
 
+        With a courier the wallet signs what has a signed form, and the courier brings it.
+
         Raises:
             ContractError: the contract refused.
             ChainError: the node refused or does not answer.
             TransactionTimeout: there is no receipt yet.
+            RelayError: the courier did not do it. It may still be done until the signatures' deadline.
         """
-        call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
-        with self._trials.sending():
-            receipt = self.contract.send(wallet, call)
+        if self.courier is not None and have_signed_forms(calls):
+            receipt = self._have_carried(self.courier, wallet, calls)
+        else:
+            call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
+            with self._trials.sending():
+                receipt = self.contract.send(wallet, call)
+        for observer in self._observers:
+            observer(receipt)
+        return receipt
+
+    def through(self, courier: Courier, signed_for: int = SIGNED_FOR) -> Ledger:
+        """The same, with what is decided brought by a courier.
+
+        Args:
+            courier: Brings it.
+            signed_for: Seconds for which decisions are signed.
+        """
+        other = copy(self)  # what was read, and which attempts run, is the same for both
+        other.courier, other.signed_for = courier, signed_for
+        return other
+
+    def carry(self, courier: Courier, bundle: Bundle) -> Receipt:
+        """Have a bundle carried out that somebody signed.
+
+        Raises:
+            SignatureMissing: somebody who has to sign did not.
+            ContractError: the contract refuses it; nothing was sent.
+            RelayError, ChainError: as ``Courier.carry``.
+        """
+        bundle.verify(self.check_contract)
+        self._check(bundle)
+        receipt = Delivery(self.contract, bundle).receipt(courier.carry(bundle))
         for observer in self._observers:
             observer(receipt)
         return receipt
@@ -318,6 +362,7 @@ class Ledger:
         """
         cid = self.store.put_block(block)
         self._trials.add(cid)
+        self._trials.publish(cid)
         self.store.verify(cid)
         return cid.digest
 
@@ -338,6 +383,7 @@ class Ledger:
     def keep_block(self, block: bytes) -> bytes:
         """As ``put_block``; the block stays whatever becomes of the attempt, since others may have put the same."""
         cid = self.store.put_block(block)
+        self._trials.publish(cid)
         self.store.verify(cid)
         return cid.digest
 
@@ -370,6 +416,42 @@ class Ledger:
         return count
 
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _have_carried(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Receipt:
+        with self._trials.sending():
+            bundle = self._signed(courier, wallet, calls)
+            self._check(bundle)
+        # From here on no error says that it will never be mined: whoever has the signatures may send them.
+        return Delivery(self.contract, bundle).receipt(courier.carry(bundle))
+
+    def _check(self, bundle: Bundle) -> None:
+        """Find out whether the contract would refuse a bundle as it stands."""
+        calls = [signed_call(self.contract, signed) for signed in bundle.decisions]
+        nobody = address_of(bytes(19) + b"\1")  # who sends it makes no difference
+        self.contract.check(nobody, calls[0] if len(calls) == 1 else self.contract.multicall(calls))
+
+    def _signed(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Bundle:
+        decisions = Signing(self.contract, wallet, self.now() + self.signed_for).sign(calls)
+        blocks = self._blocks_of(decisions) if courier.keeps_blocks else ()
+        return Bundle(decisions, blocks, atomic=len(decisions) > 1)
+
+    def _blocks_of(self, decisions: Sequence[SignedDecision]) -> tuple[bytes, ...]:
+        """What decisions publish, as far as it was stored in this attempt and a bundle has room for it."""
+        stored = self._trials.published
+        wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
+        found: dict[bytes, bytes] = {}
+        room = MAX_BLOCKS_SIZE
+        while wanted and len(found) < MAX_BLOCKS:
+            pointer = wanted.pop()
+            if pointer in found or pointer not in stored:
+                continue
+            block = self.fetch(pointer)
+            room -= len(block)
+            if room < 0:
+                break
+            found[pointer] = block
+            wanted += [other for other in stored if other not in found and other in block]
+        return tuple(found.values())
 
     def _decided(self, patient: str) -> tuple[Consent, Sequence[Logged[Event]]]:
         """The decisions of a patient, and the events that they come from."""

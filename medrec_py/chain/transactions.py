@@ -72,12 +72,14 @@ class Call:
         data: What is called, ABI-encoded.
         function: Its name, for messages.
         value: Wei that go with it; MedRec takes none.
+        arguments: What was encoded, for who says the same by a signature.
     """
 
     to: str | None
     data: bytes = field(repr=False)
     function: str = ""
     value: int = 0
+    arguments: tuple[Any, ...] = field(default=(), repr=False)
 
     def transaction(self, sender: str | None) -> dict[str, Any]:
         """The call as JSON-RPC takes it; of nobody in particular if ``sender`` is ``None``."""

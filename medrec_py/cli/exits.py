@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 9
     REFUSED = 10
     KEY_SERVICE = 11
+    RELAYER = 12
     INTERRUPTED = 130
     PIPE_CLOSED = 141
     TERMINATED = 143
@@ -41,6 +42,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.REFUSED: "the contract refused for another reason",
     ExitCode.KEY_SERVICE: "the organisation's key service",
+    ExitCode.RELAYER: "the relayer",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.PIPE_CLOSED: "whoever read the output went away",
     ExitCode.TERMINATED: "terminated",
@@ -52,6 +54,7 @@ _KINDS: Mapping[type[errors.MedRecError], ExitCode] = {
     errors.IntegrityError: ExitCode.INTEGRITY,
     errors.KeyUnavailable: ExitCode.KEYS,
     errors.KeyServiceError: ExitCode.KEY_SERVICE,
+    errors.RelayError: ExitCode.RELAYER,
     errors.StorageError: ExitCode.STORAGE,
     errors.WalletError: ExitCode.WALLET,
     errors.NotFound: ExitCode.NOT_FOUND,

@@ -12,6 +12,7 @@ from medrec_py.errors import ConfigurationError, NotDeployed
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
     from medrec_py.chain.deployment import Deployed
+    from medrec_py.courier import Courier
     from medrec_py.network import Network
     from medrec_py.storage import BlockStore
 
@@ -101,8 +102,8 @@ def open_blocks(settings: Settings) -> BlockStore:
     return open_store(stores[0], token=token, timeout=timeout(settings))
 
 
-def open_network(settings: Settings, chain: Chain) -> Network:
-    """The contract on a chain, with the store.
+def open_network(settings: Settings, chain: Chain, courier: Courier | None = None) -> Network:
+    """The contract on a chain, with the store, and who brings decisions there if not the wallet itself.
 
     Raises as the three above, and `NotDeployed` if it is not MedRec, `UnknownSuite` if this version does not have the
     deployment's suite.
@@ -112,7 +113,8 @@ def open_network(settings: Settings, chain: Chain) -> Network:
 
     place = find_contract(settings, chain.chain_id)
     contract = MedRecContract(chain, place.address)
-    return Network(chain, contract, open_blocks(settings), first_block=place.first_block, suite=place.suite)
+    blocks = open_blocks(settings)
+    return Network(chain, contract, blocks, first_block=place.first_block, suite=place.suite, courier=courier)
 
 
 def timeout(settings: Settings) -> float:

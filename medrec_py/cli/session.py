@@ -15,6 +15,7 @@ from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
 from medrec_py.cli.pins import Pins
 from medrec_py.cli.settings import Settings
+from medrec_py.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from medrec_py.party import Party
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
+    from medrec_py.relayer import Relayer
     from medrec_py.wallet import Wallet
 
 
@@ -45,6 +47,7 @@ class Session:
             "contract": given.contract,
             "store": given.store or None,
             "key-service": given.key_service,
+            "relayer": given.relayer,
             "passphrase-file": given.passphrase_file,
         }
         self.settings = Settings(flags, environment, home=given.home, profile=given.profile)
@@ -70,10 +73,28 @@ class Session:
     @cached_property
     def network(self) -> Network:
         """Contract and store."""
-        network = opening.open_network(self.settings, self.chain)
+        courier = self.relayer if self.settings.text("relayer") is not None else None
+        network = opening.open_network(self.settings, self.chain, courier)
         self._resources.callback(network.close)
         network.on_receipt(self.receipts.append)
         return network
+
+    @cached_property
+    def relayer(self) -> Relayer:
+        """The relayer that is set.
+
+        Raises:
+            ConfigurationError: none is.
+            InvalidInput: its address cannot be used.
+        """
+        from medrec_py.relayer import Relayer  # noqa: PLC0415 - slow to import
+
+        address = self.settings.text("relayer")
+        if address is None:
+            raise ConfigurationError("no relayer is set: name one with --relayer, or the setting relayer")
+        relayer = Relayer(address, timeout=opening.timeout(self.settings))
+        self._resources.callback(relayer.close)
+        return relayer
 
     @property
     def first_block(self) -> int:

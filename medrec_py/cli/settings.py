@@ -114,6 +114,12 @@ def _key_service(text: str) -> str:
     return text
 
 
+def _relayer(text: str) -> str:
+    if not text.startswith(("unix:/", "https://", "http://")):
+        raise ValueError("a relayer is at https://host:port, unix:/path/to/socket, or http:// on this machine")
+    return text
+
+
 def without_secrets(url: str) -> str:
     """A URL without user, password, path and query, which may hold a key; anything else as it is."""
     parts = urlsplit(url)
@@ -149,6 +155,7 @@ SETTINGS: Final = {
         Setting("store-token", "bearer token for the store", _text, (str,), _hidden),
         Setting("timeout", "seconds until a request to node or store is given up", _positive, (int, float), _as_is),
         Setting("key-service", "key service of the provider that is acted for", _key_service, (str,), _urls),
+        Setting("relayer", "relayer that sends what the wallet signs, and pays for it", _relayer, (str,), _urls),
         Setting("passphrase-file", "file whose first line is the passphrase", _text, (str,), _as_is),
     )
 }

@@ -16,12 +16,12 @@ from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import DataKey, KemSeed, Place
 from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import sign
-from medrec_py.errors import ContentTampered, KeysMissing
+from medrec_py.errors import ContentTampered, KeyServiceUnavailable, KeysMissing
 from medrec_py.keyservice import answer, faults, request
 from medrec_py.keyservice.request import NONCE_SIZE, Request, What
-from medrec_py.keyservice.transport import Transport
 from medrec_py.party import Account, address_of
 from medrec_py.purposes import Purpose
+from medrec_py.transport import Transport
 from medrec_py.wallet import Signer
 
 PATH: Final = "/v1/open"
@@ -54,7 +54,7 @@ class KeyServiceClient:
     """
 
     def __init__(self, address: str, wallet: Signer, principal: Account, *, timeout: float = TIMEOUT) -> None:
-        self._transport = Transport(address, timeout)
+        self._transport = Transport(address, timeout, "key service", KeyServiceUnavailable)
         self._wallet = wallet
         self._principal = address_bytes(address_of(principal))
 

@@ -34,7 +34,7 @@ from medrec_py.errors import ConfigurationError, KeyServiceError, MedRecError, R
 from medrec_py.keyservice import faults
 from medrec_py.keyservice.client import PATH
 from medrec_py.keyservice.request import MAX_REQUEST
-from medrec_py.keyservice.transport import is_here
+from medrec_py.transport import is_here
 
 THREADS: Final = 16
 """Requests that are decided at a time."""

@@ -27,8 +27,8 @@ from medrec_py.keyservice.client import PATH
 from medrec_py.keyservice.request import Request, What
 from medrec_py.keyservice.server import Server
 from medrec_py.keyservice.service import KeyService
-from medrec_py.keyservice.transport import Reply, Transport
 from medrec_py.purposes import Purpose
+from medrec_py.transport import Reply, Transport
 from tests.sdk.people import People, meet
 
 PIN = "the hospital's PIN"
@@ -94,7 +94,7 @@ class House:
 
     def send(self, body: bytes) -> Reply:
         """Send any bytes."""
-        transport = Transport(self.address, 20)
+        transport = Transport(self.address, 20, "key service", KeyServiceUnavailable)
         try:
             return transport.post(PATH, body, 1 << 20)
         finally:

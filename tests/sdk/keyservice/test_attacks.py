@@ -11,6 +11,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from medrec_py.keyservice.transport import Reply
 
 import medrec_py as medrec
 from medrec_py.chain.reverts import AgentExpired, AgentNotNamed, ProviderSuspended
@@ -35,7 +36,6 @@ from medrec_py.keyservice import answer, faults, server
 from medrec_py.keyservice import request as requests
 from medrec_py.keyservice.freshness import WINDOW, Freshness
 from medrec_py.keyservice.request import MAX_REQUEST, Request
-from medrec_py.keyservice.transport import Reply
 from medrec_py.purposes import Purpose
 from tests.sdk.keyservice.conftest import House, alter, signature
 

@@ -1,0 +1,162 @@
+"""Who brings signed decisions to the chain: a relayer, or anybody with ether.
+
+A courier is trusted with nothing. What it brings was signed; that it was brought is looked up on chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+from medrec_py.chain import events
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.events import Event, Logged
+from medrec_py.chain.transactions import Receipt, find_receipt
+from medrec_py.chain.types import address_of
+from medrec_py.crypto.decisions import (
+    Append,
+    ChangeWallet,
+    Grant,
+    LogAccess,
+    PublishErased,
+    PublishKeyring,
+    PublishMoved,
+    Register,
+    Revoke,
+    SignedForm,
+)
+from medrec_py.crypto.keys import ADDRESS_SIZE
+from medrec_py.crypto.signed_decisions import Bundle
+from medrec_py.errors import RelayError
+from medrec_py.signed_forms import signed_call
+from medrec_py.wallet import Signer
+
+
+class Courier(Protocol):
+    """Brings bundles to the chain."""
+
+    @property
+    def keeps_blocks(self) -> bool:
+        """Whether it stores the blocks of a bundle; if not, whoever signed it has stored them."""
+        ...
+
+    def carry(self, bundle: Bundle) -> str:
+        """Have a bundle carried out, and wait for it.
+
+        Returns:
+            The hash of a transaction that it says did it.
+
+        Raises:
+            ContractError: the contract refuses one of the decisions.
+            RelayError: the courier does not do it, or does not answer. It may still be done until the deadline.
+            ChainError: the node does not answer, or refuses.
+        """
+        ...
+
+
+class OwnExpense:
+    """Carries bundles by transactions of an account that pays for them: the signer's other account, a friend's.
+
+    Args:
+        contract: MedRec.
+        payer: Pays.
+    """
+
+    keeps_blocks: Final = False
+
+    def __init__(self, contract: MedRecContract, payer: Signer) -> None:
+        self._contract = contract
+        self._payer = payer
+
+    def carry(self, bundle: Bundle) -> str:
+        """As ``Courier``. All of a bundle takes place together, or nothing."""
+        calls = [signed_call(self._contract, signed) for signed in bundle.decisions]
+        call = calls[0] if len(calls) == 1 else self._contract.multicall(calls)
+        return self._contract.send(self._payer, call).transaction
+
+
+class Delivery:
+    """Makes sure that a bundle was carried out, and shows the transaction as if its signer had sent it.
+
+    Args:
+        contract: MedRec.
+        bundle: What was handed to a courier.
+    """
+
+    def __init__(self, contract: MedRecContract, bundle: Bundle) -> None:
+        self._contract = contract
+        self._bundle = bundle
+
+    def receipt(self, transaction: str) -> Receipt:
+        """The receipt, with the events of the bundle's patients alone: a relayer carries others' in the same one.
+
+        Args:
+            transaction: Hash that the courier named.
+
+        Raises:
+            RelayError: the transaction is not there, or one of the decisions did not take place.
+        """
+        receipt = find_receipt(self._contract.chain, transaction)
+        if receipt is None:
+            raise RelayError(f"the relayer named the transaction {transaction}, which is not on the chain")
+        for signed in self._bundle.decisions:
+            if not (_in(signed.decision, receipt.events) or _stands(self._contract, signed.decision)):
+                raise RelayError(
+                    f"the relayer says that the {type(signed.decision).__name__} was carried out by {transaction}, "
+                    "and the chain has nothing of it"
+                )
+        patients = {address_of(signed.decision.place.patient) for signed in self._bundle.decisions}
+        ours = tuple(logged for logged in receipt.events if getattr(logged.event, "patient", None) in patients)
+        return replace(receipt, events=ours)
+
+
+_TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]] = {
+    Register: (events.PatientRegistered, {"wallet": "wallet"}),
+    Grant: (events.PermissionGranted, {"grantee": "grantee", "version": "version", "seal": "seal"}),
+    Revoke: (events.PermissionRevoked, {"grantee": "grantee"}),
+    ChangeWallet: (events.WalletChanged, {"wallet": "wallet"}),
+    PublishKeyring: (events.KeyringPublished, {"pointer": "pointer"}),
+    PublishMoved: (events.RecordsMoved, {"pointer": "pointer"}),
+    PublishErased: (events.RecordsErased, {"pointer": "pointer"}),
+    Append: (events.RecordAppended, {"entry.pointer": "pointer"}),
+    LogAccess: (events.AccessLogged, {"digest": "document"}),
+}
+"""The event that a decision leaves: its kind, and which members are which members of the decision."""
+
+
+def _in(decision: SignedForm, logs: Sequence[Logged[Event]]) -> bool:
+    """Whether a transaction's events show the decision."""
+    kind, members = _TRACES[type(decision)]
+    wanted = {name: _as_event_has_it(getattr(decision, member)) for name, member in members.items()}
+    wanted["patient"] = address_of(decision.place.patient)
+    return any(
+        isinstance(logged.event, kind) and all(_member(logged.event, name) == value for name, value in wanted.items())
+        for logged in logs
+    )
+
+
+def _as_event_has_it(value: object) -> object:
+    return address_of(value) if isinstance(value, bytes) and len(value) == ADDRESS_SIZE else value
+
+
+def _member(event: Event, name: str) -> object:
+    found: object = event
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _stands(contract: MedRecContract, decision: SignedForm) -> bool:
+    """Whether what a decision asks for holds, since the same decision had been carried out before."""
+    patient = address_of(decision.place.patient)
+    match decision:
+        case Register():
+            return contract.patient_of(patient).wallet == address_of(decision.wallet)
+        case Grant():
+            return contract.permission_of(patient, address_of(decision.grantee)).version >= decision.version
+        case Revoke():
+            stored = contract.permission_of(patient, address_of(decision.grantee))
+            return stored.version > decision.version or not (stored.terms.read or stored.terms.append)
+        case _:  # the events tell: nothing but a decision's own transaction makes it
+            return False

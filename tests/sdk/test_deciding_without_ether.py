@@ -1,0 +1,164 @@
+"""A patient without ether decides: every decision is signed, and somebody else brings it to the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+import medrec_py as medrec
+from medrec_py.courier import OwnExpense
+from medrec_py.crypto.signed_decisions import Bundle
+from medrec_py.errors import RelayError
+from medrec_py.network import Network
+
+QUARTER = timedelta(days=90)
+
+
+class Carrying(OwnExpense):
+    """Carries at an account's expense, and keeps what it was given."""
+
+    def __init__(self, net: Network) -> None:
+        payer = medrec.Wallet.create()
+        net._fund(payer.address)  # type: ignore[misc]
+        super().__init__(net.contract, payer)
+        self.bundles: list[Bundle] = []
+
+    def carry(self, bundle: Bundle) -> str:
+        self.bundles.append(bundle)
+        return super().carry(bundle)
+
+
+@pytest.fixture
+def net() -> Iterator[Network]:
+    """A network whose accounts are given ether, for providers."""
+    with medrec.local() as opened:
+        yield opened
+
+
+@pytest.fixture
+def courier(net: Network) -> Carrying:
+    return Carrying(net)
+
+
+@pytest.fixture
+def poor(net: Network, courier: Carrying) -> Network:
+    """The same deployment and store for people without ether."""
+    return Network(net.chain, net.contract, net.store, courier=courier)
+
+
+@pytest.fixture
+def hospital(net: Network) -> medrec.Organisation:
+    opened = net.organisation(medrec.Wallet.create())
+    net.registrar().accredit(opened, expires=timedelta(days=365))
+    return opened
+
+
+@pytest.fixture
+def alice(poor: Network) -> medrec.Patient:
+    return poor.patient(medrec.Wallet.create()).register(["general", "psychiatry"])
+
+
+def test_a_life_without_ether(net: Network, alice: medrec.Patient, hospital: medrec.Organisation) -> None:
+    """Registers, grants, reads, revokes, rotates, reseals and erases, and never has any ether."""
+    wallet = alice.address
+    alice.grant(hospital, read=["general"], append=["general"], expires=QUARTER, history=True)
+    chart = hospital.chart(alice.id)
+    first, second = (
+        chart.append(b"one", compartment="general", title="1"),
+        chart.append(b"two", compartment="general", title="2"),
+    )
+    assert chart.read(first.number).read() == b"one"
+    revoked = alice.revoke(hospital)
+    assert revoked.rotated
+    with pytest.raises(medrec.NotPermitted):
+        chart.read(first.number)
+    alice.rotate()
+    alice.add_compartment("dental")
+    alice.reseal(first.number, second.number)
+    erased = alice.erase(first.number, wallet=medrec.Wallet.create())
+    assert erased.survivors == (second.number,)
+    assert [record.read() for record in alice.records()] == [b"two"]
+    assert net.chain.balance(wallet) == 0
+    assert net.chain.transaction_count(wallet) == 0
+
+
+def test_what_a_bundle_says(alice: medrec.Patient, hospital: medrec.Organisation, courier: Carrying) -> None:
+    """Decisions of one call travel together; each names its signer."""
+    alice.grant(hospital, read=["general"], expires=QUARTER)
+    kinds = [[type(signed.decision).__name__ for signed in bundle.decisions] for bundle in courier.bundles]
+    assert kinds == [["Register", "PublishKeyring"], ["PublishKeyring", "Grant"]]
+    assert all(bundle.atomic for bundle in courier.bundles)
+    assert all(Bundle.from_json(bundle.to_json()) == bundle for bundle in courier.bundles)
+
+
+def test_an_author_without_ether(net: Network, poor: Network, hospital: medrec.Organisation) -> None:
+    """A doctor's records are appended by somebody else's transactions, several at once too."""
+    alice = net.patient(medrec.Wallet.create()).register()
+    doctor = net.practitioner(medrec.Wallet.create())
+    net.registrar().accredit(doctor, expires=QUARTER)
+    alice.grant(doctor, read=["general"], append=["general"], expires=QUARTER)
+    author = poor.practitioner(doctor._wallet, publish=False)
+    before = net.chain.transaction_count(doctor.address)
+    chart = author.chart(alice.id)
+    numbers = [chart.append(b"1", compartment="general", title="one").number]
+    drafts = [medrec.Draft(str(n).encode(), "general", str(n)) for n in (2, 3)]
+    numbers += [appended.number for appended in chart.append_many(drafts)]
+    assert [record.read() for record in alice.records()] == [b"1", b"2", b"3"]
+    assert net.contract.provider_of(doctor.address).relayed == 3
+    assert net.chain.transaction_count(doctor.address) == before
+    assert len(set(numbers)) == 3
+
+
+def test_a_refusal_comes_before_anything_is_handed_over(
+    alice: medrec.Patient, poor: Network, courier: Carrying
+) -> None:
+    """What the contract would refuse leaves the machine with nobody."""
+    handed = len(courier.bundles)
+    with pytest.raises(medrec.AlreadyRegistered):
+        alice.register()
+    assert len(courier.bundles) == handed
+
+
+class _Liar(Carrying):
+    """Says that it did, and names another transaction."""
+
+    def carry(self, bundle: Bundle) -> str:
+        return self.said
+
+    said = "0x" + "11" * 32
+
+
+def test_a_courier_is_not_taken_at_its_word(net: Network, alice: medrec.Patient, hospital: medrec.Organisation) -> None:
+    """Neither a transaction that is not there nor one that did something else passes for what was asked."""
+    liar = _Liar(net)
+    cheated = Network(net.chain, net.contract, net.store, courier=liar).patient(alice._wallet)
+    with pytest.raises(RelayError, match="not on the chain"):
+        cheated.grant(hospital, append=["general"], expires=QUARTER)
+    other = net.patient(medrec.Wallet.create()).register()
+    liar.said = other.grant(hospital, append=["general"], expires=QUARTER).receipt.transaction
+    with pytest.raises(RelayError, match="nothing of it"):
+        cheated.grant(hospital, append=["general"], expires=QUARTER)
+
+
+def test_an_altered_bundle_is_refused(alice: medrec.Patient, hospital: medrec.Organisation, courier: Carrying) -> None:
+    """A courier that changes a decision has no signature for it."""
+    alice.grant(hospital, append=["general"], expires=QUARTER)
+    (signed,) = courier.bundles[-1].decisions
+    wider = replace(signed.decision, append=3, version=2)
+    with pytest.raises(medrec.SignatureMissing):
+        replace(signed, decision=wider).verify()
+    with pytest.raises(medrec.ContractError) as caught:
+        courier.carry(Bundle((replace(signed, decision=wider),)))
+    assert type(caught.value).__name__ == "SignatureInvalid"
+
+
+def test_the_same_bundle_twice_is_as_once(
+    alice: medrec.Patient, hospital: medrec.Organisation, courier: Carrying, net: Network
+) -> None:
+    """Whoever is first, the second has done it too: nothing changes, and nothing is an error."""
+    granted = alice.grant(hospital, append=["general"], expires=QUARTER)
+    courier.carry(courier.bundles[-1])
+    assert net.contract.permission_of(alice.id, hospital.address).version == granted.version

@@ -26,6 +26,7 @@ from medrec_py.chain.events import (
     WalletChanged,
 )
 from medrec_py.chain.logs import fetch_logs
+from medrec_py.chain.signatures import ContractSignatures
 from medrec_py.chain.transactions import Call, Receipt, transfer_all
 from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
@@ -102,6 +103,7 @@ class Ledger:
         self.contract = contract
         self.store = store
         self.suite = by_number(suite)
+        self.check_contract = ContractSignatures(chain)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Recent[str, Cache] = Recent(patients)
@@ -256,7 +258,9 @@ class Ledger:
         known = self._profiles.get((account, digest))
         if known is not None:
             return known
-        verified = profiles.parse(self.fetch(digest)).verify(self.deployment, address_bytes(account))
+        verified = profiles.parse(self.fetch(digest)).verify(
+            self.deployment, address_bytes(account), self.check_contract
+        )
         return self._profiles.put((account, digest), verified)
 
     def key_of(self, account: str) -> bytes:

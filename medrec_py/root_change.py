@@ -136,7 +136,9 @@ class RootChange:
             return ()
         place, address = self.ledger.place(self.patient), address_bytes(self.heir.address)
         change = WalletChange(place, address, decision, self.ledger.now() + AGREEMENT_TIME)
-        signature = sign(self.heir.sign_typed_data, address, change.typed_data(), change.digest())
+        signature = sign(
+            self.heir.sign_typed_data, address, change.typed_data(), change.digest(), self.ledger.check_contract
+        )
         return (
             self.ledger.contract.change_wallet(
                 self.patient,

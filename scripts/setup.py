@@ -306,7 +306,7 @@ def kubo() -> None:
 
 
 def clef() -> None:
-    """geth's Clef: from PATH, else built from its module, which takes Go and some minutes once."""
+    """Geth's Clef: from PATH, else built from its module, which takes Go and some minutes once."""
     try:
         say("clef", f"{toolchain.clef()}")
         return

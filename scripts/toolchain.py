@@ -255,7 +255,7 @@ def ipfs() -> Path:
 
 
 def clef() -> Path:
-    """geth's Clef, the pinned version or a later one of the same series of geth."""
+    """Geth's Clef, the pinned version or a later one of the same series of geth."""
     wanted = parse_version(clef_version())
     found = _on_path("clef", "--version", fits=lambda version: version[:1] == wanted[:1] and version >= wanted)
     found = found or _executable(clef_dir() / "clef")

@@ -14,8 +14,9 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from eth_account import Account as EthAccount
 
@@ -91,6 +92,25 @@ class Call:
         return fields
 
 
+@runtime_checkable
+class Carried(Protocol):
+    """A signer without a key of its own, an account with code: another account sends through it what it does."""
+
+    @property
+    def address(self) -> str:
+        """The account with code, EIP-55."""
+        ...
+
+    @property
+    def payer(self) -> Signer:
+        """Who sends and pays."""
+        ...
+
+    def carry(self, call: Call, /) -> Call:
+        """The call by which the account makes a call; it must revert where that does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A transaction that was mined and succeeded.
@@ -151,7 +171,9 @@ def send(
     timeout: float = RECEIPT_SECONDS,
 ) -> Receipt:
     """Send a call and wait until it is mined. Arguments and errors as for `submit` and `Pending.wait`."""
-    return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
+    # What an account with code does has a number of the account's own, which is taken when it is mined.
+    with chain.nonces.of(signer.address).lock if isinstance(signer, Carried) else nullcontext():
+        return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
 
 
 def transfer_all(chain: Chain, signer: Signer, to: str) -> Receipt | None:
@@ -215,7 +237,8 @@ def submit(
 
     Args:
         chain: Where.
-        signer: Whose account sends and pays.
+        signer: Whose account sends and pays. An account with code is sent through by its payer (`Carried`); wait for
+            one transaction of it before the next is submitted.
         call: What.
         gas: Gas limit; estimated if not given, which also finds out beforehand whether the contract refuses.
         max_fee_per_gas: Highest price in wei per gas that may be paid; whatever the chain asks for if not given.
@@ -228,6 +251,9 @@ def submit(
         ChainUnavailable: the node does not answer; nothing was sent.
     """
     limit = estimate_gas(chain, signer.address, call) if gas is None else gas
+    if isinstance(signer, Carried):
+        pending = submit(chain, signer.payer, signer.carry(call), gas=gas, max_fee_per_gas=max_fee_per_gas)
+        return replace(pending, sender=signer.address, call=call)  # its events and errors are those of the call
     account = chain.nonces.of(signer.address)
     with account.lock:
         return _hand_over(chain, signer, call, limit, max_fee_per_gas, account)

@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from eth_abi.abi import encode as abi_encode
-
+from medrec_py.chain.abi import codec
 from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.crypto.typed_data import checksum_address, keccak
 
@@ -47,7 +46,7 @@ class ContractSignatures:
         Raises:
             ChainUnavailable: the node does not answer.
         """
-        data = _MAGIC + abi_encode(["bytes32", "bytes"], [digest, signature])
+        data = _MAGIC + codec.encode(["bytes32", "bytes"], [digest, signature])
         call = {"to": checksum_address(account), "data": "0x" + data.hex(), "gas": hex(_intrinsic(data) + ERC1271_GAS)}
         try:
             return self.chain.call(call) == _VALID

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
+from medrec_py.chain.abi import items
 from medrec_py.wallets.remote import RemoteWallet
 
 
@@ -25,4 +28,13 @@ class ClefWallet(RemoteWallet):
         return self._connection.ask("account_signTypedData", self.address, document)
 
     def _ask_transaction(self, transaction: dict[str, str]) -> Any:
-        return self._connection.ask("account_signTransaction", transaction)
+        # Clef shows a call in words, and lets rules approve it, only where it knows the function: MedRec's are not
+        # among those that it comes with.
+        signature = _signatures().get(transaction["data"][2:10]) if "to" in transaction else None
+        return self._connection.ask("account_signTransaction", transaction, *filter(None, [signature]))
+
+
+@cache
+def _signatures() -> Mapping[str, str]:
+    """MedRec's functions by their selectors in hexadecimal digits."""
+    return {function.selector.hex(): function.signature for function in items("function").values()}

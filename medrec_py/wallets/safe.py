@@ -13,9 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from eth_abi.abi import decode as abi_decode
-from eth_abi.abi import encode as abi_encode
-
+from medrec_py.chain.abi import codec
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.transactions import Call, simulate
 from medrec_py.chain.types import ZERO_ADDRESS, to_address
@@ -116,7 +114,7 @@ class SafeWallet:
         message = dict(zip(names, map(_json, values), strict=True)) | {"nonce": str(number)}
         signatures = self._signed("SafeTx", fields, message)
         selector = keccak(f"execTransaction({','.join((*kinds, 'bytes'))})".encode())[:4]
-        data = selector + abi_encode([*kinds, "bytes"], [*values, signatures])
+        data = selector + codec.encode([*kinds, "bytes"], [*values, signatures])
         return Call(self.address, data, f"execTransaction of {call.function}")
 
     def __repr__(self) -> str:
@@ -139,7 +137,7 @@ class SafeWallet:
 
     def _signing(self, given: Sequence[Signer]) -> list[Signer]:
         """Those that have to sign: as many as the Safe asks for now, each of them an owner now."""
-        owners = set(self._read("getOwners()", lambda data: abi_decode(["address[]"], data)[0]))
+        owners = set(self._read("getOwners()", lambda data: codec.decode(["address[]"], data)[0]))
         wallets = {wallet.address: wallet for wallet in given}
         strangers = [address for address in wallets if address.lower() not in owners]
         if strangers:
@@ -153,7 +151,7 @@ class SafeWallet:
 
     def _require_safe(self) -> None:
         """A Safe since 1.3 has a domain that names its chain, and says so; nothing else has the same at its address."""
-        named = abi_encode(["bytes32", "uint256", "address"], [_DOMAIN_TYPE, self._chain.chain_id, self.address])
+        named = codec.encode(["bytes32", "uint256", "address"], [_DOMAIN_TYPE, self._chain.chain_id, self.address])
         try:
             said = simulate(self._chain, None, _question(self.address, "domainSeparator()"))
         except ContractError:

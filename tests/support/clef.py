@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eth_account import Account
+
 from scripts.devchain import free_port
 from scripts.toolchain import clef
 

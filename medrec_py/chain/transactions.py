@@ -515,6 +515,7 @@ def find_receipt(chain: Chain, transaction: str) -> Receipt | None:
 def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined) -> Receipt:
     if not mined.succeeded:
         raise _failure(chain, sender, call, transaction, mined.block)
+    logs = mined.logs if call.data else ()  # an account with code that is sent ether may have something to say of it
     return Receipt(
         transaction=transaction,
         block=mined.block,
@@ -522,7 +523,7 @@ def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined)
         gas_used=mined.gas_used,
         gas_price=mined.gas_price,
         created=mined.created,
-        events=tuple(read_log(log) for log in mined.logs if call.to in {None, log.address}),
+        events=tuple(read_log(log) for log in logs if call.to in {None, log.address}),
         _chain=chain,
     )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import medrec_py as medrec
+from medrec_py.chain.abi import codec, items
 from medrec_py.errors import (
     AccountUnknown,
     ForeignChain,
@@ -56,6 +58,26 @@ def test_a_patient_and_an_author_whose_wallet_is_clef(tmp_path: Path, wallet: me
     """Everything that a key in this process does. Clef is told MedRec's functions, which it would refuse unknown."""
     with anvil_network(tmp_path) as net:
         a_wallets_way(net, wallet)
+
+
+def test_clef_is_told_each_function_of_medrecs(wallet: medrec.ClefWallet) -> None:
+    """One that it does not know it would not let a rule approve; nor one whose values do not fit what it is told."""
+    for function in items("function").values():
+        if not function.reads_only:
+            data = function.selector + codec.encode(function.input_types, list(map(nothing, function.input_types)))
+            transaction = PRESENT | {"data": data}
+            assert wallet.sign_transaction(transaction) == TWIN.sign_transaction(transaction), function.name
+
+
+def nothing(kind: str) -> Any:
+    """A value of an ABI type."""
+    if kind.endswith("[]"):
+        return []
+    if kind.startswith("("):
+        return tuple(map(nothing, kind[1:-1].split(",")))
+    if kind.startswith("bytes"):
+        return bytes(int(kind.removeprefix("bytes") or 0))
+    return {"address": "0x" + "00" * 20, "bool": False}.get(kind, 0)
 
 
 def test_another_chain_is_refused_here_since_clef_would_sign(clef: Clef, wallet: medrec.ClefWallet) -> None:

@@ -43,7 +43,7 @@ check: lint-python types ## The fast loop: lint, types, the quick SDK tests, con
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-sdk test-contracts
 
 .PHONY: test
-test: test-contracts test-contracts-anvil test-python check-artifacts check-gas check-keys ## All tests, on real Anvil, Ganache and Kubo
+test: test-contracts test-contracts-anvil test-python check-artifacts check-gas check-keys ## All tests, on real Anvil, Ganache, Kubo and Clef
 
 .PHONY: lint
 lint: lint-python types lint-solidity lint-web lint-go slither check-lock ## Formatting, linting, types, static analysis
@@ -148,8 +148,8 @@ check-gas: setup-contracts ## The committed gas figures are what Anvil measures
 
 ##@ Set-up (each target above does its own)
 
-.PHONY: setup setup-demo setup-dev setup-contracts setup-node setup-solc setup-kubo setup-format
-setup: ## Everything that tests need: Python packages, Node, compilers, Anvil, Ganache, Kubo
+.PHONY: setup setup-demo setup-dev setup-contracts setup-node setup-solc setup-kubo setup-clef setup-format
+setup: ## Everything that tests need: Python packages, Node, compilers, Anvil, Ganache, Kubo, Clef
 	@$(SETUP) all
 setup-demo: ## What the demonstration needs
 	@$(SETUP) demo
@@ -163,6 +163,8 @@ setup-solc: ## The Solidity compiler
 	@$(SETUP) contracts
 setup-kubo: ## Kubo, built from its module if it isn't on PATH
 	@$(SETUP) kubo
+setup-clef: ## geth's Clef, a wallet of its own, built from its module if it isn't on PATH
+	@$(SETUP) clef
 setup-format: ## The Go program that checks the vectors of the formats
 	@$(SETUP) format_check
 

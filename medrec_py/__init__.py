@@ -54,15 +54,21 @@ if typing.TYPE_CHECKING:
     from medrec_py.storage import BlockStore, open_store
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
+    from medrec_py.wallets.ape import ApeWallet
+    from medrec_py.wallets.clef import ClefWallet
+    from medrec_py.wallets.node import NodeWallet
+    from medrec_py.wallets.safe import SafeWallet
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApeWallet",
     "Appended",
     "Authority",
     "BlockStore",
     "BlocksNotRemoved",
     "Chart",
+    "ClefWallet",
     "CompartmentNotGranted",
     "Draft",
     "Erased",
@@ -80,6 +86,7 @@ __all__ = [
     "Mandate",
     "MedRecError",
     "Network",
+    "NodeWallet",
     "NotPermitted",
     "Organisation",
     "Patient",
@@ -101,6 +108,7 @@ __all__ = [
     "Revoked",
     "RootChanged",
     "RootSecret",
+    "SafeWallet",
     "Signer",
     "StaleKeyring",
     "StalePermission",
@@ -157,6 +165,10 @@ _MODULES = {
     "medrec_py.storage": ("BlockStore", "open_store"),
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),
+    "medrec_py.wallets.ape": ("ApeWallet",),
+    "medrec_py.wallets.clef": ("ClefWallet",),
+    "medrec_py.wallets.node": ("NodeWallet",),
+    "medrec_py.wallets.safe": ("SafeWallet",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -60,8 +60,20 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── InvalidPhrase
     │   ├── RootSecretMissing
     │   ├── RootSecretReplaced
-    │   └── KeyModuleError       a module that holds private keys
-    │       └── WrongPin
+    │   ├── KeyModuleError       a module that holds private keys
+    │   │   └── WrongPin
+    │   └── SignerError          a wallet outside of this process did not sign
+    │       ├── SignerUnavailable
+    │       │   └── SignerTimeout
+    │       ├── SignerMalformed
+    │       ├── SignerRefused
+    │       │   ├── SigningDeclined
+    │       │   ├── AccountUnknown
+    │       │   └── MethodUnknown
+    │       ├── SignatureForeign
+    │       ├── ForeignChain
+    │       ├── SignsNoTransactions
+    │       └── OwnersMissing
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
@@ -459,6 +471,93 @@ class WrongPin(KeyModuleError):
     """The PIN does not open the module of keys."""
 
     remedy = "Type the PIN again; of a hardware module, mind how many attempts it allows."
+
+
+class SignerError(WalletError):
+    """A wallet outside of this process, or an account with code, did not sign what it was asked to."""
+
+    remedy = "See the message, and the wallet's own."
+
+
+class SignerUnavailable(SignerError):
+    """The wallet cannot be reached."""
+
+    remedy = "Start the wallet, or correct its URL. Clef listens on HTTP only if it is started with --http."
+
+
+class SignerTimeout(SignerUnavailable):
+    """The wallet did not answer in time; a person may have to approve there. What it signs afterwards is not used."""
+
+    remedy = "Approve the request in the wallet when it asks, or raise the timeout; then try again."
+
+
+class SignerMalformed(SignerError):
+    """The wallet answered with something that is no answer: not JSON-RPC, too long, or not what was asked for."""
+
+    remedy = "Check that the URL is that of the wallet, and that the wallet is of the kind that was named."
+
+
+class SignerRefused(SignerError):
+    """The wallet answered a request with an error of its own.
+
+    Attributes:
+        code: Of JSON-RPC or EIP-1193; zero if it gave none.
+        reason: The wallet's own message.
+    """
+
+    remedy = "See the wallet's own message."
+
+    def __init__(self, message: str, code: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason or message
+
+
+class SigningDeclined(SignerRefused):
+    """The person, or the wallet's rules, said no (EIP-1193, code 4001). Nothing was signed."""
+
+    remedy = "Approve the request in the wallet if it is what you want; with Clef's rules, let them approve it."
+
+
+class AccountUnknown(SignerRefused):
+    """The wallet does not have the account, or does not show it to this program (EIP-1193, code 4100)."""
+
+    remedy = "Name an account that the wallet has, unlock it there, or let it be used by this program."
+
+
+class MethodUnknown(SignerRefused):
+    """The wallet does not know the method: it is of another kind, or its version lacks it."""
+
+    remedy = "Use the kind that fits the wallet: Clef has methods of its own, nodes those of eth_."
+
+
+class SignatureForeign(SignerError):
+    """What the wallet returned is not a signature of the account over what it was asked to sign."""
+
+    remedy = (
+        "Do not use this wallet until you know why: it signs with another key, or something else than it was given."
+    )
+
+
+class ForeignChain(SignerError):
+    """A document or transaction is for another chain than the wallet is meant for, or names none. It was not sent."""
+
+    remedy = "Name the chain that the deployment is on when you make the wallet, or use the wallet of that chain."
+
+
+class SignsNoTransactions(SignerError):
+    """The wallet signs typed data, and does not give transactions back signed."""
+
+    remedy = (
+        "Use a wallet that signs transactions without sending them (eth_signTransaction, Clef, a keystore); an account "
+        "with code is sent through by one of its owners, which the SDK does where it sends for it."
+    )
+
+
+class OwnersMissing(SignerError):
+    """Fewer owners of an account with code are here than have to sign, or one is not an owner."""
+
+    remedy = "Give the wallets of as many owners as the account's threshold says."
 
 
 class NotFound(MedRecError):

@@ -27,6 +27,7 @@ from medrec_py.chain.events import (
     WalletChanged,
 )
 from medrec_py.chain.logs import fetch_logs
+from medrec_py.chain.signatures import ContractSignatures
 from medrec_py.chain.transactions import Call, Receipt, transfer_all
 from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
@@ -112,6 +113,7 @@ class Ledger:
         self.contract = contract
         self.store = store
         self.suite = by_number(suite)
+        self.check_contract = ContractSignatures(chain)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Recent[str, Cache] = Recent(patients)
@@ -300,7 +302,9 @@ class Ledger:
         known = self._profiles.get((account, digest))
         if known is not None:
             return known
-        verified = profiles.parse(self.fetch(digest)).verify(self.deployment, address_bytes(account))
+        verified = profiles.parse(self.fetch(digest)).verify(
+            self.deployment, address_bytes(account), self.check_contract
+        )
         return self._profiles.put((account, digest), verified)
 
     def key_of(self, account: str) -> bytes:
@@ -431,7 +435,7 @@ class Ledger:
         self.contract.check(nobody, calls[0] if len(calls) == 1 else self.contract.multicall(calls))
 
     def _signed(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Bundle:
-        decisions = Signing(self.contract, wallet, self.now() + self.signed_for).sign(calls)
+        decisions = Signing(self.contract, wallet, self.now() + self.signed_for, self.check_contract).sign(calls)
         blocks = self._blocks_of(decisions) if courier.keeps_blocks else ()
         return Bundle(decisions, blocks, atomic=len(decisions) > 1)
 

@@ -13,7 +13,7 @@ from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
-from medrec_py.chain.transactions import Receipt
+from medrec_py.chain.transactions import Carried, Receipt
 from medrec_py.courier import Courier, OwnExpense
 from medrec_py.crypto.keys import Deployment, KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
@@ -317,8 +317,9 @@ class Network:
     # --- private ----------------------------------------------------------------------------------------------------
 
     def _funded(self, wallet: Signer) -> Signer:
-        if self._fund is not None and not self.chain.balance(wallet.address):
-            self._fund(wallet.address)
+        pays = wallet.payer if isinstance(wallet, Carried) else wallet
+        if self._fund is not None and not self.chain.balance(pays.address):
+            self._fund(pays.address)
         return wallet
 
     def _published(self, provider: _P, name: str, publish: bool) -> _P:

@@ -66,8 +66,13 @@ def kubo_version() -> str:
     return _matched(r"github\.com/ipfs/kubo v(\S+)", _go_mod("kubo"))
 
 
+def clef_version() -> str:
+    """The version that ``tools/clef/go.mod`` pins geth, and so its Clef, to."""
+    return _matched(r"github\.com/ethereum/go-ethereum v(\S+)", _go_mod("clef"))
+
+
 def go_oldest() -> Version:
-    """The oldest Go that builds Kubo, by its ``go.mod``."""
+    """The oldest Go that builds Kubo and Clef, by Kubo's ``go.mod``."""
     return parse_version(_matched(r"^go (\S+)$", _go_mod("kubo")))
 
 
@@ -119,10 +124,20 @@ def _machine() -> str:
     return f"{platform.system()}-{platform.machine()}".lower()
 
 
+def _built_dir(tool: str, version: str) -> Path:
+    """Where set-up puts what it builds: another version, other dependencies or another machine make another folder."""
+    sums = hashlib.sha256((ROOT / "tools" / tool / "go.sum").read_bytes())
+    return cache_dir() / f"{tool}-{version}-{_machine()}-{sums.hexdigest()[:12]}"
+
+
 def kubo_dir() -> Path:
-    """Where set-up puts Kubo: another version, another set of dependencies or another machine makes another folder."""
-    sums = hashlib.sha256((ROOT / "tools" / "kubo" / "go.sum").read_bytes())
-    return cache_dir() / f"kubo-{kubo_version()}-{_machine()}-{sums.hexdigest()[:12]}"
+    """Where set-up puts Kubo."""
+    return _built_dir("kubo", kubo_version())
+
+
+def clef_dir() -> Path:
+    """Where set-up puts Clef."""
+    return _built_dir("clef", clef_version())
 
 
 def format_check_dir() -> Path:
@@ -239,6 +254,25 @@ def ipfs() -> Path:
     return found
 
 
+def clef() -> Path:
+    """Geth's Clef, the pinned version or a later one of the same series of geth."""
+    wanted = parse_version(clef_version())
+    found = _on_path("clef", "--version", fits=lambda version: version[:1] == wanted[:1] and version >= wanted)
+    found = found or _executable(clef_dir() / "clef")
+    if found is None:
+        raise MissingComponent("clef", f"{clef_version()} or newer", "setup-clef")
+    return found
+
+
+def safe() -> Path:
+    """The folder of the published artifacts of Safe's contracts."""
+    package = "@safe-global/safe-contracts"
+    path = ROOT / "node_modules" / package / "build" / "artifacts" / "contracts"
+    if not path.is_dir():
+        raise MissingComponent(package, npm_version(package), "setup-node")
+    return path
+
+
 def format_check() -> Path:
     """The Go program that checks the vectors of the formats."""
     found = _executable(format_check_dir() / "format-check")
@@ -268,6 +302,8 @@ COMPONENTS: dict[str, Callable[[], object]] = {
     "forge": forge,
     "ganache": ganache,
     "kubo": ipfs,
+    "clef": clef,
+    "safe": safe,
     "solc": solc,
     "typescript": typescript,
     "format_check": format_check,

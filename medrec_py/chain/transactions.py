@@ -14,8 +14,9 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from eth_account import Account as EthAccount
 
@@ -93,6 +94,25 @@ class Call:
         return fields
 
 
+@runtime_checkable
+class Carried(Protocol):
+    """A signer without a key of its own, an account with code: another account sends through it what it does."""
+
+    @property
+    def address(self) -> str:
+        """The account with code, EIP-55."""
+        ...
+
+    @property
+    def payer(self) -> Signer:
+        """Who sends and pays."""
+        ...
+
+    def carry(self, call: Call, /) -> Call:
+        """The call by which the account makes a call; it must revert where that does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """A transaction that was mined and succeeded.
@@ -153,7 +173,9 @@ def send(
     timeout: float = RECEIPT_SECONDS,
 ) -> Receipt:
     """Send a call and wait until it is mined. Arguments and errors as for `submit` and `Pending.wait`."""
-    return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
+    # What an account with code does has a number of the account's own, which is taken when it is mined.
+    with chain.nonces.of(signer.address).lock if isinstance(signer, Carried) else nullcontext():
+        return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
 
 
 def transfer_all(chain: Chain, signer: Signer, to: str) -> Receipt | None:
@@ -217,7 +239,8 @@ def submit(
 
     Args:
         chain: Where.
-        signer: Whose account sends and pays.
+        signer: Whose account sends and pays. An account with code is sent through by its payer (`Carried`); wait for
+            one transaction of it before the next is submitted.
         call: What.
         gas: Gas limit; estimated if not given, which also finds out beforehand whether the contract refuses.
         max_fee_per_gas: Highest price in wei per gas that may be paid; whatever the chain asks for if not given.
@@ -230,6 +253,9 @@ def submit(
         ChainUnavailable: the node does not answer; nothing was sent.
     """
     limit = estimate_gas(chain, signer.address, call) if gas is None else gas
+    if isinstance(signer, Carried):
+        pending = submit(chain, signer.payer, signer.carry(call), gas=gas, max_fee_per_gas=max_fee_per_gas)
+        return replace(pending, sender=signer.address, call=call)  # its events and errors are those of the call
     account = chain.nonces.of(signer.address)
     with account.lock:
         return _hand_over(chain, signer, call, limit, max_fee_per_gas, account)
@@ -491,6 +517,7 @@ def find_receipt(chain: Chain, transaction: str) -> Receipt | None:
 def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined) -> Receipt:
     if not mined.succeeded:
         raise _failure(chain, sender, call, transaction, mined.block)
+    logs = mined.logs if call.data else ()  # an account with code that is sent ether may have something to say of it
     return Receipt(
         transaction=transaction,
         block=mined.block,
@@ -498,7 +525,7 @@ def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined)
         gas_used=mined.gas_used,
         gas_price=mined.gas_price,
         created=mined.created,
-        events=tuple(read_log(log) for log in mined.logs if call.to in {None, log.address}),
+        events=tuple(read_log(log) for log in logs if call.to in {None, log.address}),
         _chain=chain,
     )
 

@@ -20,6 +20,7 @@ from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import KemSeed
 from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.crypto.typed_data import sign
+from medrec_py.errors import KeyServiceUnavailable
 from medrec_py.keymodule import KeySession
 from medrec_py.keyservice import request as requests
 from medrec_py.keyservice.account import Line, Reading

@@ -22,6 +22,7 @@ from web3.contract import Contract
 
 from medrec_py.chain.artifacts import load_artifact
 from medrec_py.chain.types import address_bytes
+from medrec_py.crypto.decisions import Append, Grant, PublishKeyring, Register, Revoke, SignedForm
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.wallet import Wallet
@@ -38,15 +39,20 @@ BARS = {
     "publish_key": 46_400,
     "grant": 54_500,
     "grant_renewal": 37_500,
+    "grant_signed": 62_000,
+    "grant_signed_renewal": 44_800,
+    "grant_signed_batch20": 42_700,
     "revoke": 39_000,
     "revoke_and_rotate": 48_600,
+    "revoke_signed": 45_500,
     "publish_keyring": 34_800,
     "append": 39_400,
     "append_for_organisation": 44_000,
     "append_many_one_patient": 3_950,
     "append_many_hundred_patients": 14_800,
+    "append_signed": 51_500,
     "access_event": 31_000,
-    "deploy": 3_700_000,
+    "deploy": 4_600_000,
 }
 
 ORGANISATION, PRACTITIONER = 1, 2
@@ -54,6 +60,9 @@ TREAT = 0
 GENERAL = 1 << 5
 YEAR_2040 = 2_208_988_800
 RECORDS_IN_A_CALL = 100
+GRANTS_IN_A_RELAY = 20
+# What is not used is given back, but the relay looks whether each call could have all that it might use.
+RELAY_GAS = 2_000_000
 
 
 def digest(label: str) -> bytes:
@@ -76,14 +85,76 @@ class Bench:
 
     def send(self, sender: str, call: Any) -> int:
         """Send one transaction and return the gas that it used."""
-        receipt = self.web3.eth.wait_for_transaction_receipt(call.transact({"from": sender}))
+        gas = {"gas": RELAY_GAS} if call.fn_name == "relay" else {}
+        receipt = self.web3.eth.wait_for_transaction_receipt(call.transact({"from": sender, **gas}))
         if receipt["status"] != 1:
             raise RuntimeError(f"a measured transaction failed: {call.fn_name}")
         return receipt["gasUsed"]
 
+    def place(self, patient: str) -> Place:
+        """What the messages about a patient are bound to."""
+        return Place(self.web3.eth.chain_id, address_bytes(self.contract.address), address_bytes(patient))
+
     def measure(self, name: str, sender: str, call: Any, *, records: int = 1) -> None:
         """Send one transaction and note its gas, or its gas per record, rounded up."""
         self.figures[name] = -(-self.send(sender, call) // records)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Somebody with a key and no ether."""
+
+    bench: Bench
+    wallet: Wallet
+
+    @property
+    def address(self) -> bytes:
+        """Of the account, 20 bytes."""
+        return address_bytes(self.wallet.address)
+
+    @property
+    def place(self) -> Place:
+        """Of this account's own record."""
+        return self.bench.place(self.wallet.address)
+
+    def call(self, function: str, form: SignedForm, *structs: tuple[int, int]) -> Any:
+        """The call of a signed form.
+
+        Args:
+            function: Its name.
+            form: What is signed.
+            structs: The members that are a struct's in the call, first and behind the last.
+        """
+        values = list(form.values())
+        for first, last in structs:
+            values[first:last] = [tuple(values[first:last])]
+        signature = self.wallet.sign_typed_data(form.typed_data())
+        return self.bench.contract.get_function_by_name(function)(*values, signature)
+
+    def register(self) -> Any:
+        """The call that registers this account as a patient."""
+        form = Register(self.place, self.address, YEAR_2040)
+        signature = self.wallet.sign_typed_data(form.typed_data())
+        return self.bench.contract.functions.registerSigned(*form.values(), signature, b"")
+
+    def grant(self, grantee: str, version: int) -> Any:
+        """The call that grants what all here are granted."""
+        masks = {"read": GENERAL, "append": GENERAL, "purposes": 1 << TREAT, "flags": 0}
+        window = {"not_before": 0, "expiry": YEAR_2040, "deadline": YEAR_2040}
+        seal = digest(f"seal {self.wallet.address} {version}")
+        people = {"signer": self.address, "grantee": address_bytes(grantee)}
+        form = Grant(self.place, **people, **masks, **window, seal=seal, version=version)
+        return self.call("grantSigned", form, (3, 9))
+
+    def revoke(self, grantee: str, version: int) -> Any:
+        """The call that revokes it, without a keyring."""
+        form = Revoke(self.place, self.address, address_bytes(grantee), version, 0, 0, bytes(32), YEAR_2040)
+        return self.call("revokeSigned", form)
+
+    def append(self, patient: Place, number: int) -> Any:
+        """The call that appends a record on this account's own behalf."""
+        form = Append(patient, self.address, self.address, 1, TREAT, *entry(f"signed {number}"), number, YEAR_2040)
+        return self.call("appendSigned", form, (5, 9))
 
 
 def deploy(web3: Web3, authority: str) -> Bench:
@@ -130,8 +201,7 @@ def measure(web3: Web3) -> dict[str, int]:
     bench.measure("revoke_and_rotate", alice, rotation)
 
     heir = Wallet.from_key(digest("new wallet"))
-    place = Place(web3.eth.chain_id, address_bytes(bench.contract.address), address_bytes(alice))
-    change = WalletChange(place, address_bytes(heir.address), decision=1, deadline=YEAR_2040)
+    change = WalletChange(bench.place(alice), address_bytes(heir.address), decision=1, deadline=YEAR_2040)
     signature = heir.sign_typed_data(change.typed_data())
     bench.measure("change_wallet", alice, call.changeWallet(alice, heir.address, 1, YEAR_2040, signature))
 
@@ -143,7 +213,30 @@ def measure(web3: Web3) -> dict[str, int]:
     items = [(patient, 1, entry(patient)) for patient in patients]
     for_hundred = call.appendToMany(hospital, TREAT, items, False)
     bench.measure("append_many_hundred_patients", hospital, for_hundred, records=RECORDS_IN_A_CALL)
+    measure_signed(bench, registrar, hospital, sender=clinic)
     return bench.figures
+
+
+def measure_signed(bench: Bench, registrar: str, grantee: str, *, sender: str) -> None:
+    """Signed forms, sent by somebody else: patients who have a key and no ether, and an author likewise."""
+    call = bench.contract.functions
+    patients = [Signer(bench, Wallet.from_key(digest(f"patient {number}"))) for number in range(GRANTS_IN_A_RELAY + 1)]
+    for patient in patients:
+        bench.send(sender, patient.register())
+    bob, *others = patients
+    bench.measure("grant_signed", sender, bob.grant(grantee, 1))
+    bench.measure("grant_signed_renewal", sender, bob.grant(grantee, 2))
+    relayed = call.relay([patient.grant(grantee, 1)._encode_transaction_data() for patient in others])
+    bench.measure("grant_signed_batch20", sender, relayed, records=GRANTS_IN_A_RELAY)
+
+    author = Signer(bench, Wallet.from_key(digest("author")))
+    bench.send(registrar, call.accredit(author.wallet.address, PRACTITIONER, False, YEAR_2040))
+    bench.send(sender, bob.grant(author.wallet.address, 1))
+    form = PublishKeyring(bob.place, bob.address, digest("keyring of bob"), 0, GENERAL, YEAR_2040)
+    bench.send(sender, bob.call("publishKeyringSigned", form))
+    bench.send(sender, author.append(bob.place, 1))
+    bench.measure("append_signed", sender, author.append(bob.place, 2))
+    bench.measure("revoke_signed", sender, bob.revoke(grantee, 2))
 
 
 def complaints(measured: dict[str, int], committed: dict[str, int]) -> list[str]:

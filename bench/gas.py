@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
 
 from medrec_py.chain.artifacts import load_artifact
-from medrec_py.chain.types import address_bytes
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.transactions import Call
+from medrec_py.chain.types import ProviderKind, address_bytes
 from medrec_py.crypto.decisions import Append, Grant, PublishKeyring, Register, Revoke, SignedForm
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
@@ -61,8 +65,8 @@ GENERAL = 1 << 5
 YEAR_2040 = 2_208_988_800
 RECORDS_IN_A_CALL = 100
 GRANTS_IN_A_RELAY = 20
-# What is not used is given back, but the relay looks whether each call could have all that it might use.
-RELAY_GAS = 2_000_000
+# What is not used is given back, but a relay looks whether each call could have all that it might use.
+AMPLE_GAS = 2_000_000
 
 
 def digest(label: str) -> bytes:
@@ -81,14 +85,20 @@ class Bench:
 
     web3: Web3
     contract: Contract
+    sdk: MedRecContract
     figures: dict[str, int]
 
     def send(self, sender: str, call: Any) -> int:
         """Send one transaction and return the gas that it used."""
-        gas = {"gas": RELAY_GAS} if call.fn_name == "relay" else {}
-        receipt = self.web3.eth.wait_for_transaction_receipt(call.transact({"from": sender, **gas}))
+        if isinstance(call, Call):
+            sent = self.web3.eth.send_transaction(
+                {"from": sender, "to": self.contract.address, "data": HexBytes(call.data), "gas": AMPLE_GAS}
+            )
+        else:
+            sent = call.transact({"from": sender})
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent)
         if receipt["status"] != 1:
-            raise RuntimeError(f"a measured transaction failed: {call.fn_name}")
+            raise RuntimeError(f"a measured transaction failed: {call}")
         return receipt["gasUsed"]
 
     def place(self, patient: str) -> Place:
@@ -117,44 +127,47 @@ class Signer:
         """Of this account's own record."""
         return self.bench.place(self.wallet.address)
 
-    def call(self, function: str, form: SignedForm, *structs: tuple[int, int]) -> Any:
-        """The call of a signed form.
+    def sign(self, form: SignedForm) -> bytes:
+        """This account's signature."""
+        return self.wallet.sign_typed_data(form.typed_data())
 
-        Args:
-            function: Its name.
-            form: What is signed.
-            structs: The members that are a struct's in the call, first and behind the last.
-        """
-        values = list(form.values())
-        for first, last in structs:
-            values[first:last] = [tuple(values[first:last])]
-        signature = self.wallet.sign_typed_data(form.typed_data())
-        return self.bench.contract.get_function_by_name(function)(*values, signature)
-
-    def register(self) -> Any:
-        """The call that registers this account as a patient."""
+    def register(self) -> Call:
+        """Registers this account as a patient."""
         form = Register(self.place, self.address, YEAR_2040)
-        signature = self.wallet.sign_typed_data(form.typed_data())
-        return self.bench.contract.functions.registerSigned(*form.values(), signature, b"")
+        return self.bench.sdk.register_signed(form, self.sign(form))
 
-    def grant(self, grantee: str, version: int) -> Any:
-        """The call that grants what all here are granted."""
-        masks = {"read": GENERAL, "append": GENERAL, "purposes": 1 << TREAT, "flags": 0}
-        window = {"not_before": 0, "expiry": YEAR_2040, "deadline": YEAR_2040}
-        seal = digest(f"seal {self.wallet.address} {version}")
-        people = {"signer": self.address, "grantee": address_bytes(grantee)}
-        form = Grant(self.place, **people, **masks, **window, seal=seal, version=version)
-        return self.call("grantSigned", form, (3, 9))
+    def grant(self, grantee: str, version: int) -> Call:
+        """Grants what all here are granted."""
+        form = Grant(
+            self.place,
+            signer=self.address,
+            grantee=address_bytes(grantee),
+            read=GENERAL,
+            append=GENERAL,
+            not_before=0,
+            expiry=YEAR_2040,
+            purposes=1 << TREAT,
+            flags=0,
+            seal=digest(f"seal {self.wallet.address} {version}"),
+            version=version,
+            deadline=YEAR_2040,
+        )
+        return self.bench.sdk.grant_signed(form, self.sign(form))
 
-    def revoke(self, grantee: str, version: int) -> Any:
-        """The call that revokes it, without a keyring."""
+    def revoke(self, grantee: str, version: int) -> Call:
+        """Revokes it, without a keyring."""
         form = Revoke(self.place, self.address, address_bytes(grantee), version, 0, 0, bytes(32), YEAR_2040)
-        return self.call("revokeSigned", form)
+        return self.bench.sdk.revoke_signed(form, self.sign(form))
 
-    def append(self, patient: Place, number: int) -> Any:
-        """The call that appends a record on this account's own behalf."""
+    def publish_keyring(self) -> Call:
+        """Publishes the first keyring."""
+        form = PublishKeyring(self.place, self.address, digest("keyring"), 0, GENERAL, YEAR_2040)
+        return self.bench.sdk.publish_keyring_signed(form, self.sign(form))
+
+    def append(self, patient: Place, number: int) -> Call:
+        """Appends a record on this account's own behalf."""
         form = Append(patient, self.address, self.address, 1, TREAT, *entry(f"signed {number}"), number, YEAR_2040)
-        return self.call("appendSigned", form, (5, 9))
+        return self.bench.sdk.append_signed(form, self.sign(form))
 
 
 def deploy(web3: Web3, authority: str) -> Bench:
@@ -163,7 +176,8 @@ def deploy(web3: Web3, authority: str) -> Bench:
     factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     receipt = web3.eth.wait_for_transaction_receipt(factory.constructor(authority).transact({"from": authority}))
     contract = factory(address=receipt["contractAddress"])
-    return Bench(web3, contract, {"deploy": receipt["gasUsed"]})
+    sdk = MedRecContract(Chain(web3), contract.address)
+    return Bench(web3, contract, sdk, {"deploy": receipt["gasUsed"]})
 
 
 def measure(web3: Web3) -> dict[str, int]:
@@ -219,21 +233,19 @@ def measure(web3: Web3) -> dict[str, int]:
 
 def measure_signed(bench: Bench, registrar: str, grantee: str, *, sender: str) -> None:
     """Signed forms, sent by somebody else: patients who have a key and no ether, and an author likewise."""
-    call = bench.contract.functions
     patients = [Signer(bench, Wallet.from_key(digest(f"patient {number}"))) for number in range(GRANTS_IN_A_RELAY + 1)]
     for patient in patients:
         bench.send(sender, patient.register())
     bob, *others = patients
     bench.measure("grant_signed", sender, bob.grant(grantee, 1))
     bench.measure("grant_signed_renewal", sender, bob.grant(grantee, 2))
-    relayed = call.relay([patient.grant(grantee, 1)._encode_transaction_data() for patient in others])
+    relayed = bench.sdk.relay([patient.grant(grantee, 1) for patient in others])
     bench.measure("grant_signed_batch20", sender, relayed, records=GRANTS_IN_A_RELAY)
 
     author = Signer(bench, Wallet.from_key(digest("author")))
-    bench.send(registrar, call.accredit(author.wallet.address, PRACTITIONER, False, YEAR_2040))
+    bench.send(registrar, bench.sdk.accredit(author.wallet.address, ProviderKind.PRACTITIONER, False, YEAR_2040))
     bench.send(sender, bob.grant(author.wallet.address, 1))
-    form = PublishKeyring(bob.place, bob.address, digest("keyring of bob"), 0, GENERAL, YEAR_2040)
-    bench.send(sender, bob.call("publishKeyringSigned", form))
+    bench.send(sender, bob.publish_keyring())
     bench.send(sender, author.append(bob.place, 1))
     bench.measure("append_signed", sender, author.append(bob.place, 2))
     bench.measure("revoke_signed", sender, bob.revoke(grantee, 2))

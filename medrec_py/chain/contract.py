@@ -460,7 +460,7 @@ class MedRecContract:
             data = abi.items("function")[function].selector + abi.codec.encode(types, values)
         except (EncodingError, TypeError, ValueError) as error:
             raise InvalidInput(f"{function}: {error}") from error
-        return Call(self.address, data, function)
+        return Call(self.address, data, function, arguments=tuple(values))
 
     def _signed(self, function: str, form: SignedForm, *signatures: bytes) -> Call:
         """A call of a signed form: the members of its message, one after another, and then the signatures."""

@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.chain.types import ProviderKind
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
+    from medrec_py.crypto.signed_decisions import Bundle
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.healing import Healed, Staleness, StalePermission
@@ -51,6 +52,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.purposes import Purpose
     from medrec_py.records import Draft, Record
     from medrec_py.registrar import Authority, Registrar
+    from medrec_py.relayer import Relayer
     from medrec_py.storage import BlockStore, open_store
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
@@ -67,6 +69,7 @@ __all__ = [
     "Authority",
     "BlockStore",
     "BlocksNotRemoved",
+    "Bundle",
     "Chart",
     "ClefWallet",
     "CompartmentNotGranted",
@@ -104,6 +107,7 @@ __all__ = [
     "RecordUnreadable",
     "Recovery",
     "Registrar",
+    "Relayer",
     "Resealed",
     "Revoked",
     "RootChanged",
@@ -139,6 +143,7 @@ _MODULES = {
     "medrec_py.chain.types": ("ProviderKind",),
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
+    "medrec_py.crypto.signed_decisions": ("Bundle",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
@@ -162,6 +167,7 @@ _MODULES = {
     "medrec_py.purposes": ("Purpose",),
     "medrec_py.records": ("Draft", "Record"),
     "medrec_py.registrar": ("Authority", "Registrar"),
+    "medrec_py.relayer": ("Relayer",),
     "medrec_py.storage": ("BlockStore", "open_store"),
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),

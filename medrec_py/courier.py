@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from medrec_py.chain import events
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import Event, Logged
+from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Receipt, find_receipt
 from medrec_py.chain.types import address_of
 from medrec_py.crypto.decisions import (
@@ -106,6 +107,27 @@ class Delivery:
                     f"the relayer says that the {type(signed.decision).__name__} was carried out by {transaction}, "
                     "and the chain has nothing of it"
                 )
+        return self._of_ours(receipt)
+
+    def earlier(self, first_block: int) -> Receipt | None:
+        """The receipt of the transaction that carried out the bundle before; ``None`` if not all of it was.
+
+        Args:
+            first_block: Number of the block with the deployment.
+        """
+        found = [self._look_up(signed.decision, first_block) for signed in self._bundle.decisions]
+        if found[-1] is None or None in found:
+            return None
+        receipt = find_receipt(self._contract.chain, found[-1].transaction)
+        return None if receipt is None else self._of_ours(receipt)
+
+    def _look_up(self, decision: SignedForm, first_block: int) -> Logged[Event] | None:
+        kind, _ = _TRACES[type(decision)]
+        patient = address_of(decision.place.patient)
+        logs = fetch_logs(self._contract, [kind], from_block=first_block, patient=patient)
+        return next((logged for logged in logs if _in(decision, [logged])), None)
+
+    def _of_ours(self, receipt: Receipt) -> Receipt:
         patients = {address_of(signed.decision.place.patient) for signed in self._bundle.decisions}
         ours = tuple(logged for logged in receipt.events if getattr(logged.event, "patient", None) in patients)
         return replace(receipt, events=ours)

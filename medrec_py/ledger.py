@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
@@ -39,6 +40,7 @@ from medrec_py.crypto.signed_decisions import MAX_BLOCKS, MAX_BLOCKS_SIZE, Bundl
 from medrec_py.crypto.suites import by_number
 from medrec_py.errors import (
     ClockWrong,
+    ContractError,
     HistoryMismatch,
     InvalidInput,
     ProfileNotFound,
@@ -186,16 +188,26 @@ class Ledger:
         return other
 
     def carry(self, courier: Courier, bundle: Bundle) -> Receipt:
-        """Have a bundle carried out that somebody signed.
+        """Have a bundle carried out that somebody signed, and store its blocks before, unless the courier does.
+
+        Returns:
+            The receipt; that of an earlier transaction if somebody else was first.
 
         Raises:
             SignatureMissing: somebody who has to sign did not.
-            ContractError: the contract refuses it; nothing was sent.
+            StorageError: the store did not take the blocks; nothing was sent.
+            ContractError: the contract refuses it.
             RelayError, ChainError: as ``Courier.carry``.
         """
         bundle.verify(self.check_contract)
-        self._check(bundle)
-        receipt = Delivery(self.contract, bundle).receipt(courier.carry(bundle))
+        delivery = Delivery(self.contract, bundle)
+        try:
+            receipt = delivery.receipt(self._brought(courier, bundle))
+        except ContractError:
+            earlier = delivery.earlier(self._first_block)
+            if earlier is None:
+                raise
+            return earlier
         for observer in self._observers:
             observer(receipt)
         return receipt
@@ -427,6 +439,17 @@ class Ledger:
             self._check(bundle)
         # From here on no error says that it will never be mined: whoever has the signatures may send them.
         return Delivery(self.contract, bundle).receipt(courier.carry(bundle))
+
+    def _brought(self, courier: Courier, bundle: Bundle) -> str:
+        """The hash of the transaction that carried out a bundle of anybody's."""
+        with self.trial():
+            if not courier.keeps_blocks:
+                for block in bundle.blocks:
+                    self.put_block(block)
+                bundle = replace(bundle, blocks=())
+            with self._trials.sending():
+                self._check(bundle)
+            return courier.carry(bundle)
 
     def _check(self, bundle: Bundle) -> None:
         """Find out whether the contract would refuse a bundle as it stands."""

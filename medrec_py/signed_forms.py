@@ -46,8 +46,7 @@ _FUNCTIONS: Final = frozenset(
 )
 
 
-_PUBLICATIONS: Final[Mapping[str, Callable[..., SignedForm]]] = {
-    "publishKeyring": PublishKeyring,
+_MANIFESTS: Final[Mapping[str, Callable[..., SignedForm]]] = {
     "publishMoved": PublishMoved,
     "publishErased": PublishErased,
 }
@@ -144,8 +143,11 @@ class Signing:
         me, deadline = self._account, self._deadline
         if function == "register":
             return Register(place, me, deadline)
-        if function in _PUBLICATIONS:
-            return _PUBLICATIONS[function](place, me, *arguments, deadline)
+        if function == "publishKeyring":
+            keyring_version, compartments, pointer = arguments
+            return PublishKeyring(place, me, pointer, keyring_version, compartments, deadline)
+        if function in _MANIFESTS:
+            return _MANIFESTS[function](place, me, *arguments, deadline)
         other, *rest = arguments
         address = address_bytes(other)
         if function == "grant":
@@ -176,7 +178,7 @@ class Signing:
                 self._deadline,
             )
         purpose, document = rest
-        return LogAccess(place, self._account, principal, purpose, document, number, self._deadline)
+        return LogAccess(place, self._account, principal, document, purpose, number, self._deadline)
 
     def _place(self, patient: str) -> Place:
         return Place(self._contract.chain.chain_id, address_bytes(self._contract.address), address_bytes(patient))

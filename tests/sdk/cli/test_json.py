@@ -48,6 +48,7 @@ EXAMPLES = {
     "patient compartment add": "patient compartment add dental",
     "permission grant": GRANT + " --purpose TREAT --purpose COC",
     "permission list": "permission list",
+    "relay send": "relay send signed.json --at-own-expense",
     "record add": "record add note.txt --compartment general",
     "record list": "record list",
     "record get": "record get 1 --output copy.txt",
@@ -83,6 +84,8 @@ def type_example(shell: Shell, command: str, line: str, *more: str) -> Result:
     if command == "keys restore":
         shell.ask(f"--profile stranger keys guard shares/{shell.address('stranger')}.share")
         shell.ask("--profile stranger keys hand-over request --output another --fingerprint", digits)
+    if command == "relay send":
+        shell.ask("permission revoke {stranger} --offline signed.json")
     return shell.type(line.replace("FINGERPRINT", digits.replace(" ", "-")), *more)
 
 
@@ -113,8 +116,8 @@ def prepare() -> None:
 
 
 def test_there_is_an_example_of_every_command() -> None:
-    """No command is left out below; the demonstration and the key service have tests of their own."""
-    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo", "keys serve"}
+    """No command is left out below; the demonstration and what needs a server have tests of their own."""
+    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo", "keys serve", "relay status"}
 
 
 def test_every_command_answers_in_json(world: Shell) -> None:

@@ -21,7 +21,6 @@ from typing import Any
 
 import pytest
 from ape.managers.chain import ChainManager
-from ape.managers.project import ProjectManager
 from eth_account import Account as Keys
 
 from tests.contracts.support import (
@@ -82,11 +81,6 @@ class Change:
 @pytest.fixture
 def change(medrec: Contract, chain: ChainManager, alice: Account, carol: Account) -> Change:
     return Change(medrec, chain.chain_id, alice, carol)
-
-
-@pytest.fixture
-def smart(project: ProjectManager, authority: Account) -> Contract:
-    return authority.deploy(project.SmartAccount)
 
 
 def test_the_new_wallet_decides_and_the_old_one_no_longer(

@@ -289,18 +289,18 @@ def test_refuses_malformed_signatures(made: Made, kind: type[SignedForm]) -> Non
             made.send(malformed(made.signature()))
 
 
-@pytest.mark.parametrize("word", range(12))
+@pytest.mark.parametrize(
+    ("word", "size"), [(0, 20), (1, 20), (2, 20), (3, 8), (4, 8), (5, 5), (6, 5), (7, 2), (8, 1), (10, 3)]
+)
 def test_refuses_words_that_are_no_values(
-    medrec: Contract, desk: Desk, alice: Account, smart: Contract, word: int
+    medrec: Contract, desk: Desk, alice: Account, carol: Account, smart: Contract, word: int, size: int
 ) -> None:
     """Even from an account with code that signs whatever it is shown: an address of 21 bytes, a mask of 65 bits."""
     give_wallet(desk, alice, smart)
-    call = bytearray(desk.call(desk.grant(alice, ZERO.replace("0", "1", 3)[:42], signer=smart), b""))
-    sizes = [20, 20, 20, 8, 8, 5, 5, 2, 1, 32, 3, 32]
-    if sizes[word] == 32:
-        return
-    call[4 + 32 * word + 31 - sizes[word]] = 1
-    with pytest.raises(Exception, match=r"revert|invalid|failed|Failed"):
+    call = bytearray(desk.call(desk.grant(alice, carol, signer=smart), b""))
+    medrec.multicall.call([bytes(call)], sender=desk.stranger, gas=AMPLE_GAS)
+    call[4 + 32 * word + 31 - size] = 1
+    with refused("FailedCall"):
         medrec.multicall.call([bytes(call)], sender=desk.stranger, gas=AMPLE_GAS)
 
 

@@ -121,9 +121,7 @@ class Desk:
         compartments: int = GENERAL,
         deadline: int = YEAR_2100,
     ) -> PublishKeyring:
-        return PublishKeyring(
-            self.place(patient), address(signer or patient), pointer, version, compartments, deadline
-        )
+        return PublishKeyring(self.place(patient), address(signer or patient), pointer, version, compartments, deadline)
 
     def manifest(
         self,
@@ -194,9 +192,7 @@ class Desk:
     def send(self, form: SignedForm, *signatures: bytes, sender: Account | None = None) -> ReceiptAPI:
         """Sends a form with its signatures."""
         method = getattr(self.medrec, FUNCTIONS[type(form)])
-        receipt: ReceiptAPI = method(
-            *self.arguments(form, *signatures), sender=sender or self.stranger, gas=AMPLE_GAS
-        )
+        receipt: ReceiptAPI = method(*self.arguments(form, *signatures), sender=sender or self.stranger, gas=AMPLE_GAS)
         return receipt
 
     def carry_out(self, form: SignedForm, *signers: Signer, sender: Account | None = None) -> ReceiptAPI:
@@ -207,4 +203,3 @@ class Desk:
         """Sends calls in a relay."""
         receipt: ReceiptAPI = self.medrec.relay(list(calls), sender=sender or self.stranger, gas=gas)
         return receipt
-

@@ -130,7 +130,9 @@ def test_refuses_the_present_wallet(medrec: Contract, change: Change, alice: Acc
 
 
 @pytest.mark.parametrize("decision", [0, 2])
-def test_refuses_another_decision(medrec: Contract, change: Change, alice: Account, carol: Account, decision: int) -> None:
+def test_refuses_another_decision(
+    medrec: Contract, change: Change, alice: Account, carol: Account, decision: int
+) -> None:
     """`decision` is the patient's decision counter plus one."""
     with refused("DecisionMismatch", alice, 0, decision):
         medrec.changeWallet(alice, carol, decision, YEAR_2100, change.signature(decision=decision), sender=alice)

@@ -52,9 +52,7 @@ def test_grant_signed_is_a_grant(medrec: Contract, desk: Desk, alice: Account, c
     assert plain(medrec.permissionOf(alice, clinic)) == (given, 1)
 
 
-def test_narrowing_raises_the_keyring_version(
-    medrec: Contract, desk: Desk, alice: Account, hospital: Account
-) -> None:
+def test_narrowing_raises_the_keyring_version(medrec: Contract, desk: Desk, alice: Account, hospital: Account) -> None:
     """As in a direct grant."""
     [event] = emitted(medrec, desk.carry_out(desk.grant(alice, hospital, terms(read=0), version=2), alice))
     assert (event.arguments["lost"], event.arguments["keyringVersion"]) == (GENERAL, 2)

@@ -139,7 +139,11 @@ def test_revokes_and_rotates(medrec: Contract, desk: Desk, alice: Account, hospi
     """The keyring first, which follows the version that its maker read; then the permission is gone."""
     form = desk.revoke(alice, hospital, keyring_version=1, compartments=GENERAL, keyring=POINTER)
     keyring, revocation = emitted(medrec, desk.carry_out(form, alice))
-    assert (keyring.name, keyring.arguments["pointer"], keyring.arguments["author"]) == ("KeyringPublished", POINTER, alice)
+    assert (keyring.name, keyring.arguments["pointer"], keyring.arguments["author"]) == (
+        "KeyringPublished",
+        POINTER,
+        alice,
+    )
     assert revocation == revoked(alice, hospital, 2, GENERAL, 3)
     assert medrec.historyOf(alice).keyringVersion == 3
 

@@ -312,7 +312,9 @@ def give_wallet(desk: Desk, patient: Account, wallet: Contract) -> None:
     desk.medrec.changeWallet(patient, wallet, 1, YEAR_2100, b"", sender=patient, gas=AMPLE_GAS)
 
 
-def test_an_account_with_code_decides(medrec: Contract, desk: Desk, alice: Account, clinic: Account, smart: Contract) -> None:
+def test_an_account_with_code_decides(
+    medrec: Contract, desk: Desk, alice: Account, clinic: Account, smart: Contract
+) -> None:
     """By ERC-1271, whatever it takes for a signature."""
     give_wallet(desk, alice, smart)
     receipt = desk.send(desk.grant(alice, clinic, signer=smart), b"two owners")
@@ -351,7 +353,13 @@ def test_one_owners_signature_is_for_one_account(
 
 
 def test_the_key_of_an_account_that_delegates_to_code(
-    medrec: Contract, desk: Desk, provider: ProviderAPI, alice: Account, clinic: Account, smart: Contract, authority: Account
+    medrec: Contract,
+    desk: Desk,
+    provider: ProviderAPI,
+    alice: Account,
+    clinic: Account,
+    smart: Contract,
+    authority: Account,
 ) -> None:
     """EIP-7702: the account has code, which says no, and still its key."""
     smart.setAnswer(1, sender=authority)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
     from medrec_py.relayer import Relayer
-    from medrec_py.wallet import Wallet
+    from medrec_py.wallet import Signer
 
 
 class Session:
@@ -121,9 +121,14 @@ class Session:
         return self.identities.get(self.settings.profile)
 
     @cached_property
-    def wallet(self) -> Wallet:
-        """Its wallet, unlocked."""
-        return self.identity.wallet(self.passphrases.of(self.identity.profile))
+    def wallet(self) -> Signer:
+        """Its wallet, unlocked; or the signer that has its key, for the node's chain."""
+        kind = self.identity.signer
+        if kind is None:
+            return self.identity.wallet(self.passphrases.of(self.identity.profile))
+        signer = opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
+        self._resources.callback(signer.close)
+        return signer
 
     @cached_property
     def root(self) -> RootSecret:

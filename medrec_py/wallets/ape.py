@@ -88,8 +88,9 @@ class ApeWallet:
         return "the account of ape's"
 
     def _chain_id(self) -> int:
+        """As the node says: ape's own word for a local network is 1337, whatever is connected."""
         try:
-            return int(self._account.provider.chain_id)
+            return int(self._account.provider.web3.eth.chain_id)
         except Exception as error:
             raise SignerUnavailable(f"ape is not connected to a chain: {error}") from error
 

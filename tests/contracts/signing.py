@@ -59,7 +59,7 @@ def high_s(signature: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Desk:
-    """Where messages for one deployment are made and sent. Whoever sends them is the stranger, unless a test says so."""
+    """Where messages for one deployment are made and sent: by the stranger, unless a test says something else."""
 
     medrec: Contract
     chain_id: int

@@ -1,4 +1,4 @@
-"""changeWalletSigned(): what holds for every signed form is in test_signed_forms.py, for the consent in test_change_wallet.py
+"""changeWalletSigned(): the rest is in test_signed_forms.py, and for the new wallet's consent in test_change_wallet.py
 
 changeWalletSigned
 ├── given the signer is not the present wallet: NotPermitted (test_unauthorised.py)

@@ -47,7 +47,7 @@ def test_a_newborns_record_under_a_parents_wallet(
 
 
 def test_a_wallet_that_did_not_sign(desk: Desk, carol: Account, bob: Account) -> None:
-    """Nobody is made to control a record: the wallet signs too, and neither an empty signature nor the id's own will do."""
+    """Nobody is made to control a record: neither an empty signature nor the id's own is the wallet's."""
     form = desk.register(carol, bob)
     for signature in (b"", sign(form, carol)):
         with refused("SignatureInvalid", bob):

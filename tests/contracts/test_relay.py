@@ -141,7 +141,7 @@ def test_relay_of_none_does_nothing(medrec: Contract, desk: Desk) -> None:
     assert emitted(medrec, desk.relay([], gas=60_000)) == []
 
 
-# ------------------------------------------------------------------------------------------------------- other functions
+# ------------------------------------------------------------------------------------------------------ other functions
 
 
 def direct_calls(medrec: Contract, desk: Desk, alice: Account, clinic: Account) -> Iterator[bytes]:

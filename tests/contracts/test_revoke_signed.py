@@ -112,7 +112,7 @@ def test_a_replay_pumps_no_version(medrec: Contract, desk: Desk, alice: Account,
 def test_kills_a_grant_in_a_drawer_behind_a_tombstone(
     medrec: Contract, desk: Desk, alice: Account, hospital: Account
 ) -> None:
-    """It is revoked at 2, and a grant that would create 3 was signed and not sent: a revocation that names 3 kills it."""
+    """It is revoked at 2, and a grant that would create 3 was signed and not sent: naming 3 kills it."""
     medrec.revoke(alice, hospital, sender=alice)
     receipt = desk.carry_out(desk.revoke(alice, hospital, version=3), alice)
     assert emitted(medrec, receipt) == [revoked(alice, hospital, 3, 0, 0)]

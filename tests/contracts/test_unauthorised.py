@@ -268,7 +268,7 @@ def test_outsiders_are_refused_in_a_multicall(medrec: Contract, people: People, 
 
 @pytest.mark.parametrize("row", SIGNED, ids=[f"{place}-{row.function}" for place, row in enumerate(SIGNED)])
 def test_signatures_of_outsiders_are_refused(medrec: Contract, people: People, desk: Desk, row: SignedRow) -> None:
-    """A signature that is good in itself gives nobody a right: the signer is asked for like a sender, also in a relay."""
+    """A signature that is good in itself gives nobody a right: the signer is asked for like a sender."""
     outsiders = people.keys() - row.allowed - {"smart"}
     assert len(outsiders) >= 7
     for name in sorted(outsiders):

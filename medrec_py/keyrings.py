@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from medrec_py.compartments import numbers_in
@@ -16,7 +17,7 @@ from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.crypto.suites import Suite
-from medrec_py.errors import KeyringMismatch, KeysMissing
+from medrec_py.errors import FormatError, KeyringMismatch, KeysMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class KeyringEntry:
         pointer: SHA-256 of its block, 32 bytes.
         time: When it was mined, Unix time.
         block: Number of the block that it was mined in.
+        by_patient: The wallet that decided for the patient then published it; else a representative did.
     """
 
     version: int
@@ -36,6 +38,7 @@ class KeyringEntry:
     pointer: bytes
     time: int
     block: int
+    by_patient: bool = True
 
 
 Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
@@ -54,6 +57,10 @@ class OpenEpoch:
 class Keyrings(Mapping[EpochId, Epoch]):
     """All epochs that a patient has published, found from the latest keyring backwards.
 
+    A representative's keyring is for the readers of its compartments, and for nothing else: one that names an inbox, or
+    another root key than the patient's, or skips numbers, or is no keyring, is left out as if it had never been
+    published. Authors then seal to what there was before, if that is fit, or to the inbox.
+
     Args:
         place: Chain, contract and patient.
         entries: In the order of the history.
@@ -63,18 +70,23 @@ class Keyrings(Mapping[EpochId, Epoch]):
 
     def __init__(self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: Cache) -> None:
         self.place = place
-        self.entries = tuple(entries)
+        self._all = tuple(entries)
         self._fetch = fetch
         self._cache = cache
         self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
         self._note(entries)
+
+    @cached_property
+    def entries(self) -> tuple[KeyringEntry, ...]:
+        """Those that count, in the order of the history."""
+        return tuple(entry for entry in self._all if self._counts(entry))
 
     def extended(self, entries: Sequence[KeyringEntry]) -> Keyrings:
         """The same with later entries. Takes time for those alone."""
         if not entries:
             return self
         more = Keyrings(self.place, (), self._fetch, self._cache)
-        more.entries = (*self.entries, *entries)
+        more._all = (*self._all, *entries)
         more._by_compartment = dict(self._by_compartment)
         more._note(entries)
         return more
@@ -155,11 +167,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         Raises:
             KeysMissing: there is none.
         """
-        for entry in reversed(self.entries):
-            published = self.read(entry)
-            if published.inbox is not None:
-                return entry, published
-        raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
+        return self._by_patient_before(len(self._all))
 
     def inbox(self) -> tuple[Suite, Inbox]:
         """Where authors seal what fits no epoch, and the suite of its key.
@@ -189,7 +197,35 @@ class Keyrings(Mapping[EpochId, Epoch]):
         return sum(len(self.read(entry).epochs) for entry in self.entries)
 
     def _covering(self, compartment: int) -> Iterator[KeyringEntry]:
-        return reversed(self._by_compartment.get(compartment, ()))
+        return filter(self._counts, reversed(self._by_compartment.get(compartment, ())))
+
+    def _by_patient_before(self, count: int) -> tuple[KeyringEntry, Keyring]:
+        for entry in reversed(self._all[:count]):
+            if entry.by_patient and (published := self.read(entry)).inbox is not None:
+                return entry, published
+        raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
+
+    def _counts(self, entry: KeyringEntry) -> bool:
+        """Whether a keyring is what its publisher may publish."""
+        if entry.by_patient:
+            return True
+        place = self._all.index(entry)
+        try:
+            published = self.read(entry)
+            _, patients = self._by_patient_before(place)
+        except (FormatError, KeyringMismatch, KeysMissing):
+            return False
+        if published.inbox is not None or published.root_public_key != patients.root_public_key:
+            return False
+        before = Keyrings(self.place, self._all[:place], self._fetch, self._cache)
+        return all(self._goes_on(before, published, compartment) for compartment in numbers_in(entry.compartments))
+
+    @staticmethod
+    def _goes_on(before: Keyrings, published: Keyring, compartment: int) -> bool:
+        """Whether the epochs of a compartment are numbered on: numbers that are skipped could be used up."""
+        numbers = [epoch.id.number for epoch in _of(published, compartment)]
+        first = before.next_number(compartment)
+        return numbers == list(range(first, first + len(numbers)))
 
     def _note(self, entries: Sequence[KeyringEntry]) -> None:
         more: dict[int, list[KeyringEntry]] = {}

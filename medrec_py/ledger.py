@@ -18,8 +18,6 @@ from medrec_py.chain.events import (
     Event,
     KeyringPublished,
     Logged,
-    PermissionGranted,
-    PermissionRevoked,
     ProfilePublished,
     RecordAppended,
     RecordsAppended,
@@ -64,7 +62,6 @@ PATIENTS, PROFILES = 256, 4096
 CLOCK_TOLERANCE = 3600
 """Seconds that a statement's time may lie ahead of the chain's clock."""
 
-_DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
 
 
@@ -501,7 +498,7 @@ class Ledger:
         """What holds now, by the decisions up to some block and those since."""
         block = self.chain.block()
         state = self.contract.history_of(patient, block=block.number)
-        since = self._events(patient, _DECISIONS, then.block + 1, block.number)
+        since = self._events(patient, consents.DECISIONS, then.block + 1, block.number)
         now = then.extended(since, state.keyring_version, block.number)
         events = [*before, *since] if since else before
         self._decisions.put(patient, _Decided(events, now, block))

@@ -38,7 +38,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.KEYS: "no key here opens it",
     ExitCode.STORAGE: "the block store",
     ExitCode.CHAIN: "the chain or its node",
-    ExitCode.WALLET: "the identity or its passphrase",
+    ExitCode.WALLET: "the identity, its passphrase or its signer",
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.REFUSED: "the contract refused for another reason",
     ExitCode.KEY_SERVICE: "the organisation's key service",

@@ -36,6 +36,8 @@ MAX_ANSWER: Final = 1 << 20
 """Bytes. The largest transaction that nodes pass on has 128 KiB, and Clef returns it twice, in hexadecimal digits."""
 
 _MAX_REASON: Final = 500
+_MAX_BRACKETS: Final = 500
+"""More than any answer has. Deep nesting ends the process where something has raised Python's limit of recursion."""
 _DECLINED: Final = re.compile(
     r"request denied|(user|owner) (has )?(rejected|denied|declined|cancell?ed)", re.IGNORECASE
 )
@@ -158,6 +160,8 @@ def _kind(code: int, reason: str) -> type[SignerRefused]:
 
 
 def _parsed(octets: bytes) -> Any:
+    if octets.count(b"[") + octets.count(b"{") > _MAX_BRACKETS:
+        return None
     try:
         return json.loads(octets)
     except (ValueError, RecursionError):

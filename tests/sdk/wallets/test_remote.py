@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,7 +134,8 @@ def test_transactions_come_back_signed(kind: type[RemoteWallet], transaction: di
 
     with wallet(kind, answer) as made:
         assert made.sign_transaction(transaction) == raw
-    (sent,) = requests[0]["params"]
+    sent, *described = requests[0]["params"]
+    assert described == (["register()"] if kind is ClefWallet and "to" in transaction else [])
     assert requests[0]["method"] == METHODS[kind][2]
     assert (sent["from"], sent["nonce"], sent["data"]) == (KEY.address, "0x7", "0x1aa3a008")
     assert sent.get("to") == transaction.get("to")
@@ -353,15 +355,28 @@ def test_a_node_that_only_sends_transactions_says_what_to_do() -> None:
         ok(b"{}"),
         ok(b'{"id": 1}'),
         ok(b'{"id": 2, "result": "0x"}'),
-        ok(b"[" * 100_000),
         ok(b"\xff\xfe"),
         ok(b'{"id": 1, "result": "' + b"0" * (MAX_ANSWER + 1) + b'"}'),
     ],
 )
 def test_answers_that_are_not_json_rpc_are_refused(kind: type[RemoteWallet], answer: bytes) -> None:
-    """Nothing, HTML, other JSON, another request's answer, endless nesting, and more than there can be."""
+    """Nothing, HTML, other JSON, another request's answer, and more than there can be."""
     with wallet(kind, lambda _: answer) as made, pytest.raises(SignerMalformed):
         made.sign_typed_data(DOCUMENT)
+
+
+@each_kind
+@pytest.mark.parametrize("limit", [1_000, 100_000])
+def test_endless_nesting_is_refused(kind: type[RemoteWallet], limit: int) -> None:
+    """Also where the limit of recursion was raised, as py-evm does: there JSON's own parser would end the process."""
+    before = sys.getrecursionlimit()
+    nested = b'{"id": 1, "result": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    sys.setrecursionlimit(max(before, limit))
+    try:
+        with wallet(kind, lambda _: ok(nested)) as made, pytest.raises(SignerMalformed):
+            made.sign_typed_data(DOCUMENT)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @each_kind

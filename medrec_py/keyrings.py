@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 from medrec_py.compartments import numbers_in
@@ -17,7 +16,7 @@ from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.crypto.suites import Suite
-from medrec_py.errors import FormatError, KeyringMismatch, KeysMissing
+from medrec_py.errors import BlockNotFound, FormatError, KeyringMismatch, KeysMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,10 @@ class KeyringEntry:
     by_patient: bool = True
 
 
+RESERVED = 1000
+"""Numbers of epochs that a representative's keyring takes from a compartment, however many it has. So the next numbers
+are known where its block cannot be had; a block has room for fewer epochs."""
+
 Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
 """Keyrings that were read and held against their entries."""
 
@@ -58,8 +61,9 @@ class Keyrings(Mapping[EpochId, Epoch]):
     """All epochs that a patient has published, found from the latest keyring backwards.
 
     A representative's keyring is for the readers of its compartments, and for nothing else: one that names an inbox, or
-    another root key than the patient's, or skips numbers, or is no keyring, is left out as if it had never been
-    published. Authors then seal to what there was before, if that is fit, or to the inbox.
+    another root key than the patient's, or other numbers than the next, or that is no keyring or nowhere to be had, is
+    left out as if it had never been published. Authors then seal to what there was before, if that is fit, or to the
+    inbox.
 
     Args:
         place: Chain, contract and patient.
@@ -70,23 +74,23 @@ class Keyrings(Mapping[EpochId, Epoch]):
 
     def __init__(self, place: Place, entries: Sequence[KeyringEntry], fetch: Fetch, cache: Cache) -> None:
         self.place = place
-        self._all = tuple(entries)
+        self.entries = tuple(entries)
         self._fetch = fetch
         self._cache = cache
         self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
         self._note(entries)
 
-    @cached_property
-    def entries(self) -> tuple[KeyringEntry, ...]:
-        """Those that count, in the order of the history."""
-        return tuple(entry for entry in self._all if self._counts(entry))
+    @property
+    def own(self) -> tuple[KeyringEntry, ...]:
+        """Those that the patient published itself, in the order of the history."""
+        return tuple(entry for entry in self.entries if entry.by_patient)
 
     def extended(self, entries: Sequence[KeyringEntry]) -> Keyrings:
         """The same with later entries. Takes time for those alone."""
         if not entries:
             return self
         more = Keyrings(self.place, (), self._fetch, self._cache)
-        more._all = (*self._all, *entries)
+        more.entries = (*self.entries, *entries)
         more._by_compartment = dict(self._by_compartment)
         more._note(entries)
         return more
@@ -132,9 +136,12 @@ class Keyrings(Mapping[EpochId, Epoch]):
 
     def next_number(self, compartment: int) -> int:
         """The number of the next epoch of a compartment: one more than any that was used."""
-        for entry in self._covering(compartment):
-            return max(epoch.id.number for epoch in _of(self.read(entry), compartment)) + 1
-        return 1
+        reserved = 0
+        for entry in reversed(self._by_compartment.get(compartment, ())):
+            if entry.by_patient:
+                return max(epoch.id.number for epoch in _of(self.read(entry), compartment)) + 1 + reserved
+            reserved += RESERVED
+        return 1 + reserved
 
     def publisher(self, epoch: EpochId) -> tuple[KeyringEntry, Keyring]:
         """The keyring that published an epoch.
@@ -167,7 +174,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         Raises:
             KeysMissing: there is none.
         """
-        return self._by_patient_before(len(self._all))
+        return self._by_patient_before(len(self.entries))
 
     def inbox(self) -> tuple[Suite, Inbox]:
         """Where authors seal what fits no epoch, and the suite of its key.
@@ -190,17 +197,17 @@ class Keyrings(Mapping[EpochId, Epoch]):
             raise KeyError(epoch) from None
 
     def __iter__(self) -> Iterator[EpochId]:
-        for entry in self.entries:
+        for entry in filter(self._counts, self.entries):
             yield from self.read(entry).epochs
 
     def __len__(self) -> int:
-        return sum(len(self.read(entry).epochs) for entry in self.entries)
+        return sum(1 for _ in self)
 
     def _covering(self, compartment: int) -> Iterator[KeyringEntry]:
         return filter(self._counts, reversed(self._by_compartment.get(compartment, ())))
 
     def _by_patient_before(self, count: int) -> tuple[KeyringEntry, Keyring]:
-        for entry in reversed(self._all[:count]):
+        for entry in reversed(self.entries[:count]):
             if entry.by_patient and (published := self.read(entry)).inbox is not None:
                 return entry, published
         raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
@@ -209,15 +216,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
         """Whether a keyring is what its publisher may publish."""
         if entry.by_patient:
             return True
-        place = self._all.index(entry)
+        place = self.entries.index(entry)
         try:
             published = self.read(entry)
             _, patients = self._by_patient_before(place)
-        except (FormatError, KeyringMismatch, KeysMissing):
+        except (BlockNotFound, FormatError, KeyringMismatch, KeysMissing):
             return False
         if published.inbox is not None or published.root_public_key != patients.root_public_key:
             return False
-        before = Keyrings(self.place, self._all[:place], self._fetch, self._cache)
+        before = Keyrings(self.place, self.entries[:place], self._fetch, self._cache)
         return all(self._goes_on(before, published, compartment) for compartment in numbers_in(entry.compartments))
 
     @staticmethod
@@ -225,7 +232,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         """Whether the epochs of a compartment are numbered on: numbers that are skipped could be used up."""
         numbers = [epoch.id.number for epoch in _of(published, compartment)]
         first = before.next_number(compartment)
-        return numbers == list(range(first, first + len(numbers)))
+        return len(numbers) <= RESERVED and numbers == list(range(first, first + len(numbers)))
 
     def _note(self, entries: Sequence[KeyringEntry]) -> None:
         more: dict[int, list[KeyringEntry]] = {}

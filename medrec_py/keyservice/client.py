@@ -16,7 +16,7 @@ from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import DataKey, KemSeed, Place
 from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import sign
-from medrec_py.errors import ContentTampered, KeyServiceUnavailable, KeysMissing
+from medrec_py.errors import ContentTampered, KeyServiceUnavailable
 from medrec_py.keyservice import answer, faults, request
 from medrec_py.keyservice.request import NONCE_SIZE, Request, What
 from medrec_py.party import Account, address_of
@@ -76,9 +76,7 @@ class KeyServiceClient:
     def names(self, consent: Consent, purpose: Purpose) -> Mapping[int, str]:
         """As ``Unsealer``; for agents who may read or append something. Raises as ``data_key``."""
         keyrings = consent.keyrings
-        if not keyrings.entries:
-            raise KeysMissing("the patient has published no keyring yet, so there are no names")
-        newest = keyrings.read(keyrings.entries[-1])
+        _, newest = keyrings.latest_by_patient()
         asked, seed = self._request(What.NAMES, consent.place, newest.suite, purpose)
         return answer.open_names(asked, seed, self._ask(asked))
 

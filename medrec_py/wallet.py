@@ -1,7 +1,8 @@
 """Wallets: who signs.
 
 `Signer` is all that MedRec asks of a wallet; anything with these three members will do: a hardware wallet, a key
-service, a browser. `Wallet` is one whose key is in this process, made from a BIP-39 phrase or kept in a keystore.
+service, a browser. `Wallet` is one whose key is in this process, made from a BIP-39 phrase or kept in a keystore;
+`medrec_py.wallets` has those whose key is elsewhere.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Signer(Protocol):
         ...
 
     def sign_typed_data(self, document: dict[str, Any], /) -> bytes:
-        """Sign an EIP-712 document (``eth_signTypedData_v4``): 65 bytes ``r ‖ s ‖ v``, low ``s``, ``v`` 27 or 28."""
+        """Sign an EIP-712 document (``eth_signTypedData_v4``): 65 bytes ``r ‖ s ‖ v``, low ``s``, ``v`` 27 or 28.
+
+        An account with code returns what it takes for its signature (ERC-1271), at most 4,096 bytes.
+        """
         ...
 
 

@@ -126,9 +126,7 @@ class Session:
         kind = self.identity.signer
         if kind is None:
             return self.identity.wallet(self.passphrases.of(self.identity.profile))
-        signer = opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
-        self._resources.callback(signer.close)
-        return signer
+        return opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
 
     @cached_property
     def root(self) -> RootSecret:

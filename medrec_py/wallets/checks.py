@@ -7,7 +7,7 @@ before its signature is used anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import rlp
 from eth_account.messages import encode_typed_data
@@ -115,13 +115,13 @@ def checked_transaction(answer: object, asked: Mapping[str, Any], account: str, 
     """
     raw = octets_of(answer)
     try:
-        fields, digest, signature = _read(raw)
+        essence, digest, signature = _read(raw)
         signer = checksum_address(recover(digest, signature))
     except (*_MISREAD, RLPException, FormatError, BadSignature, ValidationError):
         raise SignerMalformed(f"{name} returned no signed transaction") from None
     if signer != account:
         raise SignatureForeign(f"{name} returned a transaction that {signer} signed, not {account}")
-    if fields != _asked(asked):
+    if essence != _essence_of(asked):
         raise SignatureForeign(f"{name} signed another transaction than it was given")
     return raw
 
@@ -136,9 +136,19 @@ def octets_of(answer: object) -> bytes:
         return b""
 
 
-def _asked(transaction: Mapping[str, Any]) -> tuple[int, int, bytes, int, bytes]:
+class _Essence(NamedTuple):
+    """What of a transaction may not be another; ``to`` is 20 bytes, or none to deploy."""
+
+    chain_id: int
+    nonce: int
+    to: bytes
+    value: int
+    data: bytes
+
+
+def _essence_of(transaction: Mapping[str, Any]) -> _Essence:
     to = transaction.get("to")
-    return (
+    return _Essence(
         int(transaction["chainId"]),
         int(transaction["nonce"]),
         b"" if to is None else bytes.fromhex(str(to).removeprefix("0x")),
@@ -147,8 +157,8 @@ def _asked(transaction: Mapping[str, Any]) -> tuple[int, int, bytes, int, bytes]
     )
 
 
-def _read(raw: bytes) -> tuple[tuple[int, int, bytes, int, bytes], bytes, bytes]:
-    """Chain, nonce, destination, value and data of a signed transaction; the digest that is signed; the signature."""
+def _read(raw: bytes) -> tuple[_Essence, bytes, bytes]:
+    """What a signed transaction does, the digest that is signed, and the signature ``r ‖ s ‖ v``."""
     if raw[0] in _TYPES:
         before = _TYPES[raw[0]]
         fields: _Fields = rlp.decode(raw[1:])
@@ -156,16 +166,16 @@ def _read(raw: bytes) -> tuple[tuple[int, int, bytes, int, bytes], bytes, bytes]
             raise ValueError(len(fields))
         digest = keccak(raw[:1] + rlp.encode(fields[:before]))
         to = before - 4  # followed by value, data and access list
-        asked = (_int(fields[0]), _int(fields[1]), fields[to], _int(fields[to + 1]), fields[to + 2])
-        return asked, digest, _signature(fields[before + 1], fields[before + 2], _int(fields[before]))
+        essence = _Essence(_int(fields[0]), _int(fields[1]), fields[to], _int(fields[to + 1]), fields[to + 2])
+        return essence, digest, _signature(fields[before + 1], fields[before + 2], _int(fields[before]))
     fields = rlp.decode(raw)
     if len(fields) != 9:
         raise ValueError(len(fields))
     v = _int(fields[6])
     chain_id, parity = (v - 35) // 2, (v - 35) % 2  # EIP-155; below zero for one that is good on every chain
     digest = keccak(rlp.encode([*fields[:6], _quantity(chain_id), b"", b""]))
-    asked = (chain_id, _int(fields[0]), fields[3], _int(fields[4]), fields[5])
-    return asked, digest, _signature(fields[7], fields[8], parity)
+    essence = _Essence(chain_id, _int(fields[0]), fields[3], _int(fields[4]), fields[5])
+    return essence, digest, _signature(fields[7], fields[8], parity)
 
 
 def _quantity(number: int) -> bytes:

@@ -80,18 +80,11 @@ class Connection:
         if not timeout > 0:
             raise InvalidInput("the timeout must be more than zero seconds")
         self.name = f"the wallet at {place_of(url)}"
-        # A connection of its own for each request: one that is kept may be closed from over there just when it is used
-        # again, and nobody could tell whether the request was seen.
-        base = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+        base = {"Content-Type": "application/json", "Accept": "application/json"}
         self._headers = limited_http.headers(base, None, headers)
         self._url = url
         self._timeout = timeout
-        self._pool = limited_http.pool()
         self._numbers = count(1)
-
-    def close(self) -> None:
-        """Close the connections. Closing twice is as once."""
-        limited_http.close(self._pool)
 
     def ask(self, method: str, *params: Any) -> Any:
         """Send a request, once, and return its result as JSON has it.
@@ -114,22 +107,28 @@ class Connection:
         raise trouble.with_traceback(None)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
-        deadline = _SignerDeadline(self.name, self._timeout)
-        with deadline.errors():
-            response = self._pool.urlopen(
-                "POST",
-                self._url,
-                body=body,
-                headers=self._headers,
-                timeout=urllib3.Timeout(total=self._timeout),
-                redirect=False,
-                retries=False,
-                preload_content=False,
-            )
-            try:
-                return response.status, deadline.read(response, MAX_ANSWER)
-            finally:
-                response.close()
+        """Send the request over a connection of its own.
+
+        One that is kept may be closed from over there just when it is used again, and nobody could tell whether the
+        request was seen. It is closed from here: Ganache, told to close it, now and then forgets to answer first.
+        """
+        deadline, pool = _SignerDeadline(self.name, self._timeout), limited_http.pool()
+        try:
+            with deadline.errors():
+                response = pool.urlopen(
+                    "POST",
+                    self._url,
+                    body=body,
+                    headers=self._headers,
+                    timeout=urllib3.Timeout(total=self._timeout),
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                )
+                with response:
+                    return response.status, deadline.read(response, MAX_ANSWER)
+        finally:
+            limited_http.close(pool)
 
     def _result(self, method: str, number: int, status: int, octets: bytes) -> Any:
         answer = _parsed(octets)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from medrec_py.chain.types import to_address
 from medrec_py.errors import InvalidInput, SignerMalformed
@@ -62,15 +61,13 @@ class RemoteWallet(ABC):
             SignerError: the wallet refuses, does not answer, or not with a list of addresses.
         """
         connection = Connection(url, headers=headers, timeout=timeout)
+        listed = connection.ask(cls._ACCOUNTS)
         try:
-            listed = connection.ask(cls._ACCOUNTS)
             if not isinstance(listed, list):
                 raise InvalidInput("no list")
             return [to_address(one) for one in listed]
         except (InvalidInput, TypeError, AttributeError):
             raise SignerMalformed(f"{connection.name} did not answer with a list of addresses") from None
-        finally:
-            connection.close()
 
     def sign_typed_data(self, document: dict[str, Any], /) -> bytes:
         """Have an EIP-712 document signed; see ``Signer``.
@@ -97,18 +94,6 @@ class RemoteWallet(ABC):
         answer = self._ask_transaction(_as_json(transaction, self.address))
         raw = answer.get("raw") if isinstance(answer, dict) else answer
         return checks.checked_transaction(raw, transaction, self.address, self._connection.name)
-
-    def close(self) -> None:
-        """Close the connections. Closing twice is as once."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address} of {self._connection.name})"

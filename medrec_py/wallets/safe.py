@@ -17,7 +17,7 @@ from medrec_py.chain.abi import codec
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.transactions import Call, simulate
 from medrec_py.chain.types import ZERO_ADDRESS, to_address
-from medrec_py.crypto.typed_data import SIGNATURE_SIZE, keccak, sign
+from medrec_py.crypto.typed_data import keccak, sign
 from medrec_py.errors import ChainUnavailable, ContractError, InvalidInput, OwnersMissing, SignsNoTransactions
 from medrec_py.wallet import Signer
 from medrec_py.wallets import checks
@@ -131,8 +131,7 @@ class SafeWallet:
         signatures = {}
         for owner in self._signing(self._owners):
             account = bytes.fromhex(owner.address[2:])
-            signatures[account] = sign(owner.sign_typed_data, account, document, digest)
-        assert all(len(signature) == SIGNATURE_SIZE for signature in signatures.values())  # noqa: S101 - by `sign`
+            signatures[account] = sign(owner.sign_typed_data, account, document, digest)  # 65 bytes: a key's
         return b"".join(signatures[account] for account in sorted(signatures))
 
     def _signing(self, given: Sequence[Signer]) -> list[Signer]:

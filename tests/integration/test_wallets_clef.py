@@ -37,10 +37,9 @@ def clef() -> Iterator[Clef]:
 
 
 @pytest.fixture
-def wallet(clef: Clef) -> Iterator[medrec.ClefWallet]:
+def wallet(clef: Clef) -> medrec.ClefWallet:
     """That account."""
-    with medrec.ClefWallet(clef.url, TWIN.address, chain_id=CHAIN) as made:
-        yield made
+    return medrec.ClefWallet(clef.url, TWIN.address, chain_id=CHAIN)
 
 
 def test_it_signs_what_a_key_here_would_sign(clef: Clef, wallet: medrec.ClefWallet) -> None:

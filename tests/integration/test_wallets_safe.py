@@ -14,7 +14,9 @@ from medrec_py.chain import reverts
 from medrec_py.chain.events import ProfilePublished
 from medrec_py.chain.signatures import ContractSignatures
 from medrec_py.chain.transactions import Call, send
+from medrec_py.crypto.keys import Place
 from medrec_py.crypto.typed_data import SIGNATURE_SIZE, is_signed_by, sign
+from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.errors import ChainUnavailable, ForeignChain, InvalidInput, OwnersMissing, SignsNoTransactions
 from tests.sdk.wallets.test_remote import DIGEST, DOCUMENT, PRESENT
 from tests.support.clef import running_clef
@@ -234,6 +236,31 @@ def test_the_consent_of_another_safe_is_refused(site: Site) -> None:
     safe = medrec.SafeWallet(site.net.chain, mine, [owner])
     with pytest.raises(InvalidInput, match="not one of"):
         sign(safe.sign_typed_data, bytes.fromhex(other[2:]), DOCUMENT, DIGEST, ContractSignatures(site.net.chain))
+
+
+def test_the_contract_takes_the_whole_signature_of_that_safe_alone(site: Site) -> None:
+    """One of two owners, another Safe of the same two, and the owners in the wrong order do not consent."""
+    wallets = [site.person(), site.person()]
+    mine, other = (site.safes.make(*wallets, number=next(numbers) + 900) for _ in range(2))
+    alice, contract = site.person(), site.net.contract
+    contract.send(alice, contract.register())
+    patient = bytes.fromhex(alice.address[2:])
+    place = Place(CHAIN, bytes.fromhex(contract.address[2:]), patient)
+    change = WalletChange(place, bytes.fromhex(mine[2:]), 1, site.net.chain.now() + 3600)
+
+    def call(signature: bytes) -> Call:
+        return contract.change_wallet(alice.address, mine, change.decision, change.deadline, signature)
+
+    def signed_by(address: str) -> bytes:
+        return medrec.SafeWallet(site.net.chain, address, wallets).sign_typed_data(change.typed_data())
+
+    whole = signed_by(mine)
+    first, second = whole[:SIGNATURE_SIZE], whole[SIGNATURE_SIZE:]
+    for wrong in (first, second, second + first, first + first, signed_by(other), b""):
+        with pytest.raises(reverts.SignatureInvalid):
+            contract.check(alice.address, call(wrong))
+    contract.send(alice, call(whole))
+    assert contract.patient_of(alice.address).wallet == mine
 
 
 @pytest.mark.clef

@@ -11,7 +11,7 @@ import medrec_py as medrec
 from medrec_py.chain.abi import codec
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.transactions import Call, send, simulate
-from medrec_py.chain.types import ZERO_ADDRESS
+from medrec_py.chain.types import ZERO_ADDRESS, to_address
 from medrec_py.crypto.typed_data import keccak
 from scripts.toolchain import safe
 from tests.support.chains import until
@@ -76,7 +76,7 @@ class Safes:
         data = encoded("createProxyWithNonce", ("address", "bytes", "uint256"), [self.singleton, setup, number])
         (address,) = codec.decode(["address"], simulate(self.chain, None, Call(self.factory, data)))
         node_sends(self.chain, Call(self.factory, data))
-        return str(address)
+        return to_address(address)
 
 
 def node_sends(chain: Chain, call: Call) -> None:

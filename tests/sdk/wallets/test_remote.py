@@ -85,8 +85,8 @@ def signer(answer: Callable[[bytes], bytes]) -> Iterator[Server]:
 @contextmanager
 def wallet(kind: type[RemoteWallet], answer: Callable[[bytes], bytes], **options: Any) -> Iterator[RemoteWallet]:
     """A wallet of a kind in front of such a signer."""
-    with signer(answer) as server, kind(server.url, KEY.address, chain_id=CHAIN, **options) as made:
-        yield made
+    with signer(answer) as server:
+        yield kind(server.url, KEY.address, chain_id=CHAIN, **options)
 
 
 def hexed(octets: bytes) -> str:

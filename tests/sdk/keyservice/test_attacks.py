@@ -11,7 +11,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from medrec_py.keyservice.transport import Reply
+from medrec_py.transport import Reply
 
 import medrec_py as medrec
 from medrec_py.chain.reverts import AgentExpired, AgentNotNamed, ProviderSuspended

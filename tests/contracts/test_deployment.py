@@ -97,7 +97,8 @@ def test_code_calls_nobody_who_could_come_back(code: bytes) -> None:
     """Multicall and relay call the contract itself; signatures are asked for in static calls.
 
     Those are two: of the precompile that recovers a key, and of an account with code (ERC-1271). EXTCODESIZE asks
-    whether an account has code, and, in OpenZeppelin's multicall, for the contract's own where a call gave nothing back.
+    whether an account has code, and, in OpenZeppelin's multicall, for the contract's own where a call gave nothing
+    back.
     """
     code = without_metadata(code)
     found = {OPCODES[opcode] for opcode in instructions(code) if opcode in OPCODES}

@@ -11,7 +11,6 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from medrec_py.transport import Reply
 
 import medrec_py as medrec
 from medrec_py.chain.reverts import AgentExpired, AgentNotNamed, ProviderSuspended
@@ -37,6 +36,7 @@ from medrec_py.keyservice import request as requests
 from medrec_py.keyservice.freshness import WINDOW, Freshness
 from medrec_py.keyservice.request import MAX_REQUEST, Request
 from medrec_py.purposes import Purpose
+from medrec_py.transport import Reply
 from tests.sdk.keyservice.conftest import House, alter, signature
 
 pytestmark = pytest.mark.slow

@@ -296,4 +296,3 @@ def _read_block(value: Any) -> bytes:
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
-

@@ -181,7 +181,7 @@ interface IMedRec {
     error ProviderKindMissing(address provider);
     /// @notice The end lies in the past.
     error ExpiryPassed(uint40 expiry);
-    /// @notice A patient cannot grant to itself.
+    /// @notice A patient cannot grant to itself, and a representative neither to itself nor to the patient.
     error SelfGrant(address patient);
     /// @notice The permission has another version than the caller took it to have. A grant names the version that it creates.
     error VersionMismatch(address patient, address grantee, uint24 current, uint24 given);
@@ -698,14 +698,14 @@ interface IMedRec {
     function publishKeyring(address patient, uint24 keyringVersion, uint64 compartments, bytes32 pointer) external;
 
     /// @notice {publishKeyring} by a signature.
-    /// @dev Signed: `PublishKeyring(address patient,address signer,uint24 keyringVersion,uint64 compartments,bytes32 pointer,uint256
+    /// @dev Signed: `PublishKeyring(address patient,address signer,bytes32 pointer,uint24 keyringVersion,uint64 compartments,uint256
     /// deadline)`.
     function publishKeyringSigned(
         address patient,
         address signer,
+        bytes32 pointer,
         uint24 keyringVersion,
         uint64 compartments,
-        bytes32 pointer,
         uint256 deadline,
         bytes calldata signature
     ) external;
@@ -769,7 +769,7 @@ interface IMedRec {
     function logAccess(address patient, address onBehalfOf, uint8 purpose, bytes32 digest) external;
 
     /// @notice {logAccess} by the reader's signature.
-    /// @dev Signed: `LogAccess(address patient,address actor,address onBehalfOf,uint8 purpose,bytes32 document,uint64
+    /// @dev Signed: `LogAccess(address patient,address actor,address onBehalfOf,bytes32 document,uint8 purpose,uint64
     /// number,uint256 deadline)`.
     ///
     /// Requirements, besides those of signed forms and of {logAccess}:
@@ -779,8 +779,8 @@ interface IMedRec {
         address patient,
         address actor,
         address onBehalfOf,
-        uint8 purpose,
         bytes32 document,
+        uint8 purpose,
         uint64 number,
         uint256 deadline,
         bytes calldata signature

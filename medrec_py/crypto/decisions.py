@@ -59,6 +59,10 @@ class SignedForm:
         """The EIP-712 digest that is signed, 32 bytes."""
         return self.struct.digest(self.place, self._message())
 
+    def values(self) -> tuple[int | bytes, ...]:
+        """The members of the message in their order, as the contract's function takes them one after another."""
+        return tuple(self._message().values())
+
     def _message(self) -> Message:
         return {
             name: getattr(self.place if name == "patient" else self, _snake(name)) for name, _ in self.struct.fields
@@ -207,9 +211,9 @@ class PublishKeyring(SignedForm):
 
     Attributes:
         signer: The patient's wallet, or its representative.
+        pointer: H of the keyring.
         keyring_version: The one before this keyring.
         compartments: Mask of those that get new epochs.
-        pointer: H of the keyring.
         deadline: Last second at which it counts.
     """
 
@@ -218,17 +222,17 @@ class PublishKeyring(SignedForm):
         (
             ("patient", "address"),
             ("signer", "address"),
+            ("pointer", "bytes32"),
             ("keyringVersion", "uint24"),
             ("compartments", "uint64"),
-            ("pointer", "bytes32"),
             ("deadline", "uint256"),
         ),
     )
 
     signer: bytes
+    pointer: bytes
     keyring_version: int
     compartments: int
-    pointer: bytes
     deadline: int
 
 
@@ -319,8 +323,8 @@ class LogAccess(SignedForm):
     Attributes:
         actor: Who read and signs.
         on_behalf_of: Whom the actor acts for.
-        purpose: Number of the purpose of use.
         document: H of the sealed document that says what and why.
+        purpose: Number of the purpose of use.
         number: The actor's relayed calls so far plus one.
         deadline: Last second at which it counts.
     """
@@ -331,8 +335,8 @@ class LogAccess(SignedForm):
             ("patient", "address"),
             ("actor", "address"),
             ("onBehalfOf", "address"),
-            ("purpose", "uint8"),
             ("document", "bytes32"),
+            ("purpose", "uint8"),
             ("number", "uint64"),
             ("deadline", "uint256"),
         ),
@@ -340,7 +344,7 @@ class LogAccess(SignedForm):
 
     actor: bytes
     on_behalf_of: bytes
-    purpose: int
     document: bytes
+    purpose: int
     number: int
     deadline: int

@@ -197,7 +197,7 @@ class DurableQueue:
             self.write(taken)
         return taken
 
-    def list(self, state: State | None = None, *, after: int = 0, limit: int = 100) -> list[Item]:
+    def items(self, state: State | None = None, *, after: int = 0, limit: int = 100) -> list[Item]:
         """Items in the order in which they were put.
 
         Args:

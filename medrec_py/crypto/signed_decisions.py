@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
@@ -59,6 +59,7 @@ FORMS: Final[Mapping[str, type[SignedForm]]] = {
 }
 """Name of an EIP-712 type → the decision."""
 
+_SIGNERS: Final[Mapping[type[SignedForm], str]] = {Append: "author", LogAccess: "actor"}
 _BUNDLE_KEYS: Final = {"v", "decisions", "blocks", "atomic"}
 _DECISION_KEYS: Final = {"typedData", "signatures"}
 
@@ -81,16 +82,10 @@ def read_decision(document: Mapping[str, Any]) -> SignedForm:
 
 def signer_of(decision: SignedForm) -> bytes:
     """Whose decision it is: the address, 20 bytes, that the contract will say it was taken by."""
-    match decision:
-        case Register():
-            return decision.place.patient
-        case Append():
-            return decision.author
-        case LogAccess():
-            return decision.actor
-        case Grant() | Revoke() | ChangeWallet() | PublishKeyring() | PublishMoved() | PublishErased():
-            return decision.signer
-    raise TypeError(f"{type(decision).__name__} is no signed form")
+    if isinstance(decision, Register):
+        return decision.place.patient
+    signer: bytes = getattr(decision, _SIGNERS.get(type(decision), "signer"))
+    return signer
 
 
 def deadline_of(decision: SignedForm) -> int:
@@ -184,7 +179,7 @@ class Bundle:
     def __post_init__(self) -> None:
         if not 0 < len(self.decisions) <= MAX_DECISIONS:
             raise FormatError(f"a bundle has between 1 and {MAX_DECISIONS} decisions")
-        if len({signed.decision.place[:2] for signed in self.decisions}) > 1:
+        if len({(place.chain_id, place.contract) for place in self._places()}) > 1:
             raise FormatError("the decisions of a bundle belong to one deployment")
         if len(self.blocks) > MAX_BLOCKS or sum(map(len, self.blocks)) > MAX_BLOCKS_SIZE:
             raise FormatError(f"a bundle has at most {MAX_BLOCKS} blocks of {MAX_BLOCKS_SIZE} bytes together")
@@ -241,7 +236,7 @@ class Bundle:
             document = json.loads(octets)
         except (ValueError, RecursionError) as error:
             raise FormatError("the bundle is not JSON") from error
-        if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or document["v"] != VERSION:
+        if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or not _is_version(document["v"]):
             raise FormatError("the bundle is not one of this version")
         atomic, decisions, blocks = document["atomic"], document["decisions"], document["blocks"]
         if not (isinstance(atomic, bool) and isinstance(decisions, list) and isinstance(blocks, list)):
@@ -249,6 +244,9 @@ class Bundle:
         if len(decisions) > MAX_DECISIONS:
             raise FormatError(f"a bundle has at most {MAX_DECISIONS} decisions")
         return cls(tuple(map(_read_signed, decisions)), tuple(map(_read_block, blocks)), atomic)
+
+    def _places(self) -> Iterator[Place]:
+        return (signed.decision.place for signed in self.decisions)
 
     def _require_named(self) -> None:
         """Each block is named by a decision, or by a block that is: nobody stores what nobody signed."""
@@ -261,6 +259,10 @@ class Bundle:
             reached += [pointer for pointer in missing if pointer in block]
         if missing:
             raise FormatError("a block of the bundle is named by no decision")
+
+
+def _is_version(value: Any) -> bool:
+    return type(value) is int and value == VERSION  # in Python True and 1.0 equal 1, in JSON they are something else
 
 
 def _read_signed(value: Any) -> SignedDecision:

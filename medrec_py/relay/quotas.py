@@ -69,7 +69,7 @@ class Quota:
 
 
 def client_key(address: str | None) -> str:
-    """The bucket of a client: its address, of IPv6 the /64 that one subscriber has; all who come by a socket share one."""
+    """The bucket of a client: its address, or of IPv6 the /64 of a subscriber. Who comes by a socket shares one."""
     try:
         found = ipaddress.ip_address(address or "")
     except ValueError:

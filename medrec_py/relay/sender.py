@@ -131,7 +131,7 @@ class Sender:
             self._wake.set()
 
     def stop(self, drain_seconds: float = 0.0) -> None:
-        """End after this pass; before that, hand over what waits, if that takes no longer. Stopping twice is as once."""
+        """Hand over what waits, as far as the time allows, and end. Stopping twice is as once."""
         self._drained_by = time.monotonic() + drain_seconds
         self._stop.set()
         self._wake.set()

@@ -239,5 +239,5 @@ class Relayer:
             raise Refusal(Code.STORE, "the relayer cannot keep the blocks") from error
 
     def _has_funds(self) -> bool:
-        balance = self.sender.seen.balance
-        return balance > 0 and balance >= self.limits.least_balance
+        seen = self.sender.seen
+        return seen.balance >= self.limits.least_balance and (seen.balance > 0 or not seen.head.base_fee)

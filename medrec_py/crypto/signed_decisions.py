@@ -63,8 +63,9 @@ FORMS: Final[Mapping[str, type[SignedForm]]] = {
 _SIGNERS: Final[Mapping[type[SignedForm], str]] = {Append: "author", LogAccess: "actor"}
 _BUNDLE_KEYS: Final = {"v", "decisions", "blocks", "atomic"}
 _MAX_DEPTH: Final = 16
+_MAX_PARTS: Final = 100_000
 _NESTING: Final = re.compile(r'[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
-"""What opens or closes something, outside of strings."""
+"""What opens or closes something outside of strings, and strings."""
 _DECISION_KEYS: Final = {"typedData", "signatures"}
 
 
@@ -266,12 +267,15 @@ class Bundle:
 
 
 def _require_shallow(text: str) -> str:
-    """A text without deep nesting, which may end the process where another library has raised the recursion limit."""
+    """A text that is no deeper and has no more parts than any has to.
+
+    Deep nesting may end the process, where another library has raised the recursion limit.
+    """
     depth = 0
-    for token in _NESTING.finditer(text):
+    for count, token in enumerate(_NESTING.finditer(text)):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        if depth > _MAX_DEPTH:
-            raise FormatError("the bundle is nested deeper than any has to be")
+        if depth > _MAX_DEPTH or count > _MAX_PARTS:
+            raise FormatError("the bundle is nested deeper, or has more parts, than any has to")
     return text
 
 

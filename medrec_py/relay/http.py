@@ -135,7 +135,12 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
     }
 
     async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:
-        return await to_thread.run_sync(work, *arguments, limiter=limiter)
+        try:
+            return await to_thread.run_sync(work, *arguments, limiter=limiter)
+        except MedRecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what it says may hold anything: its kind must do
+            raise _failed(error) from None
 
     @app.post(
         "/v1/bundles",
@@ -214,7 +219,11 @@ def _as_refusal(error: Exception) -> Refusal:
         return Refusal(Code.UNKNOWN, "there is nothing there")
     if isinstance(error, TimeoutError | ClientDisconnect):
         return Refusal(Code.MALFORMED, f"the request did not come within {BODY_SECONDS:g} s")
-    _log.error("a request failed: %s", type(error).__name__)  # what it says may hold anything
+    return _failed(error)
+
+
+def _failed(error: Exception) -> Refusal:
+    _log.error("a request failed: %s", type(error).__name__)
     return Refusal(Code.FAILED, f"the relayer failed ({type(error).__name__})")
 
 

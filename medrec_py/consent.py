@@ -90,7 +90,16 @@ class Consent:
             if isinstance(event, KeyringPublished):
                 named = event.state_before.keyring_version
                 _check(version, named)
-                entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
+                entries.append(
+                    KeyringEntry(
+                        named,
+                        event.compartments,
+                        event.pointer,
+                        event.time,
+                        logged.block,
+                        by_representative=_represents(permissions.get(address_bytes(event.author))),
+                    )
+                )
                 version += 1
                 continue
             if not isinstance(event, PermissionGranted | PermissionRevoked):
@@ -234,6 +243,15 @@ def undecided(place: Place, block: int, fetch: Fetch, cache: Cache) -> Consent:
         cache: Keyrings that were read before.
     """
     return Consent(place, (), {}, {}, Keyrings(place, [], fetch, cache), 0, block)
+
+
+def _represents(grant: Grant | None) -> bool:
+    """Whether the contract took a keyring of this grantee's as a representative's: only a wallet's own needs no grant.
+
+    A wallet that still has a grant with MANAGE, from the time before the patient id came to it, counts as one too.
+    Its inbox is not used then, and the one before it stays.
+    """
+    return grant is not None and bool(grant.terms.flags & Flag.MANAGE)
 
 
 def _check(accounted: int, stated: int) -> None:

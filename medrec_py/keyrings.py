@@ -29,6 +29,8 @@ class KeyringEntry:
         pointer: SHA-256 of its block, 32 bytes.
         time: When it was mined, Unix time.
         block: Number of the block that it was mined in.
+        by_representative: A representative published it: it has keys for its compartments, and no say about anything
+            else, whatever stands in its block.
     """
 
     version: int
@@ -36,6 +38,7 @@ class KeyringEntry:
     pointer: bytes
     time: int
     block: int
+    by_representative: bool = False
 
 
 Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
@@ -150,12 +153,16 @@ class Keyrings(Mapping[EpochId, Epoch]):
         return ((entry, self.read(entry)) for entry in self._covering(compartment))
 
     def latest_by_patient(self) -> tuple[KeyringEntry, Keyring]:
-        """The latest keyring that the patient published (a representative's has no inbox).
+        """The latest keyring that the patient published, whose inbox and root key count.
+
+        A representative's is not even read: an inbox in it would be its own.
 
         Raises:
             KeysMissing: there is none.
         """
         for entry in reversed(self.entries):
+            if entry.by_representative:
+                continue
             published = self.read(entry)
             if published.inbox is not None:
                 return entry, published

@@ -56,7 +56,7 @@ format: setup-contracts ## Format Python, Solidity and TypeScript
 	$(RUN) node node_modules/prettier/bin/prettier.cjs --write $(WEB)
 
 .PHONY: bench
-bench: bench-gas bench-keys ## Measure, and write the figures that are committed
+bench: bench-gas bench-keys bench-relay ## Measure, and write the figures that are committed
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser of untrusted bytes with atheris, on Linux; ARGS="SECONDS [PARSER]"
@@ -137,6 +137,10 @@ bench-gas: setup-contracts ## Measure gas
 .PHONY: bench-keys
 bench-keys: setup-contracts ## Measure speed and memory of keys and contents, on a machine that is otherwise idle
 	$(RUN) $(BIN)/python -m bench.keys
+
+.PHONY: bench-relay
+bench-relay: setup-contracts ## Measure a relayer with a hundred clients, its node killed in the middle
+	$(RUN) $(BIN)/python -m bench.relay
 
 .PHONY: check-keys
 check-keys: setup-contracts ## The committed bytes of keys and contents are what Anvil and a folder measure

@@ -48,6 +48,11 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── BundleRefused            it does not take these decisions
     │   │   └── QuotaExceeded
     │   └── RelayTimeout             it took them, and they are not mined yet
+    ├── QueueError                   what is to be sent cannot be kept on this machine
+    │   ├── QueueFull
+    │   ├── QueueInUse
+    │   ├── QueueDamaged
+    │   └── QueueUnwritable
     ├── StorageError
     │   ├── BlockNotFound
     │   ├── StoreUnavailable
@@ -387,6 +392,36 @@ class RelayTimeout(RelayError):
     def __init__(self, message: str, bundle: str) -> None:
         super().__init__(message)
         self.bundle = bundle
+
+
+class QueueError(MedRecError):
+    """A queue on this machine could not keep what was to be sent."""
+
+    remedy = "Look at the file that the message names."
+
+
+class QueueFull(QueueError):
+    """As much waits in the queue as it takes."""
+
+    remedy = "Wait until some of it was sent: see why it is not (the node, the fees, the balance), or allow more."
+
+
+class QueueInUse(QueueError):
+    """Another process has the queue."""
+
+    remedy = "End the other process, or give this one a file of its own."
+
+
+class QueueDamaged(QueueError):
+    """The file is no queue, was damaged, or is of another version."""
+
+    remedy = "Give the right file, or use the version of medrec-py that made it. Keep the file: what waits is in it."
+
+
+class QueueUnwritable(QueueError):
+    """The queue cannot be written, the disk being full for instance. Nothing is half-written."""
+
+    remedy = "Make room on the disk, and see who may write the file and its folder."
 
 
 class StorageError(MedRecError):

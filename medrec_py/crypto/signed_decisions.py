@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,6 +62,10 @@ FORMS: Final[Mapping[str, type[SignedForm]]] = {
 
 _SIGNERS: Final[Mapping[type[SignedForm], str]] = {Append: "author", LogAccess: "actor"}
 _BUNDLE_KEYS: Final = {"v", "decisions", "blocks", "atomic"}
+_MAX_DEPTH: Final = 16
+_MAX_PARTS: Final = 100_000
+_NESTING: Final = re.compile(r'[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+"""What opens or closes something outside of strings, and strings."""
 _DECISION_KEYS: Final = {"typedData", "signatures"}
 
 
@@ -233,10 +238,10 @@ class Bundle:
         if len(octets) > MAX_BUNDLE:
             raise FormatError(f"a bundle has at most {MAX_BUNDLE} bytes")
         try:
-            document = json.loads(octets)
+            document = json.loads(_require_shallow(octets.decode("utf-8")))
         except (ValueError, RecursionError) as error:
             raise FormatError("the bundle is not JSON") from error
-        if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or document["v"] != VERSION:
+        if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or not _is_version(document["v"]):
             raise FormatError("the bundle is not one of this version")
         atomic, decisions, blocks = document["atomic"], document["decisions"], document["blocks"]
         if not (isinstance(atomic, bool) and isinstance(decisions, list) and isinstance(blocks, list)):
@@ -259,6 +264,23 @@ class Bundle:
             reached += [pointer for pointer in missing if pointer in block]
         if missing:
             raise FormatError("a block of the bundle is named by no decision")
+
+
+def _require_shallow(text: str) -> str:
+    """A text that is no deeper and has no more parts than any has to.
+
+    Deep nesting may end the process, where another library has raised the recursion limit.
+    """
+    depth = 0
+    for count, token in enumerate(_NESTING.finditer(text)):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > _MAX_DEPTH or count > _MAX_PARTS:
+            raise FormatError("the bundle is nested deeper, or has more parts, than any has to")
+    return text
+
+
+def _is_version(value: Any) -> bool:
+    return type(value) is int and value == VERSION  # in Python True and 1.0 equal 1, in JSON they are something else
 
 
 def _read_signed(value: Any) -> SignedDecision:

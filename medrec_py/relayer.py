@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
+from medrec_py import untrusted_json
 from medrec_py.chain.reverts import decode_revert
-from medrec_py.crypto.signed_decisions import Bundle
+from medrec_py.crypto.signed_decisions import MAX_DECISIONS, Bundle
 from medrec_py.errors import BundleRefused, ContractError, QuotaExceeded, RelayerUnavailable, RelayTimeout
 from medrec_py.transport import Reply, Transport
 
@@ -25,6 +25,7 @@ PATIENCE: Final = 180.0
 """Seconds until a bundle that is not mined is given up."""
 
 _MAX_ANSWER: Final = 1 << 20
+_MOST_BRACKETS: Final = 4 * MAX_DECISIONS
 _POLL_FIRST, _POLL_LONGEST = 0.1, 2.0
 
 
@@ -188,7 +189,7 @@ class Relayer:
 
     def _answer(self, reply: Reply) -> Mapping[str, Any]:
         try:
-            document = json.loads(reply.body)
+            document = untrusted_json.loads(reply.body, most_brackets=_MOST_BRACKETS)
             if not isinstance(document, dict):
                 raise TypeError(document)
             if reply.status < HTTPStatus.BAD_REQUEST:
@@ -197,7 +198,7 @@ class Relayer:
             message, reason = str(fault["message"]), fault.get("reason")
             if reason is not None:
                 raise decode_revert(_octets(reason))
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RelayerUnavailable(f"the relayer answers HTTP {reply.status} with something else") from error
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise QuotaExceeded(f"the relayer says: {message}")

@@ -8,7 +8,6 @@ Standard: https://docs.ipfs.tech/reference/kubo/rpc/, tried with Kubo 0.41.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from medrec_py import limited_http
+from medrec_py import limited_http, untrusted_json
 from medrec_py.errors import (
     BlockMismatch,
     BlockNotFound,
@@ -329,8 +328,8 @@ def _form(files: Sequence[bytes], boundary: str) -> bytes:
 def _field(answer: bytes, name: str) -> object:
     """A field of a JSON answer that may be anything; None if there is none."""
     try:
-        return json.loads(answer)[name]
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return untrusted_json.loads(answer)[name]
+    except (ValueError, TypeError, KeyError, IndexError):
         return None
 
 

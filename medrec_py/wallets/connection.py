@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from medrec_py import limited_http
+from medrec_py import limited_http, untrusted_json
 from medrec_py.errors import (
     AccountUnknown,
     InvalidInput,
@@ -36,8 +36,6 @@ MAX_ANSWER: Final = 1 << 20
 """Bytes. The largest transaction that nodes pass on has 128 KiB, and Clef returns it twice, in hexadecimal digits."""
 
 _MAX_REASON: Final = 500
-_MAX_BRACKETS: Final = 500
-"""More than any answer has. Deep nesting ends the process where something has raised Python's limit of recursion."""
 _DECLINED: Final = re.compile(
     r"request denied|(user|owner) (has )?(rejected|denied|declined|cancell?ed)", re.IGNORECASE
 )
@@ -159,9 +157,7 @@ def _kind(code: int, reason: str) -> type[SignerRefused]:
 
 
 def _parsed(octets: bytes) -> Any:
-    if octets.count(b"[") + octets.count(b"{") > _MAX_BRACKETS:
-        return None
     try:
-        return json.loads(octets)
-    except (ValueError, RecursionError):
+        return untrusted_json.loads(octets)
+    except ValueError:
         return None

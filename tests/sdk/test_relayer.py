@@ -118,6 +118,7 @@ def test_refusals(code: int, kind: type[medrec.MedRecError]) -> None:
         status(400, b"<html>"),
         status(302, b"", "Location: http://127.0.0.1:1/"),
     ],
+    ids=range(19),
 )
 def test_what_no_relayer_says(answer: bytes) -> None:
     """Anything else is a relayer that cannot be used, never a fault of this program and never a success."""

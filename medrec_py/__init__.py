@@ -52,7 +52,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.purposes import Purpose
     from medrec_py.records import Draft, Record
     from medrec_py.registrar import Authority, Registrar
-    from medrec_py.relayer import Relayer
+    from medrec_py.relayer import RelayerClient
     from medrec_py.storage import BlockStore, open_store
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
@@ -107,7 +107,7 @@ __all__ = [
     "RecordUnreadable",
     "Recovery",
     "Registrar",
-    "Relayer",
+    "RelayerClient",
     "Resealed",
     "Revoked",
     "RootChanged",
@@ -167,7 +167,7 @@ _MODULES = {
     "medrec_py.purposes": ("Purpose",),
     "medrec_py.records": ("Draft", "Record"),
     "medrec_py.registrar": ("Authority", "Registrar"),
-    "medrec_py.relayer": ("Relayer",),
+    "medrec_py.relayer": ("RelayerClient",),
     "medrec_py.storage": ("BlockStore", "open_store"),
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),

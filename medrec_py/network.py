@@ -27,7 +27,7 @@ from medrec_py.party import Account, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
-from medrec_py.relayer import Relayer
+from medrec_py.relayer import RelayerClient
 from medrec_py.storage import open_store
 from medrec_py.storage.opening import Address
 from medrec_py.storage.store import BlockStore
@@ -57,7 +57,7 @@ class Network:
         fund: Gives an account some ether before its first transaction; ``None`` where accounts pay for themselves.
         authority: The wallet of the authority, where this network has one of its own.
         registrar: The wallet of a registrar, where this network has one of its own.
-        courier: Brings to the chain what wallets sign, so that they need no ether: a ``Relayer``, for instance.
+        courier: Brings to the chain what wallets sign, so that they need no ether: a ``RelayerClient``, for instance.
 
     Raises:
         UnknownSuite: this version does not have the suite.
@@ -407,7 +407,7 @@ def connect(
         chain_id: The chain that it is expected to be.
         store_token: Bearer token for the store.
         relayer: Of a relayer: what wallets decide they sign, and it sends and pays (``medrec_py.relayer``). Its
-            address is that of ``Relayer``.
+            address is that of ``RelayerClient``.
 
     Raises:
         InvalidInput: not exactly one of ``url`` and ``w3`` is given, a suite beside a ``Deployed``, or a value cannot
@@ -425,7 +425,7 @@ def connect(
         resources.callback(chain.close)  # a caller's own Web3 is left alone
         address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
         there = MedRecContract(chain, address)
-        courier = None if relayer is None else resources.enter_context(Relayer(relayer, timeout=timeout))
+        courier = None if relayer is None else resources.enter_context(RelayerClient(relayer, timeout=timeout))
         blocks = open_store(store, token=store_token, timeout=timeout)
         network = Network(chain, there, blocks, first_block=first_block, suite=chosen, courier=courier)
         network.keep(resources.pop_all())

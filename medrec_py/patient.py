@@ -365,7 +365,7 @@ class Patient(Party):
     def signed(self, decide: Callable[[Patient], object], *, valid: timedelta = timedelta(hours=1)) -> Bundle:
         """Sign what would be sent, and send nothing: for a device without ether, or without a way to a relayer.
 
-        The bundle can be sent by whoever has it (``medrec relay send``, ``Relayer.carry``), and altered by nobody::
+        The bundle can be sent by whoever has it (``medrec relay send``, ``Network.carry``), and altered by nobody::
 
             bundle = alice.signed(lambda patient: patient.revoke(hospital))
 

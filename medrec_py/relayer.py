@@ -61,7 +61,7 @@ class BundleStatus:
     refusals: Mapping[int, ContractError]
 
 
-class Relayer:
+class RelayerClient:
     """A relayer.
 
     It is trusted with nothing but to be there: it can withhold what it is given, and change none of it. Sending the

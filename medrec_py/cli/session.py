@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from medrec_py.party import Party
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
-    from medrec_py.relayer import Relayer
+    from medrec_py.relayer import RelayerClient
     from medrec_py.wallet import Signer
 
 
@@ -80,19 +80,19 @@ class Session:
         return network
 
     @cached_property
-    def relayer(self) -> Relayer:
+    def relayer(self) -> RelayerClient:
         """The relayer that is set.
 
         Raises:
             ConfigurationError: none is.
             InvalidInput: its address cannot be used.
         """
-        from medrec_py.relayer import Relayer  # noqa: PLC0415 - slow to import
+        from medrec_py.relayer import RelayerClient  # noqa: PLC0415 - slow to import
 
         address = self.settings.text("relayer")
         if address is None:
             raise ConfigurationError("no relayer is set: name one with --relayer, or the setting relayer")
-        relayer = Relayer(address, timeout=opening.timeout(self.settings))
+        relayer = RelayerClient(address, timeout=opening.timeout(self.settings))
         self._resources.callback(relayer.close)
         return relayer
 

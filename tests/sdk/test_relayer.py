@@ -15,7 +15,7 @@ from medrec_py.crypto.keys import Place
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.crypto.typed_data import keccak
 from medrec_py.errors import BundleRefused, InvalidInput, QuotaExceeded, RelayerUnavailable, RelayTimeout
-from medrec_py.relayer import BundleState, Relayer
+from medrec_py.relayer import BundleState, RelayerClient
 from tests.support.hostile import Server, ok, once, serving, status
 
 WALLET = medrec.Wallet.from_key(bytes(31) + b"\x07")
@@ -38,8 +38,8 @@ def in_turn(*answers: bytes) -> Iterator[bytes]:
         yield answers[-1]
 
 
-def relayer(server: Server, patience: float = 30) -> Relayer:
-    return Relayer(server.url, timeout=5, patience=patience)
+def relayer(server: Server, patience: float = 30) -> RelayerClient:
+    return RelayerClient(server.url, timeout=5, patience=patience)
 
 
 def test_it_is_waited_for_until_it_is_mined() -> None:
@@ -151,4 +151,4 @@ def test_whether_it_stores_blocks_is_asked_once() -> None:
 def test_addresses(address: str) -> None:
     """On another machine only over TLS, and nothing secret in the address."""
     with pytest.raises(InvalidInput):
-        Relayer(address)
+        RelayerClient(address)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from medrec_py.chain.answers import Block, Mined
-from medrec_py.chain.connection import NodeError
+from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.transactions import (
     LARGEST_TRANSACTION,
@@ -45,6 +45,9 @@ VOID_VERDICTS: Final = 3
 RENEW_SECONDS: Final = 2.0
 """How often the node is asked whether it still has a transaction."""
 
+LOOK_SECONDS: Final = 10.0
+"""How often all blocks are looked at that are not final. The newest, whose hash rests on the others, is each time."""
+
 _SENT: Final = Outcome(Phase.SENT)
 _log: Final = logging.getLogger(__name__)
 
@@ -55,6 +58,30 @@ class _Watch:
 
     handed_over: float = float("-inf")
     verdicts: int = 0
+
+
+class _Canonical:
+    """Which blocks are the chain's, as seen in one pass."""
+
+    def __init__(self, chain: Chain, head: Block) -> None:
+        self._chain = chain
+        self._head = head
+        self._hashes: dict[int, str | None] = {head.number: head.hash}
+
+    def has(self, flight: Flight) -> bool:
+        """Whether the block of a mined transaction is."""
+        assert flight.block is not None  # noqa: S101 - it is mined
+        if flight.block not in self._hashes:
+            self._hashes[flight.block] = self._hash_of(flight.block)
+        return self._hashes[flight.block] == flight.block_hash
+
+    def _hash_of(self, number: int) -> str | None:
+        if number > self._head.number:
+            return None
+        try:
+            return self._chain.block(number).hash
+        except NodeError:
+            return None
 
 
 class Fleet:
@@ -90,6 +117,12 @@ class Fleet:
         self._now = now
         self._flights = {flight.nonce: flight for flight in map(Flight.from_bytes, queue.notes(PREFIX).values())}
         self._watches: dict[int, _Watch] = {}
+        self._next_look = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """How many are not mined. May be asked by any thread."""
+        return sum(flight.block is None for flight in tuple(self._flights.values()))
 
     @property
     def unmined(self) -> list[Flight]:
@@ -243,31 +276,19 @@ class Fleet:
         mined = self.mined
         if not mined:
             return False
+        canonical = _Canonical(self._chain, head)
         moved = False
-        if not self._is_canonical(mined[-1], head):  # then those before it may be gone as well
+        if self._now() >= self._next_look or not canonical.has(mined[-1]):
+            self._next_look = self._now() + LOOK_SECONDS
             for flight in mined:
-                moved = (not self._is_canonical(flight, head) and self._look_again(flight)) or moved
+                moved = (not canonical.has(flight) and self._look_again(flight)) or moved
         final = self._final(head)
         gone = [flight for flight in self.mined if flight.block is not None and flight.block <= final]
-        stale = [flight for flight in gone if not self._is_canonical(flight, head)]
+        stale = [flight for flight in gone if not canonical.has(flight)]
         for flight in stale:
             moved = self._look_again(flight) or moved
         self._let_go([flight for flight in gone if flight not in stale])
         return moved
-
-    def _is_canonical(self, flight: Flight, head: Block) -> bool:
-        assert flight.block is not None  # noqa: S101 - it is mined
-        if flight.block == head.number:
-            return flight.block_hash == head.hash
-        return flight.block_hash == self._hash_of(flight.block, head)
-
-    def _hash_of(self, number: int, head: Block) -> str | None:
-        if number > head.number:
-            return None
-        try:
-            return self._chain.block(number).hash
-        except NodeError:
-            return None
 
     def _final(self, head: Block) -> int:
         confirmations = self._chain.confirmations

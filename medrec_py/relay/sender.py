@@ -113,7 +113,7 @@ class Sender:
     @property
     def in_flight(self) -> int:
         """Transactions that are not mined."""
-        return len(self._fleet.unmined)
+        return self._fleet.in_flight
 
     def clock(self) -> tuple[int, int]:
         """The latest block's time, and the gas limit of blocks."""
@@ -206,7 +206,7 @@ class Sender:
 
     def _send(self, head: Block) -> tuple[int, float | None]:
         """Send what waits. Returns the number of transactions, and when to look again if something goes on waiting."""
-        free = self._limits.in_flight - len(self._fleet.unmined)
+        free = self._limits.in_flight - self._fleet.in_flight
         items = [item for item in self._queue.due(_MOST_BUNDLES) if not self._is_hopeless(item, head)]
         if not items:
             self._see(trouble=None)

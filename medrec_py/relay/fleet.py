@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,7 +28,7 @@ from medrec_py.chain.transactions import (
 from medrec_py.durable_queue import DurableQueue, Item, State, finished, waiting
 from medrec_py.errors import TransactionFailed
 from medrec_py.relay.batches import Batch
-from medrec_py.relay.calls import as_call, gas_together, relay_gas
+from medrec_py.relay.calls import BESIDE_CALL, as_call, gas_together, intrinsic_gas, relay_gas
 from medrec_py.relay.flight import PREFIX, Flight, Part
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
@@ -58,6 +58,11 @@ class _Watch:
 
     handed_over: float = float("-inf")
     verdicts: int = 0
+
+
+def price_of(fees: Mapping[str, int]) -> int:
+    """The most that a unit of gas may cost, wei."""
+    return fees.get("maxFeePerGas", fees.get("gasPrice", 0))
 
 
 class _Canonical:
@@ -136,23 +141,41 @@ class Fleet:
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def launch(self, batches: Iterable[Batch], items: Sequence[Item], head: Block) -> int:
+    def fees(self) -> dict[str, int]:
+        """The fee fields of a transaction that is sent now.
+
+        Raises:
+            FeeTooHigh: the chain asks for more than is allowed.
+            ChainUnavailable: the node does not answer.
+        """
+        return fees_now(self._chain, self._wallet.address, self._limits.max_fee_per_gas)
+
+    def affordable_gas(self, fees: Mapping[str, int], balance: int) -> int:
+        """The most gas of a further transaction: nodes want to see all that those on their way could cost.
+
+        Enough for one decision in any case, with which it is tried.
+        """
+        reserved = sum(flight.gas * price_of(flight.fees) for flight in self.unmined)
+        least = intrinsic_gas(bytes(1000)) + self._share + BESIDE_CALL
+        price = price_of(fees)
+        return LARGEST_TRANSACTION if price == 0 else max(least, (balance - reserved) // price)
+
+    def launch(self, batches: Iterable[Batch], items: Sequence[Item], head: Block, fees: Mapping[str, int]) -> int:
         """Sign transactions, write them down with the bundles in them, then hand them over.
 
         Args:
             batches: What goes into each.
             items: The bundles.
             head: The latest block.
+            fees: From ``fees``.
 
         Returns:
             How many.
 
         Raises:
-            FeeTooHigh: the chain asks for more than is allowed; nothing was written.
             ChainUnavailable: the node does not answer; what was written is handed over later.
             QueueUnwritable: nothing was written, and nothing handed over.
         """
-        fees = fees_now(self._chain, self._wallet.address, self._limits.max_fee_per_gas)
         nonces = self._free_nonces()
         launched = [self._signed(batch, next(nonces), fees, head) for batch in batches]
         progress = {item.id: Progress.of(item) for item in items}
@@ -175,15 +198,14 @@ class Fleet:
                 yield nonce
             nonce += 1
 
-    def _signed(self, batch: Batch, nonce: int, fees: dict[str, int], head: Block) -> Flight:
+    def _signed(self, batch: Batch, nonce: int, fees: Mapping[str, int], head: Block) -> Flight:
         calls = [as_call(self._contract, call) for call in batch.calls]
-        most = min(LARGEST_TRANSACTION, head.gas_limit)
         if batch.atomic:
             call = self._contract.multicall(calls)
             gas = gas_together(call, len(calls), self._limits.gas_per_decision, head.gas_limit)
         else:
             call = self._contract.relay(calls)
-            gas = min(relay_gas(call.data, len(calls), self._share), most)
+            gas = relay_gas(call.data, len(calls), self._share)
         signed = sign(self._chain, self._wallet, call, nonce=nonce, gas=gas, fees=fees)
         return Flight(nonce, batch.atomic, batch.parts, call.data, gas, fees, signed.raw, (signed.hash,), self._now())
 

@@ -214,18 +214,19 @@ class Sender:
         if free <= 0:
             self._see(trouble="transactions that are not mined")
             return 0, IDLE_SECONDS
-        gas = min(LARGEST_TRANSACTION, head.gas_limit)
-        chosen, is_full = self._choose(items, free, fits(self._share, gas))
-        age = self._now() - items[0].created
-        if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
-            return 0, self._limits.linger_seconds - age
         try:
-            sent = self._fleet.launch(pack(map(ready, chosen), self._share, gas), chosen, head)
+            fees = self._fleet.fees()
         except FeeTooHigh as error:
             if self._seen.trouble != "fees":
                 _log.warning("nothing is sent for now: %s", error)
             self._see(trouble="fees")
             return 0, IDLE_SECONDS
+        gas = min(LARGEST_TRANSACTION, head.gas_limit, self._fleet.affordable_gas(fees, self._seen.balance))
+        chosen, is_full = self._choose(items, free, fits(self._share, gas))
+        age = self._now() - items[0].created
+        if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
+            return 0, self._limits.linger_seconds - age
+        sent = self._fleet.launch(pack(map(ready, chosen), self._share, gas), chosen, head, fees)
         self._see(trouble=None)
         return sent, 0.0 if len(chosen) < len(items) else None
 

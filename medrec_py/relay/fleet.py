@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from medrec_py.chain.answers import Block, Mined
-from medrec_py.chain.connection import NodeError
+from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.transactions import (
     LARGEST_TRANSACTION,
@@ -28,7 +28,7 @@ from medrec_py.chain.transactions import (
 from medrec_py.durable_queue import DurableQueue, Item, State, finished, waiting
 from medrec_py.errors import TransactionFailed
 from medrec_py.relay.batches import Batch
-from medrec_py.relay.calls import as_call, gas_together, relay_gas
+from medrec_py.relay.calls import BESIDE_CALL, as_call, gas_together, intrinsic_gas, relay_gas
 from medrec_py.relay.flight import PREFIX, Flight, Part
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
@@ -45,6 +45,9 @@ VOID_VERDICTS: Final = 3
 RENEW_SECONDS: Final = 2.0
 """How often the node is asked whether it still has a transaction."""
 
+LOOK_SECONDS: Final = 10.0
+"""How often all blocks are looked at that are not final. The newest, whose hash rests on the others, is each time."""
+
 _SENT: Final = Outcome(Phase.SENT)
 _log: Final = logging.getLogger(__name__)
 
@@ -55,6 +58,35 @@ class _Watch:
 
     handed_over: float = float("-inf")
     verdicts: int = 0
+
+
+def price_of(fees: Mapping[str, int]) -> int:
+    """The most that a unit of gas may cost, wei."""
+    return fees.get("maxFeePerGas", fees.get("gasPrice", 0))
+
+
+class _Canonical:
+    """Which blocks are the chain's, as seen in one pass."""
+
+    def __init__(self, chain: Chain, head: Block) -> None:
+        self._chain = chain
+        self._head = head
+        self._hashes: dict[int, str | None] = {head.number: head.hash}
+
+    def has(self, flight: Flight) -> bool:
+        """Whether the block of a mined transaction is."""
+        assert flight.block is not None  # noqa: S101 - it is mined
+        if flight.block not in self._hashes:
+            self._hashes[flight.block] = self._hash_of(flight.block)
+        return self._hashes[flight.block] == flight.block_hash
+
+    def _hash_of(self, number: int) -> str | None:
+        if number > self._head.number:
+            return None
+        try:
+            return self._chain.block(number).hash
+        except NodeError:
+            return None
 
 
 class Fleet:
@@ -90,6 +122,12 @@ class Fleet:
         self._now = now
         self._flights = {flight.nonce: flight for flight in map(Flight.from_bytes, queue.notes(PREFIX).values())}
         self._watches: dict[int, _Watch] = {}
+        self._next_look = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        """How many are not mined. May be asked by any thread."""
+        return sum(flight.block is None for flight in tuple(self._flights.values()))
 
     @property
     def unmined(self) -> list[Flight]:
@@ -103,23 +141,41 @@ class Fleet:
 
     # --- sending ----------------------------------------------------------------------------------
 
-    def launch(self, batches: Iterable[Batch], items: Sequence[Item], head: Block) -> int:
+    def fees(self) -> dict[str, int]:
+        """The fee fields of a transaction that is sent now.
+
+        Raises:
+            FeeTooHigh: the chain asks for more than is allowed.
+            ChainUnavailable: the node does not answer.
+        """
+        return fees_now(self._chain, self._wallet.address, self._limits.max_fee_per_gas)
+
+    def affordable_gas(self, fees: Mapping[str, int], balance: int) -> int:
+        """The most gas of a further transaction: nodes want to see all that those on their way could cost.
+
+        Enough for one decision in any case, with which it is tried.
+        """
+        reserved = sum(flight.gas * price_of(flight.fees) for flight in self.unmined)
+        least = intrinsic_gas(bytes(1000)) + self._share + BESIDE_CALL
+        price = price_of(fees)
+        return LARGEST_TRANSACTION if price == 0 else max(least, (balance - reserved) // price)
+
+    def launch(self, batches: Iterable[Batch], items: Sequence[Item], head: Block, fees: Mapping[str, int]) -> int:
         """Sign transactions, write them down with the bundles in them, then hand them over.
 
         Args:
             batches: What goes into each.
             items: The bundles.
             head: The latest block.
+            fees: From ``fees``.
 
         Returns:
             How many.
 
         Raises:
-            FeeTooHigh: the chain asks for more than is allowed; nothing was written.
             ChainUnavailable: the node does not answer; what was written is handed over later.
             QueueUnwritable: nothing was written, and nothing handed over.
         """
-        fees = fees_now(self._chain, self._wallet.address, self._limits.max_fee_per_gas)
         nonces = self._free_nonces()
         launched = [self._signed(batch, next(nonces), fees, head) for batch in batches]
         progress = {item.id: Progress.of(item) for item in items}
@@ -142,15 +198,14 @@ class Fleet:
                 yield nonce
             nonce += 1
 
-    def _signed(self, batch: Batch, nonce: int, fees: dict[str, int], head: Block) -> Flight:
+    def _signed(self, batch: Batch, nonce: int, fees: Mapping[str, int], head: Block) -> Flight:
         calls = [as_call(self._contract, call) for call in batch.calls]
-        most = min(LARGEST_TRANSACTION, head.gas_limit)
         if batch.atomic:
             call = self._contract.multicall(calls)
             gas = gas_together(call, len(calls), self._limits.gas_per_decision, head.gas_limit)
         else:
             call = self._contract.relay(calls)
-            gas = min(relay_gas(call.data, len(calls), self._share), most)
+            gas = relay_gas(call.data, len(calls), self._share)
         signed = sign(self._chain, self._wallet, call, nonce=nonce, gas=gas, fees=fees)
         return Flight(nonce, batch.atomic, batch.parts, call.data, gas, fees, signed.raw, (signed.hash,), self._now())
 
@@ -243,31 +298,19 @@ class Fleet:
         mined = self.mined
         if not mined:
             return False
+        canonical = _Canonical(self._chain, head)
         moved = False
-        if not self._is_canonical(mined[-1], head):  # then those before it may be gone as well
+        if self._now() >= self._next_look or not canonical.has(mined[-1]):
+            self._next_look = self._now() + LOOK_SECONDS
             for flight in mined:
-                moved = (not self._is_canonical(flight, head) and self._look_again(flight)) or moved
+                moved = (not canonical.has(flight) and self._look_again(flight)) or moved
         final = self._final(head)
         gone = [flight for flight in self.mined if flight.block is not None and flight.block <= final]
-        stale = [flight for flight in gone if not self._is_canonical(flight, head)]
+        stale = [flight for flight in gone if not canonical.has(flight)]
         for flight in stale:
             moved = self._look_again(flight) or moved
         self._let_go([flight for flight in gone if flight not in stale])
         return moved
-
-    def _is_canonical(self, flight: Flight, head: Block) -> bool:
-        assert flight.block is not None  # noqa: S101 - it is mined
-        if flight.block == head.number:
-            return flight.block_hash == head.hash
-        return flight.block_hash == self._hash_of(flight.block, head)
-
-    def _hash_of(self, number: int, head: Block) -> str | None:
-        if number > head.number:
-            return None
-        try:
-            return self._chain.block(number).hash
-        except NodeError:
-            return None
 
     def _final(self, head: Block) -> int:
         confirmations = self._chain.confirmations

@@ -113,7 +113,7 @@ class Sender:
     @property
     def in_flight(self) -> int:
         """Transactions that are not mined."""
-        return len(self._fleet.unmined)
+        return self._fleet.in_flight
 
     def clock(self) -> tuple[int, int]:
         """The latest block's time, and the gas limit of blocks."""
@@ -206,7 +206,7 @@ class Sender:
 
     def _send(self, head: Block) -> tuple[int, float | None]:
         """Send what waits. Returns the number of transactions, and when to look again if something goes on waiting."""
-        free = self._limits.in_flight - len(self._fleet.unmined)
+        free = self._limits.in_flight - self._fleet.in_flight
         items = [item for item in self._queue.due(_MOST_BUNDLES) if not self._is_hopeless(item, head)]
         if not items:
             self._see(trouble=None)
@@ -214,18 +214,19 @@ class Sender:
         if free <= 0:
             self._see(trouble="transactions that are not mined")
             return 0, IDLE_SECONDS
-        gas = min(LARGEST_TRANSACTION, head.gas_limit)
-        chosen, is_full = self._choose(items, free, fits(self._share, gas))
-        age = self._now() - items[0].created
-        if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
-            return 0, self._limits.linger_seconds - age
         try:
-            sent = self._fleet.launch(pack(map(ready, chosen), self._share, gas), chosen, head)
+            fees = self._fleet.fees()
         except FeeTooHigh as error:
             if self._seen.trouble != "fees":
                 _log.warning("nothing is sent for now: %s", error)
             self._see(trouble="fees")
             return 0, IDLE_SECONDS
+        gas = min(LARGEST_TRANSACTION, head.gas_limit, self._fleet.affordable_gas(fees, self._seen.balance))
+        chosen, is_full = self._choose(items, free, fits(self._share, gas))
+        age = self._now() - items[0].created
+        if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
+            return 0, self._limits.linger_seconds - age
+        sent = self._fleet.launch(pack(map(ready, chosen), self._share, gas), chosen, head, fees)
         self._see(trouble=None)
         return sent, 0.0 if len(chosen) < len(items) else None
 

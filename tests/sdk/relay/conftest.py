@@ -93,7 +93,7 @@ class Office:
         return self.relayer.status(bundle.id)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def net() -> Iterator[medrec.Network]:
     with medrec.local() as net:
         yield net

@@ -160,6 +160,24 @@ def test_gas_never_runs_short(office: Office, desk: Desk) -> None:
     assert desk.version(bundles[0]) == 0
 
 
+def test_an_account_with_little_ether_sends_little_at_a_time(office: Office, desk: Desk) -> None:
+    """Nodes want to see what all transactions on their way could cost, which is far more than they do."""
+    bundles = [desk.newcomer() for _ in range(3)]
+    price = office.relayer.sender._fleet.fees()["maxFeePerGas"]
+    office.node.answers["eth_getBalance"] = lambda *_: hex(price * 1_500_000)
+    office.open()
+    for bundle in bundles:
+        office.take(bundle)
+    office.step(4)
+    assert len(sent(office)) == 3
+    assert all(transaction["gas"] <= 1_500_000 for transaction in office.node.sent())
+    assert [office.state(bundle) for bundle in bundles] == ["done"] * 3
+    fleet = office.relayer.sender._fleet
+    assert fleet.affordable_gas({"gasPrice": 0}, 0) == 1 << 24
+    assert fleet.affordable_gas({"gasPrice": 10}, 10**9) == 10**8
+    assert 600_000 < fleet.affordable_gas({"gasPrice": 10}, 0) < 750_000
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 

@@ -147,7 +147,8 @@ struct Item {
 /// - `deadline`, the last second at which the signature counts (Unix time), has not passed ({DeadlinePassed});
 /// - the signature is the signer's over exactly this ({SignatureInvalid});
 /// and besides what its direct form requires of a caller, of the signer. Its events name the signer. Signed and direct decisions take their
-/// numbers from the same counters, so whatever is decided directly makes older signatures worthless, and none counts twice.
+/// numbers from the same counters, so whatever is decided directly makes older signatures worthless, and none counts twice, save that a
+/// revocation ends until its deadline whatever is granted anew.
 ///
 /// Warning: whoever holds a signed message may send it at any time until its deadline, or never. A relayer can withhold, delay, and
 /// choose the order; it can change nothing.

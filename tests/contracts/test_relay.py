@@ -41,6 +41,8 @@ from tests.contracts.support import (
 )
 
 SEAL = digest("seal")
+# What `SmartAccount` answers.
+COSTLY = 6
 
 
 def refusal(desk: Desk, item: int, name: str, *values: object) -> Said:
@@ -215,20 +217,36 @@ def test_gas_too_low_says_where_and_how_much(
     assert (item, left < needed, needed) == (1, True, 612_523)
 
 
-def test_bytes_behind_a_call_take_none_of_its_gas(
-    medrec: Contract, desk: Desk, provider: ProviderAPI, alice: Account, smart: Contract, clinic: Account
+@pytest.mark.parametrize(("padding", "first"), [(0, 420_000), (320_000, 1_700_000)])
+def test_no_relayer_starves_the_dearest_call(
+    project: ProjectManager,
+    medrec: Contract,
+    desk: Desk,
+    provider: ProviderAPI,
+    authority: Account,
+    alice: Account,
+    padding: int,
+    first: int,
 ) -> None:
-    """A relayer puts many bytes behind a call. Copying them costs gas, which is looked at afterwards."""
-    medrec.changeWallet(alice, smart, 1, YEAR_2100, b"", sender=alice, gas=1_000_000)
-    call = desk.call(desk.grant(alice, clinic, signer=smart), b"any") + bytes(60_000)
-    outcomes = set()
-    for gas in range(880_000, 1_000_000, 10_000):
+    """Two accounts with code are asked, and each uses up what it may: whatever the gas limit, they have it.
+
+    A relayer may also put many bytes behind the call. Copying them costs gas, which is looked at afterwards.
+    """
+    wallet, heir = authority.deploy(project.SmartAccount), authority.deploy(project.SmartAccount)
+    medrec.changeWallet(alice, wallet, 1, YEAR_2100, b"", sender=alice, gas=1_000_000)
+    for account in (wallet, heir):
+        account.setAnswer(COSTLY, sender=authority)
+    change = desk.change_wallet(alice, heir, signer=wallet, decision=2)
+    call = desk.call(change, b"any", b"any") + bytes(padding)
+    outcomes = []
+    for gas in range(first, first + 600_000, 15_000):
         with rehearsed(provider):
             try:
-                outcomes.add(tuple(names(emitted(medrec, desk.relay([call], gas=gas)))))
+                outcomes.append(tuple(names(emitted(medrec, desk.relay([call], gas=gas)))))
             except ContractLogicError as error:
-                outcomes.add(revert_data(error)[:4])
-    assert outcomes == {("PermissionGranted",), error_data("RelayGasTooLow", 0, 0, 0)[:4]}
+                outcomes.append(revert_data(error)[:4])
+    assert set(outcomes) - {b""} == {("WalletChanged",), error_data("RelayGasTooLow", 0, 0, 0)[:4]}
+    assert outcomes[-1] == ("WalletChanged",)
 
 
 def test_an_account_that_burns_gas_sinks_its_own_call_alone(

@@ -72,7 +72,7 @@ def fits(share: int, gas: int) -> int:
     return max(1, (gas - _EMPTY) // _needed(bytes(_USUAL), share))
 
 
-_EMPTY: Final = intrinsic_gas(bytes(100))
+_EMPTY: Final = intrinsic_gas(b"\1" * 100)  # what is around the calls
 _USUAL: Final = 1000
 
 

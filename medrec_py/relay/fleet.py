@@ -45,6 +45,10 @@ VOID_VERDICTS: Final = 3
 RENEW_SECONDS: Final = 2.0
 """How often the node is asked whether it still has a transaction."""
 
+MOST_RAISED: Final = 10
+"""How many times what the chain asks for is paid at the most, where no ceiling is set: a chain that stands still makes
+nothing dearer."""
+
 LOOK_SECONDS: Final = 10.0
 """How often all blocks are looked at that are not final. The newest, whose hash rests on the others, is each time."""
 
@@ -246,7 +250,7 @@ class Fleet:
         found = outcomes(self._chain, self._contract.address, self._wallet.address, flight, mined)
         landed = replace(flight, block=mined.block, block_hash=mined.block_hash, mined=transaction)
         if found is None:
-            changed = [self._once_more(part) for part in flight.parts]
+            changed = [self._once_more(part, failed=True) for part in flight.parts]
             landed = replace(landed, parts=())
             self._metrics.transactions.labels("failed").inc()
         else:
@@ -272,11 +276,11 @@ class Fleet:
                 self._metrics.decisions.labels(outcome.phase.value).inc()
         return changed
 
-    def _once_more(self, part: Part) -> Item | None:
-        """A bundle, of which some decisions are to be sent anew."""
+    def _once_more(self, part: Part, *, failed: bool) -> Item | None:
+        """A bundle, of which some decisions are to be sent anew; not for ever, if their transaction failed."""
         if (item := self._queue.get(part.bundle)) is None:
             return None
-        item = replace(item, attempts=item.attempts + 1)
+        item = replace(item, attempts=item.attempts + failed)
         progress = Progress.of(item).with_outcomes(part.places, [Outcome()] * len(part.places))
         if item.attempts < ATTEMPTS:
             return replace(waiting(item), result=progress.to_bytes())
@@ -375,7 +379,7 @@ class Fleet:
         _log.error(
             "another transaction of %s took nonce %d: is its key used elsewhere?", self._wallet.address, flight.nonce
         )
-        changed = [item for part in flight.parts if (item := self._once_more(part)) is not None]
+        changed = [item for part in flight.parts if (item := self._once_more(part, failed=False)) is not None]
         self._queue.write(changed, {flight.key: None})
         del self._flights[flight.nonce]
         self._watches.pop(flight.nonce, None)
@@ -390,9 +394,10 @@ class Fleet:
         flight = next(iter(self.unmined), None)
         if flight is None or self._now() - flight.signed_at < self._limits.bump_seconds:
             return
+        now = fees_now(self._chain, self._wallet.address)
         ceiling = self._limits.max_fee_per_gas
         try:
-            fees = raised(flight.fees, fees_now(self._chain, self._wallet.address), ceiling)
+            fees = raised(flight.fees, now, MOST_RAISED * price_of(now) if ceiling is None else ceiling)
         except FeeTooHigh:
             return
         call = Call(self._contract.address, flight.data)

@@ -359,6 +359,35 @@ def test_a_ceiling_on_fees(office: Office, desk: Desk) -> None:
     assert flight.fees["maxFeePerGas"] <= 2 * price + 10**9
 
 
+def test_a_chain_that_stands_still(office: Office, desk: Desk) -> None:
+    """Without a ceiling, too, there is an end to paying more, and to what is remembered."""
+    office.take(desk.newcomer())
+    office.node.answers[SEND] = lambda *_: "0x" + "00" * 32
+    for _ in range(60):
+        office.step()
+        office.time += 50
+    (flight,) = flights(office)
+    assert flight.fees["maxFeePerGas"] <= 10 * office.relayer.sender._fleet.fees()["maxFeePerGas"]
+    assert 10 < len(flight.hashes) < 40
+
+
+def test_a_transaction_that_fails_again_and_again(office: Office, desk: Desk) -> None:
+    """It is sent anew, and given up after three times: the decision is refused, without the contract's reason."""
+    bundle = desk.newcomer()
+    office.take(bundle)
+
+    def failed(transaction: str) -> Any:
+        receipt = office.chain.request(RECEIPT, transaction)
+        return None if receipt is None else {**receipt, "status": 0, "logs": []}
+
+    office.node.answers[RECEIPT] = failed
+    office.step(8)
+    assert len(sent(office)) == 3
+    status = office.status(bundle)
+    assert (status["state"], [one["reason"] for one in status["decisions"]]) == ("refused", ["0x", "0x"])
+    assert office.queue.counts()[State.FINISHED] == 1
+
+
 def test_a_nonce_that_went_to_another_transaction(office: Office, desk: Desk) -> None:
     """The account's key is used elsewhere, or the queue was lost: what was void is sent with another nonce."""
     bundle = desk.newcomer()

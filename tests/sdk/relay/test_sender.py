@@ -363,12 +363,12 @@ def test_a_chain_that_stands_still(office: Office, desk: Desk) -> None:
     """Without a ceiling, too, there is an end to paying more, and to what is remembered."""
     office.take(desk.newcomer())
     office.node.answers[SEND] = lambda *_: "0x" + "00" * 32
-    for _ in range(60):
+    for _ in range(26):
         office.step()
         office.time += 50
     (flight,) = flights(office)
     assert flight.fees["maxFeePerGas"] <= 10 * office.relayer.sender._fleet.fees()["maxFeePerGas"]
-    assert 10 < len(flight.hashes) < 40
+    assert 10 < len(flight.hashes) < 24
 
 
 def test_a_transaction_that_fails_again_and_again(office: Office, desk: Desk) -> None:

@@ -5,7 +5,7 @@ A courier is trusted with nothing. What it brings was signed; that it was brough
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -28,7 +28,7 @@ from medrec_py.crypto.decisions import (
     SignedForm,
 )
 from medrec_py.crypto.keys import ADDRESS_SIZE
-from medrec_py.crypto.signed_decisions import Bundle
+from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.errors import RelayError
 from medrec_py.signed_forms import signed_call
 from medrec_py.wallet import Signer
@@ -83,11 +83,13 @@ class Delivery:
     Args:
         contract: MedRec.
         bundle: What was handed to a courier.
+        first_block: Number of the block with the deployment.
     """
 
-    def __init__(self, contract: MedRecContract, bundle: Bundle) -> None:
+    def __init__(self, contract: MedRecContract, bundle: Bundle, first_block: int) -> None:
         self._contract = contract
         self._bundle = bundle
+        self._first_block = first_block
 
     def receipt(self, transaction: str) -> Receipt:
         """The receipt, with the events of the bundle's patients alone: a relayer carries others' in the same one.
@@ -102,30 +104,37 @@ class Delivery:
         if receipt is None:
             raise RelayError(f"the relayer named the transaction {transaction}, which is not on the chain")
         for signed in self._bundle.decisions:
-            if not (_in(signed.decision, receipt.events) or _stands(self._contract, signed.decision)):
+            if not any(_shows(logged.event, signed.decision) for logged in receipt.events) and self._is_missing(signed):
                 raise RelayError(
                     f"the relayer says that the {type(signed.decision).__name__} was carried out by {transaction}, "
                     "and the chain has nothing of it"
                 )
         return self._of_ours(receipt)
 
-    def earlier(self, first_block: int) -> Receipt | None:
-        """The receipt of the transaction that carried out the bundle before; ``None`` if not all of it was.
+    def missing(self) -> tuple[SignedDecision, ...]:
+        """The decisions that were not carried out, by whomever. Reads the patients' events."""
+        return tuple(signed for signed in self._bundle.decisions if self._is_missing(signed))
 
-        Args:
-            first_block: Number of the block with the deployment.
+    def last(self) -> Receipt:
+        """The receipt of the transaction that carried out the last decision, where none is missing.
+
+        Raises:
+            RelayError: it is gone: the chain was reorganised meanwhile.
         """
-        found = [self._look_up(signed.decision, first_block) for signed in self._bundle.decisions]
-        if found[-1] is None or None in found:
-            return None
-        receipt = find_receipt(self._contract.chain, found[-1].transaction)
-        return None if receipt is None else self._of_ours(receipt)
+        found = self._look_up(self._bundle.decisions[-1].decision)
+        receipt = None if found is None else find_receipt(self._contract.chain, found.transaction)
+        if receipt is None:
+            raise RelayError("the transaction that carried out the decisions is gone: look again in a while")
+        return self._of_ours(receipt)
 
-    def _look_up(self, decision: SignedForm, first_block: int) -> Logged[Event] | None:
+    def _is_missing(self, signed: SignedDecision) -> bool:
+        return self._look_up(signed.decision) is None
+
+    def _look_up(self, decision: SignedForm) -> Logged[Event] | None:
         kind, _ = _TRACES[type(decision)]
         patient = address_of(decision.place.patient)
-        logs = fetch_logs(self._contract, [kind], from_block=first_block, patient=patient)
-        return next((logged for logged in logs if _in(decision, [logged])), None)
+        logs = fetch_logs(self._contract, [kind], from_block=self._first_block, patient=patient)
+        return next((logged for logged in logs if _shows(logged.event, decision)), None)
 
     def _of_ours(self, receipt: Receipt) -> Receipt:
         patients = {address_of(signed.decision.place.patient) for signed in self._bundle.decisions}
@@ -147,15 +156,14 @@ _TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]]
 """The event that a decision leaves: its kind, and which members are which members of the decision."""
 
 
-def _in(decision: SignedForm, logs: Sequence[Logged[Event]]) -> bool:
-    """Whether a transaction's events show the decision."""
+def _shows(event: Event, decision: SignedForm) -> bool:
+    """Whether an event is what a decision leaves."""
     kind, members = _TRACES[type(decision)]
-    wanted = {name: _as_event_has_it(getattr(decision, member)) for name, member in members.items()}
-    wanted["patient"] = address_of(decision.place.patient)
-    return any(
-        isinstance(logged.event, kind) and all(_member(logged.event, name) == value for name, value in wanted.items())
-        for logged in logs
-    )
+    if not isinstance(event, kind) or getattr(event, "patient", None) != address_of(decision.place.patient):
+        return False
+    if isinstance(event, events.PermissionRevoked) and event.version < getattr(decision, "version", 0):
+        return False  # an earlier revocation
+    return all(_member(event, name) == _as_event_has_it(getattr(decision, member)) for name, member in members.items())
 
 
 def _as_event_has_it(value: object) -> object:
@@ -167,18 +175,3 @@ def _member(event: Event, name: str) -> object:
     for part in name.split("."):
         found = getattr(found, part)
     return found
-
-
-def _stands(contract: MedRecContract, decision: SignedForm) -> bool:
-    """Whether what a decision asks for holds, since the same decision had been carried out before."""
-    patient = address_of(decision.place.patient)
-    match decision:
-        case Register():
-            return contract.patient_of(patient).wallet == address_of(decision.wallet)
-        case Grant():
-            return contract.permission_of(patient, address_of(decision.grantee)).version >= decision.version
-        case Revoke():
-            stored = contract.permission_of(patient, address_of(decision.grantee))
-            return stored.version > decision.version or not (stored.terms.read or stored.terms.append)
-        case _:  # the events tell: nothing but a decision's own transaction makes it
-            return False

@@ -356,8 +356,14 @@ class RequestReplayed(RequestRefused):
 
 
 class RelayError(MedRecError):
-    """A relayer did not do what it was asked."""
+    """A relayer did not do what it was asked.
 
+    Attributes:
+        bundle: The signed decisions, a ``medrec_py.crypto.signed_decisions.Bundle``, where they were made for it:
+            ``Network.carry`` takes them. ``None`` if there are none.
+    """
+
+    bundle: Any = None
     remedy = "Use another relayer, or send the decisions yourself: what was signed stays good until its deadline."
 
 
@@ -384,14 +390,14 @@ class RelayTimeout(RelayError):
     """The relayer took the decisions and they are not mined yet; they may still be.
 
     Attributes:
-        bundle: What the relayer calls them.
+        bundle_id: What the relayer calls them.
     """
 
     remedy = "Ask for the state of the bundle later (medrec relay status), or send the same decisions through another."
 
-    def __init__(self, message: str, bundle: str) -> None:
+    def __init__(self, message: str, bundle_id: str) -> None:
         super().__init__(message)
-        self.bundle = bundle
+        self.bundle_id = bundle_id
 
 
 class QueueError(MedRecError):

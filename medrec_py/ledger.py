@@ -43,6 +43,7 @@ from medrec_py.errors import (
     InvalidInput,
     ProfileNotFound,
     ProfileOutdated,
+    RelayError,
     StorageError,
 )
 from medrec_py.history import History
@@ -197,14 +198,7 @@ class Ledger:
             RelayError, ChainError: as ``Courier.carry``.
         """
         bundle.verify(self.check_contract)
-        delivery = Delivery(self.contract, bundle)
-        try:
-            receipt = delivery.receipt(self._brought(courier, bundle))
-        except ContractError:
-            earlier = delivery.earlier(self._first_block)
-            if earlier is None:
-                raise
-            return earlier
+        receipt = self._delivered(courier, bundle, lambda: self._brought(courier, bundle))
         for observer in self._observers:
             observer(receipt)
         return receipt
@@ -435,7 +429,27 @@ class Ledger:
             bundle = self._signed(courier, wallet, calls)
             self._check(bundle)
         # From here on no error says that it will never be mined: whoever has the signatures may send them.
-        return Delivery(self.contract, bundle).receipt(courier.carry(bundle))
+        return self._delivered(courier, bundle, lambda: courier.carry(bundle))
+
+    def _delivered(self, courier: Courier, bundle: Bundle, carry: Callable[[], str]) -> Receipt:
+        """The receipt of a bundle once all of it was carried out, by whomever.
+
+        Nobody can be kept from sending a part of it. What is left is sent then: it stays good.
+        """
+        delivery = Delivery(self.contract, bundle, self._first_block)
+        try:
+            return delivery.receipt(carry())
+        except ContractError:
+            missing = delivery.missing()
+            if len(missing) == len(bundle.decisions):
+                raise
+        except RelayError as error:
+            error.bundle = bundle
+            raise
+        if missing:
+            rest = bundle.only(missing)
+            self._delivered(courier, rest, lambda: self._brought(courier, rest))
+        return delivery.last()
 
     def _brought(self, courier: Courier, bundle: Bundle) -> str:
         """The hash of the transaction that carried out a bundle of anybody's."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from medrec_py.cli import opening
 from medrec_py.cli.errors import KeysElsewhere
+from medrec_py.cli.files import private_folder, write_private
 from medrec_py.cli.identities import Identities, Identity
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
 from medrec_py.cli.pins import Pins
 from medrec_py.cli.settings import Settings
-from medrec_py.errors import ConfigurationError
+from medrec_py.errors import ConfigurationError, RelayError
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from medrec_py.provider import Mandate, Provider
     from medrec_py.relayer import RelayerClient
     from medrec_py.wallet import Signer
+
+UNSENT = "unsent"
+"""Folder, in a profile's, of signed decisions that a relayer did not carry out."""
 
 
 class Session:
@@ -95,6 +99,22 @@ class Session:
         relayer = RelayerClient(address, timeout=opening.timeout(self.settings))
         self._resources.callback(relayer.close)
         return relayer
+
+    def keep_unsent(self, error: RelayError) -> None:
+        """Write down what was signed where the relayer did not do it, and say in the error where.
+
+        What cannot be written is lost, and said to be: the error stays the relayer's.
+        """
+        if error.bundle is None:
+            return
+        folder = self.settings.profile_folder(self.settings.profile) / UNSENT
+        path = folder / f"{error.bundle.id}.json"
+        try:
+            write_private(private_folder(folder) / path.name, error.bundle.to_json())
+        except ConfigurationError as problem:
+            error.add_note(f"What was signed could not be kept: {problem}")
+            return
+        error.add_note(f"What was signed is in {path}: `medrec relay send {path}` sends it, until its deadline.")
 
     @property
     def first_block(self) -> int:

@@ -207,6 +207,18 @@ class Bundle:
         """Last second at which all of it counts, Unix time."""
         return min(deadline_of(signed.decision) for signed in self.decisions)
 
+    def only(self, decisions: tuple[SignedDecision, ...]) -> Self:
+        """A bundle of some of the decisions, with the blocks that these name."""
+        blocks = {pointer_to(block): block for block in self.blocks}
+        wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
+        found: dict[bytes, bytes] = {}
+        while wanted:
+            pointer = wanted.pop()
+            if pointer in blocks and pointer not in found:
+                found[pointer] = blocks[pointer]
+                wanted += [other for other in blocks if other in blocks[pointer]]
+        return type(self)(decisions, tuple(found.values()), self.atomic and len(decisions) > 1)
+
     def verify(self, check_contract: CheckContractSignature | None = None) -> None:
         """Check all signatures; see ``SignedDecision.verify``."""
         for signed in self.decisions:

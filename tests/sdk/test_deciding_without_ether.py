@@ -247,3 +247,57 @@ def test_the_blocks_of_a_bundle_are_stored_by_whoever_sends_it(
     assert not any(net.store.has(Cid.raw(pointer_to(block))) for block in bundle.blocks)
     net.carry(bundle, payer=medrec.Wallet.create())
     assert hospital.chart(alice.id).read(record.number).read() == b"one"
+
+
+class _Splitter(Carrying):
+    """Sends the first decision of a bundle alone, and says what came of the whole then."""
+
+    def carry(self, bundle: Bundle) -> str:
+        if len(bundle.decisions) > 1:
+            super().carry(bundle.only(bundle.decisions[:1]))
+        return super().carry(bundle)
+
+
+def test_a_bundle_that_was_split_is_carried_to_its_end(net: Network, hospital: medrec.Organisation) -> None:
+    """Whoever sends a part of it alone takes nothing away: the rest stays good, and is sent."""
+    splitter = _Splitter(net)
+    poor = Network(net.chain, net.contract, net.store, courier=splitter)
+    alice = poor.patient(medrec.Wallet.create()).register(["general"])
+    alice.grant(hospital, read=["general"], append=["general"], expires=QUARTER)
+    chart = hospital.chart(alice.id)
+    numbers = [chart.append(text, compartment="general", title="note").number for text in (b"one", b"two")]
+    alice.erase(numbers[0], wallet=medrec.Wallet.create())
+    assert [record.read() for record in alice.records()] == [b"two"]
+    alice.rotate()
+    assert net.contract.patient_of(alice.id).wallet != alice.id
+
+
+class _Thief(Carrying):
+    """Takes a bundle, sends nothing, and says that it is busy."""
+
+    def carry(self, bundle: Bundle) -> str:
+        self.bundles.append(bundle)
+        raise RelayError("busy")
+
+
+def test_what_a_courier_keeps_to_itself_can_be_sent_by_another(net: Network, hospital: medrec.Organisation) -> None:
+    """The error has what was signed, and its keys are still in the store: sent later, everything opens."""
+    alice = net.patient(medrec.Wallet.create()).register()
+    record = alice.chart().append(b"one", compartment="general", title="1")
+    withheld = Network(net.chain, net.contract, net.store, courier=_Thief(net)).patient(alice._wallet)
+    with pytest.raises(RelayError) as caught:
+        withheld.grant(hospital, read=["general"], expires=QUARTER, history=True)
+    net.carry(caught.value.bundle, payer=medrec.Wallet.create())
+    assert hospital.chart(alice.id).read(record.number).read() == b"one"
+
+
+def test_an_earlier_revocation_is_not_this_one(net: Network, hospital: medrec.Organisation) -> None:
+    """A signed revocation that comes too late is refused, though the same grantee was revoked once before."""
+    alice = net.patient(medrec.Wallet.create()).register()
+    alice.grant(hospital, append=["general"], expires=QUARTER)
+    alice.revoke(hospital)
+    alice.grant(hospital, append=["general"], expires=QUARTER)
+    late = alice.signed(lambda patient: patient.revoke(hospital), valid=timedelta(hours=1))
+    net.chain.travel(seconds=3700)  # type: ignore[attr-defined]
+    with pytest.raises(DeadlinePassed):
+        net.carry(late, payer=medrec.Wallet.create())

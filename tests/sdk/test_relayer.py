@@ -130,7 +130,7 @@ def test_never_mined() -> None:
     """Patience ends with an error that has the bundle's id: it may still be mined."""
     with serving(once(said("waiting"))) as server, pytest.raises(RelayTimeout, match=BUNDLE.id) as caught:
         relayer(server, patience=0).carry(BUNDLE)
-    assert caught.value.bundle == BUNDLE.id
+    assert caught.value.bundle_id == BUNDLE.id
 
 
 def test_expired() -> None:

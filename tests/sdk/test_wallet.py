@@ -412,7 +412,7 @@ def secrets_of(wallet: Wallet) -> list[str]:
     assert wallet.phrase is not None
     assert wallet.root is not None
     key = bytes(wallet._account.key)
-    return [wallet.phrase, wallet.phrase.split()[3], key.hex(), repr(key)[2:-1], wallet.root.expose().hex()]
+    return [wallet.phrase, " ".join(wallet.phrase.split()[3:5]), key.hex(), repr(key)[2:-1], wallet.root.expose().hex()]
 
 
 def test_no_secret_is_shown() -> None:

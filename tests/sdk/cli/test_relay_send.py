@@ -76,6 +76,20 @@ def test_what_cannot_be_sent(world: Shell) -> None:
     assert world.fail(GRANT, "--offline", "again.json", "--valid", "2027-01-01")[0] == 2
 
 
+def test_what_a_relayer_does_not_do_is_kept(world: Shell) -> None:
+    """The error says where the signed decision is, and anybody sends it from there."""
+    answers = iter([answer({"storesBlocks": True}), answer({"error": {"message": "no more today"}}, "503 Busy")])
+    with serving(lambda *_: iter([next(answers)])) as server:
+        result = world.type(f"{GRANT} --relayer {server.url} --json")
+    assert (result.code, result.error["type"]) == (12, "RelayerUnavailable")
+    (kept,) = (world.home / "profiles" / "default" / "unsent").iterdir()
+    assert str(kept) in json.dumps(result.error)
+    assert kept.stat().st_mode & 0o077 == 0
+    assert world.ask("permission list")["permissions"] == []
+    world.ask(f"--profile stranger relay send {kept} --at-own-expense")
+    assert len(world.ask("permission list")["permissions"]) == 1
+
+
 def test_status(world: Shell) -> None:
     """What the relayer says; without one, that none is set."""
     with serving(once(answer(ANSWER))) as server:

@@ -64,7 +64,8 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   │   └── WrongPin
     │   └── SignerError          a wallet outside of this process did not sign
     │       ├── SignerUnavailable
-    │       │   └── SignerTimeout
+    │       │   ├── SignerTimeout
+    │       │   └── PageClosed           of a wallet in a browser
     │       ├── SignerMalformed
     │       ├── SignerRefused
     │       │   ├── SigningDeclined
@@ -489,6 +490,12 @@ class SignerTimeout(SignerUnavailable):
     """The wallet did not answer in time; a person may have to approve there. What it signs afterwards is not used."""
 
     remedy = "Approve the request in the wallet when it asks, or raise the timeout; then try again."
+
+
+class PageClosed(SignerUnavailable):
+    """The page in the browser was closed before anything was signed on it."""
+
+    remedy = "Ask for the signature again, and leave the page open until it says that it is done."
 
 
 class SignerMalformed(SignerError):

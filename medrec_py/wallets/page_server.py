@@ -29,6 +29,7 @@ MAX_BODY: Final = 1 << 16
 
 _REQUEST_SECONDS: Final = 10.0
 _WAIT_SECONDS: Final = 20.0
+_CHECKING_SECONDS: Final = 5.0  # for the program to look at an answer
 _AT_ONCE: Final = 16
 _CLOSING_SECONDS: Final = 2.0
 
@@ -88,6 +89,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = False
+    request_queue_size = 2 * _AT_ONCE
 
     def __init__(self, conversation: Conversation) -> None:
         super().__init__((HOST, 0), _Handler)
@@ -220,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = {"code": _number(document, "code"), "message": _text(document, "message")}
         if not self.server.conversation.answer(number, answer):
             raise _Refused(HTTPStatus.CONFLICT)
-        return {}
+        return self.server.conversation.wait(number, _CHECKING_SECONDS)
 
     def _leave(self, _document: Mapping[str, Any]) -> Mapping[str, Any]:
         self.server.conversation.leave()

@@ -1,7 +1,7 @@
 /** The page on which a person signs with a wallet of their browser, for a program on the same machine. */
 
 import { read } from "./document.ts";
-import { type Outcome, Program, type Request, Unreachable } from "./program.ts";
+import { type Outcome, Program, type Request, type State, Unreachable } from "./program.ts";
 import { View } from "./view.ts";
 import {
   CHAIN_UNKNOWN,
@@ -33,7 +33,9 @@ const USED = "Each address of this page is good once. Go back to the program, an
 
 let program: Program | undefined;
 let request: Request | null = null;
+let ended: Outcome = null;
 let over = false;
+let leaving = false;
 
 const view = new View({
   sign: (wallet) => void sign(wallet),
@@ -44,24 +46,27 @@ const view = new View({
 async function main(): Promise<void> {
   program = await Program.begin();
   discover((wallet) => view.addWallet(wallet));
-  while (!over) {
-    const state = await program.next(request?.number ?? 0);
-    over = state.over;
-    if (state.request !== null) {
-      if (state.request.number !== request?.number) show(state.request);
-    } else if (state.outcome !== null) {
-      request = null;
-      const [title, text] = ENDS[state.outcome];
-      view.end(
-        title,
-        `${text} ${over ? CLOSE : "Leave this page open: the program may ask for more."}`,
-        title === "Signed",
-      );
-    } else if (over) {
-      view.end("Over", `${NO_LONGER} ${CLOSE}`);
-    }
-  }
+  while (!over) take(await program.next(request?.number ?? 0));
   program.forget();
+}
+
+/** Show where things stand. */
+function take(state: State): void {
+  over ||= state.over;
+  if (state.request !== null) {
+    if (state.request.number !== request?.number) show(state.request);
+    return;
+  }
+  request = null;
+  ended = state.outcome ?? ended;
+  if (ended !== null) {
+    const [title, text] = ENDS[ended];
+    view.end(
+      title,
+      `${text} ${over ? CLOSE : "Leave this page open: the program may ask for more."}`,
+      ended === "signed",
+    );
+  } else if (over) view.end("Over", `${NO_LONGER} ${CLOSE}`);
 }
 
 function show(asked: Request): void {
@@ -140,25 +145,30 @@ async function answer(asked: Request | null, said: Parameters<Program["answer"]>
   view.work(true);
   view.say("Handing it to the program.");
   try {
-    await program?.answer(asked.number, said);
+    const state = await program?.answer(asked.number, said);
+    if (state !== undefined && asked === request) take(state);
   } catch {
-    view.trouble(NO_LONGER);
+    if (asked === request) view.trouble(NO_LONGER);
   }
 }
 
 window.addEventListener("pagehide", () => {
+  leaving = true;
   if (!over) program?.leave();
 });
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) window.location.reload();
 });
 main().catch((error: unknown) => {
+  if (leaving) return; // what was on its way is broken off, and the page may be loaded again
   request = null;
-  over = true;
-  if (error instanceof Unreachable && error.reason === "used") view.end("This address was used", USED);
-  else
-    view.end(
-      "Over",
-      error instanceof Unreachable ? `${NO_LONGER} ${CLOSE}` : "This page cannot show what is asked. Sign nothing.",
-    );
+  if (error instanceof Unreachable && error.reason === "used") {
+    over = true;
+    view.end("This address was used", USED);
+  } else if (error instanceof Unreachable) {
+    take({ request: null, outcome: null, over: true });
+  } else {
+    over = true;
+    view.end("This page cannot show what is asked", "Sign nothing. Go back to the program that opened this page.");
+  }
 });

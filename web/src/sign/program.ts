@@ -58,26 +58,25 @@ export class Program {
    */
   static async begin(): Promise<Program> {
     const token = window.location.hash.slice(1);
-    if (token !== "") {
-      window.history.replaceState(null, "", window.location.pathname);
-      const session = member(await post("begin", { token }), "session");
-      window.sessionStorage.setItem(KEPT, String(session));
+    if (token === "") {
+      const kept = inStorage((storage) => storage.getItem(KEPT));
+      if (kept === null) throw new Unreachable("used");
+      return new Program(kept);
     }
-    const session = window.sessionStorage.getItem(KEPT);
-    if (session === null) throw new Unreachable("used");
+    window.history.replaceState(null, "", window.location.pathname);
+    const session = String(member(await post("begin", { token }), "session"));
+    inStorage((storage) => storage.setItem(KEPT, session));
     return new Program(session);
   }
 
   /** Where things stand, as soon as another request than the one of a number is asked, or after a while. */
   async next(known: number): Promise<State> {
-    const state = await post("wait", { known }, this.session);
-    const outcome = OUTCOMES.find((one) => one === member(state, "outcome")) ?? null;
-    return { request: requestIn(member(state, "request")), outcome, over: member(state, "over") === true };
+    return stateIn(await post("wait", { known }, this.session));
   }
 
-  /** Answer a request. */
-  async answer(number: number, answer: Answer): Promise<void> {
-    await post("answer", { number, ...answer }, this.session);
+  /** Answer a request; gives how the answer was taken. */
+  async answer(number: number, answer: Answer): Promise<State> {
+    return stateIn(await post("answer", { number, ...answer }, this.session));
   }
 
   /** Say that the page goes away. */
@@ -87,8 +86,22 @@ export class Program {
 
   /** Forget the session: it is over. */
   forget(): void {
-    window.sessionStorage.removeItem(KEPT);
+    inStorage((storage) => storage.removeItem(KEPT));
   }
+}
+
+/** Do something with what the tab keeps; `null` where the person lets no page keep anything. */
+function inStorage<T>(act: (storage: Storage) => T): T | null {
+  try {
+    return act(window.sessionStorage);
+  } catch {
+    return null;
+  }
+}
+
+function stateIn(state: unknown): State {
+  const outcome = OUTCOMES.find((one) => one === member(state, "outcome")) ?? null;
+  return { request: requestIn(member(state, "request")), outcome, over: member(state, "over") === true };
 }
 
 function requestIn(value: unknown): Request | null {

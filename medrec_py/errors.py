@@ -483,7 +483,10 @@ class SignerError(WalletError):
 class SignerUnavailable(SignerError):
     """The wallet cannot be reached."""
 
-    remedy = "Start the wallet, or correct its URL. Clef listens on HTTP only if it is started with --http."
+    remedy = (
+        "Start the wallet, or correct its URL. Clef listens on HTTP only if it is started with --http. A wallet in a "
+        "browser needs one on this machine: name it in the variable BROWSER."
+    )
 
 
 class SignerTimeout(SignerUnavailable):
@@ -556,8 +559,9 @@ class SignsNoTransactions(SignerError):
     """The wallet signs typed data, and does not give transactions back signed."""
 
     remedy = (
-        "Use a wallet that signs transactions without sending them (eth_signTransaction, Clef, a keystore); an account "
-        "with code is sent through by one of its owners, which the SDK does where it sends for it."
+        "Use a wallet that signs transactions without sending them (eth_signTransaction, Clef, a keystore), or let a "
+        "relayer send what the wallet signs: medrec.connect(..., relayer=...), --relayer. An account with code is sent "
+        "through by one of its owners, which the SDK does where it sends for it."
     )
 
 

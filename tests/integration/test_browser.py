@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,12 +18,16 @@ import pytest
 
 import medrec_py as medrec
 from medrec_py.courier import OwnExpense
+from medrec_py.crypto import profile, statement, typed_data, wallet_change
 from medrec_py.crypto.decisions import Grant
 from medrec_py.crypto.keys import Place
+from medrec_py.crypto.signed_decisions import FORMS
 from medrec_py.errors import PageClosed, SignatureForeign, SigningDeclined
 from medrec_py.network import Network
+from scripts import build_pages, toolchain
 from scripts.pytest_components import require
-from tests.support import chromium
+from scripts.toolchain import ROOT
+from tests.support import chromium, typescript
 from tests.support.chromium import Browser, Tab
 from tests.support.wallets import root
 
@@ -409,11 +415,11 @@ def test_a_patient_whose_wallet_is_an_extension(browser: Browser) -> None:
             wallet.names = lambda: medrec.KnownNames(alice.compartments(), {hospital.address: "General Hospital"})
             alice.grant(hospital, read=["general"], append=["general"], expires=timedelta(days=90))
             chart = hospital.chart(alice.id)
-            number = chart.append(b"seen", compartment="general").number
+            number = chart.append(b"seen", compartment="general", title="note").number
             assert chart.read(number).read() == b"seen"
             alice.revoke(hospital)
             with pytest.raises(medrec.PermissionRevoked):
-                chart.append(b"late", compartment="general")
+                chart.append(b"late", compartment="general", title="late")
         assert net.chain.balance(KEY.address) == 0
     (approval,) = approvals
     seen = approval.result(20)
@@ -421,3 +427,54 @@ def test_a_patient_whose_wallet_is_an_extension(browser: Browser) -> None:
     assert "“General Hospital” may read “general” and add to “general” in your record" in seen["summaries"][3]
     assert "“General Hospital” may no longer read or add to your record." in seen["summaries"][4]
     assert "You can close this page." in seen["end"]
+
+
+# --- what is shipped -----------------------------------------------------------------------------------
+
+
+def test_the_page_knows_what_python_signs() -> None:
+    """Types of the documents, domain and purposes are the same on both sides."""
+    typescript.compile_tests()
+    module = typescript.TESTS.parent / "src" / "sign" / "forms.js"
+    script = f"const f = await import({json.dumps(module.as_uri())}); console.log(JSON.stringify(f));"
+    command = [str(toolchain.node()), "--input-type=module", "--eval", script]
+    known = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    structs = [form.struct for form in FORMS.values()] + [
+        wallet_change._WALLET_CHANGE,
+        statement._STATEMENT,
+        profile._PROFILE,
+    ]
+    assert known["FORMS"] == {one.name: [f"{kind} {name}" for name, kind in one.fields] for one in structs}
+    assert known["DOMAIN"] == [f"{kind} {name}" for name, kind in typed_data._DOMAIN_FIELDS]
+    assert [code for code, _ in known["PURPOSES"]] == [purpose.name for purpose in medrec.Purpose]
+
+
+def test_the_page_that_is_shipped_is_built_from_these_sources() -> None:
+    """Byte for byte: a build gives the files that are in the package, and is small."""
+    assert build_pages.differences() == []
+    assert sum(path.stat().st_size for path in build_pages.PAGE.iterdir()) < 50_000
+
+
+def test_the_command_line_signs_in_a_browser(browser: Browser, tmp_path: Path) -> None:
+    """From the shell to the extension and back; the variable BROWSER says what opens the page."""
+    (tmp_path / "document.json").write_text(json.dumps(DOCUMENT))
+    opener = tmp_path / "opener"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" >{tmp_path}/part && mv {tmp_path}/part {tmp_path}/url\n')
+    opener.chmod(0o755)
+    command = [sys.executable, "-m", "medrec_py.cli", "sign", "document.json", "--browser", "--json"]
+    environment = {
+        **os.environ,
+        "BROWSER": f"{opener} %s",
+        "MEDREC_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(ROOT),
+    }
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True) as program:
+        while not (tmp_path / "url").exists():
+            assert program.poll() is None, program.communicate()
+            time.sleep(0.05)
+        approval = browser.start("approve", url=(tmp_path / "url").read_text(), extension=EXTENSION)
+        out, err = program.communicate(timeout=40)
+    assert (program.returncode, err) == (0, "")
+    assert json.loads(out)["signature"] == "0x" + KEY.sign_typed_data(DOCUMENT).hex()
+    assert "“" not in approval.result(20)["summaries"][0]

@@ -3,7 +3,7 @@
 import type { Reading, Row } from "./document.ts";
 import { tame } from "./names.ts";
 import type { Wallet } from "./wallets.ts";
-import type { Description } from "./words.ts";
+import type { Description, Fact } from "./words.ts";
 
 const DIGITS = /(0x[0-9a-fA-F]{8,})/;
 
@@ -61,15 +61,8 @@ export class View {
       ...description.cautions.map((text) => element("li", ...withDigits(text))),
     );
     byId("cautions", HTMLElement).hidden = description.cautions.length === 0;
-    byId("facts", HTMLElement).replaceChildren(
-      ...description.facts.map(({ label, lines }) =>
-        element(
-          "div",
-          element("dt", label),
-          element("dd", ...lines.map((line) => element("div", ...withDigits(line)))),
-        ),
-      ),
-    );
+    byId("facts", HTMLElement).replaceChildren(...description.facts.filter(({ small }) => !small).map(factOf));
+    byId("small", HTMLElement).replaceChildren(...description.facts.filter(({ small }) => small).map(factOf));
     byId("details", HTMLElement).hidden = description.facts.length === 0;
     byId("rows", HTMLElement).replaceChildren(...reading.rows.map(rowOf));
     byId("unsigned-rows", HTMLElement).replaceChildren(...reading.unsigned.map(rowOf));
@@ -134,6 +127,8 @@ export class View {
     this.help = help?.act ?? null;
     byId("help", HTMLElement).hidden = help === null;
     byId("help", HTMLElement).textContent = help?.label ?? "";
+    byId("help", HTMLElement).classList.toggle("primary", help !== null);
+    byId("sign", HTMLElement).classList.toggle("primary", help === null);
   }
 
   private heading(title: string, text: string): void {
@@ -152,6 +147,11 @@ export class View {
     byId("no-wallet", HTMLElement).hidden = this.wallets.length > 0;
     byId("sign", HTMLButtonElement).disabled = this.busy || this.wallets.length === 0;
   }
+}
+
+function factOf({ label, lines }: Fact): HTMLDivElement {
+  const said = lines.map((line) => element("div", ...withDigits(line)));
+  return element("div", element("dt", label), element("dd", ...said));
 }
 
 function rowOf({ path, type, value }: Row): HTMLTableRowElement {

@@ -13,6 +13,8 @@ export interface Fact {
   readonly label: string;
   readonly lines: readonly string[];
   readonly members: readonly string[];
+  /** Small print: of use to whoever looks closer. */
+  readonly small: boolean;
 }
 
 /** A document in words. */
@@ -24,6 +26,19 @@ export interface Description {
   readonly cautions: readonly string[];
 }
 
+/** What a person who agrees with the rest need not read. */
+const SMALL: ReadonlySet<string> = new Set([
+  "Decided by",
+  "Keys",
+  "Keys it is sealed to",
+  "Keys so far",
+  "Number of the decision",
+  "Number of this permission",
+  "Number of your relayed entry",
+  "Signature counts until",
+  "Statement",
+  "Where",
+]);
 const ZERO = /^0x0+$/;
 const LONG = 366n * DAY;
 const LONG_DEADLINE = 7n * DAY;
@@ -87,7 +102,7 @@ class Teller {
   }
 
   say(label: string, lines: string | readonly string[], ...members: string[]): void {
-    this.facts.push({ label, lines: typeof lines === "string" ? [lines] : lines, members });
+    this.facts.push({ label, lines: typeof lines === "string" ? [lines] : lines, members, small: SMALL.has(label) });
   }
 
   warn(caution: string): void {
@@ -279,16 +294,16 @@ function grant(t: Teller): Heading {
   const record = t.patient();
   const [reads, appends, flags] = [t.number("read"), t.number("append"), bits(t.number("flags"))];
   t.parts("May read", "read");
+  t.parts("May add to", "append");
+  t.say("Earlier entries", flags.includes(HISTORY) ? "may be read too" : "stay closed to them", "flags");
   t.say(
-    "Earlier entries",
+    "Deciding for the patient",
     [
-      flags.includes(HISTORY) ? "may be read too" : "stay closed: only what is written from now on",
-      flags.includes(MANAGE) ? "may decide for the patient (MANAGE)" : "decides nothing for the patient",
+      flags.includes(MANAGE) ? "allowed, within these limits (MANAGE)" : "not allowed",
       ...flags.filter((flag) => flag > MANAGE).map((flag) => `flag number ${flag}, unknown here`),
     ],
     "flags",
   );
-  t.parts("May add to", "append");
   const purposes = bits(t.number("purposes"));
   t.say("For", purposes.length === 0 ? "no purpose at all" : purposes.map(purposeLine), "purposes");
   const [start, end] = [t.number("notBefore"), t.number("expiry")];
@@ -304,6 +319,7 @@ function grant(t: Teller): Heading {
   const what = [
     ...(reads === 0n ? [] : [`read ${t.list(reads)}`]),
     ...(appends === 0n ? [] : [`add to ${t.list(appends)}`]),
+    ...(flags.includes(MANAGE) ? ["let others in"] : []),
   ];
   const why =
     purposes.length <= 2 ? and(purposes.map((number) => PURPOSES[number]?.[1] ?? "")) : `${purposes.length} purposes`;

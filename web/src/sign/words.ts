@@ -319,11 +319,12 @@ function grant(t: Teller): Heading {
   const what = [
     ...(reads === 0n ? [] : [`read ${t.list(reads)}`]),
     ...(appends === 0n ? [] : [`add to ${t.list(appends)}`]),
-    ...(flags.includes(MANAGE) ? ["let others in"] : []),
   ];
   const why =
     purposes.length <= 2 ? and(purposes.map((number) => PURPOSES[number]?.[1] ?? "")) : `${purposes.length} purposes`;
-  const summary = `${t.short("grantee")} may ${and(what) || "do nothing"} in ${record}, for ${why || "no purpose"}, until ${moment(end, t.clock)}.`;
+  const also = flags.includes(MANAGE) ? ", and let others in," : ",";
+  const doing = `${t.short("grantee")} may ${and(what) || "do nothing"} in ${record}${also}`;
+  const summary = `${doing} for ${why || "no purpose"}, until ${moment(end, t.clock)}.`;
   return { title: flags.includes(MANAGE) ? "Name a representative" : "Allow access", summary };
 }
 

@@ -315,6 +315,18 @@ def test_an_address_that_was_used(desk: Desk) -> None:
     assert seen["complaints"] == []
 
 
+def test_another_name_of_this_machine(desk: Desk) -> None:
+    """The page answers to the address that was opened alone, even where another name leads here (DNS rebinding)."""
+    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=30)
+    with ThreadPoolExecutor(1) as threads:
+        signature = threads.submit(wallet.sign_typed_data, DOCUMENT)
+        url = desk.urls.get(timeout=10)
+        assert desk.browser.open(url.replace("127.0.0.1", "localhost")).text("body") == "{}"
+        tab = desk.browser.open(url, a_wallet())
+        tab.click("Sign")
+        assert signature.result(10)
+
+
 def test_the_browser_keeps_the_page_to_itself(desk: Desk) -> None:
     """No script of others, no other server, no frame: Chromium itself refuses."""
     tab, signature = desk.asked(a_wallet())

@@ -269,12 +269,12 @@ def test_the_page_is_loaded_again(desk: Desk) -> None:
 
 def test_time_is_over_while_the_page_is_open(desk: Desk) -> None:
     """Then nothing can be signed there any more."""
-    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=2)
+    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=6)
     with ThreadPoolExecutor(1) as threads:
         signature = threads.submit(wallet.sign_typed_data, DOCUMENT)
         tab = desk.browser.open(desk.urls.get(timeout=10), a_wallet())
         tab.see("What you sign now is not used.")
-        assert isinstance(signature.exception(10), medrec.errors.SignerTimeout)
+        assert isinstance(signature.exception(20), medrec.errors.SignerTimeout)
     assert tab.ask("evaluate", script="document.querySelector('#asked').hidden") is True
 
 

@@ -29,7 +29,7 @@ from medrec_py.errors import (
     SigningDeclined,
     SignsNoTransactions,
 )
-from medrec_py.wallets import browser, conversation
+from medrec_py.wallets import browser, conversation, page_server
 from medrec_py.wallets.page_server import MAX_BODY, PageServer
 from tests.sdk.wallets.test_remote import CHAIN, DOCUMENT, KEY, OTHER, PRESENT, SIGNATURE, hexed
 
@@ -399,8 +399,11 @@ def test_other_methods_are_not_known(person: Person) -> None:
     asked.result()
 
 
-def test_idle_connections_keep_neither_the_page_nor_the_end_waiting(person: Person) -> None:
-    """Browsers open connections ahead; somebody else on the machine may open many, which are closed when too many."""
+def test_idle_connections_keep_neither_the_page_nor_the_end_waiting(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Browsers open connections ahead, on which they ask nothing."""
+    monkeypatch.setattr(page_server, "_CLOSING_SECONDS", 60.0)
     asked = person.asked()
     host, _, port = asked.page.host.partition(":")
     idle = [socket.create_connection((host, int(port))) for _ in range(8)]
@@ -408,9 +411,30 @@ def test_idle_connections_keep_neither_the_page_nor_the_end_waiting(person: Pers
     started = time.monotonic()
     page.answer(signature=hexed(SIGNATURE))
     asked.result()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     for one in idle:
         one.close()
+
+
+def test_more_connections_than_a_page_makes_are_closed(person: Person) -> None:
+    """Somebody else on the machine cannot have a thread started for each of a thousand."""
+    asked = person.asked()
+    host, _, port = asked.page.host.partition(":")
+    opened = [socket.create_connection((host, int(port))) for _ in range(page_server._AT_ONCE + 8)]
+    for one in opened[-8:]:
+        one.settimeout(SECONDS)
+        assert one.recv(1) == b""
+    assert threading.active_count() < 3 * page_server._AT_ONCE
+    for one in opened:
+        one.close()
+    deadline = time.monotonic() + SECONDS
+    while asked.page.session == "":
+        try:
+            asked.page.begin()
+        except OSError:
+            assert time.monotonic() < deadline
+    asked.page.answer(signature=hexed(SIGNATURE))
+    assert asked.result() == SIGNATURE
 
 
 def test_it_listens_on_the_loopback_alone() -> None:
@@ -507,12 +531,12 @@ def test_a_page_that_is_closed_ends_the_wait(person: Person, monkeypatch: pytest
 
 def test_a_page_that_is_loaded_again_goes_on(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the session that it kept."""
-    monkeypatch.setattr(conversation, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(conversation, "GRACE_SECONDS", 1.0)
     asked = person.asked()
     page = asked.page.begin()
     page.post("leave", {})
     assert page.wait()["request"]["number"] == 1
-    time.sleep(0.5)
+    time.sleep(1.2)
     page.answer(signature=hexed(SIGNATURE))
     assert asked.result() == SIGNATURE
 

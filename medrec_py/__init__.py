@@ -57,6 +57,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
     from medrec_py.wallets.ape import ApeWallet
+    from medrec_py.wallets.browser import BrowserWallet, KnownNames
     from medrec_py.wallets.clef import ClefWallet
     from medrec_py.wallets.node import NodeWallet
     from medrec_py.wallets.safe import SafeWallet
@@ -69,6 +70,7 @@ __all__ = [
     "Authority",
     "BlockStore",
     "BlocksNotRemoved",
+    "BrowserWallet",
     "Bundle",
     "Chart",
     "ClefWallet",
@@ -86,6 +88,7 @@ __all__ = [
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
+    "KnownNames",
     "Mandate",
     "MedRecError",
     "Network",
@@ -172,6 +175,7 @@ _MODULES = {
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),
     "medrec_py.wallets.ape": ("ApeWallet",),
+    "medrec_py.wallets.browser": ("BrowserWallet", "KnownNames"),
     "medrec_py.wallets.clef": ("ClefWallet",),
     "medrec_py.wallets.node": ("NodeWallet",),
     "medrec_py.wallets.safe": ("SafeWallet",),

@@ -69,7 +69,8 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   │   └── WrongPin
     │   └── SignerError          a wallet outside of this process did not sign
     │       ├── SignerUnavailable
-    │       │   └── SignerTimeout
+    │       │   ├── SignerTimeout
+    │       │   └── PageClosed           of a wallet in a browser
     │       ├── SignerMalformed
     │       ├── SignerRefused
     │       │   ├── SigningDeclined
@@ -523,13 +524,22 @@ class SignerError(WalletError):
 class SignerUnavailable(SignerError):
     """The wallet cannot be reached."""
 
-    remedy = "Start the wallet, or correct its URL. Clef listens on HTTP only if it is started with --http."
+    remedy = (
+        "Start the wallet, or correct its URL. Clef listens on HTTP only if it is started with --http. A wallet in a "
+        "browser needs one on this machine: name it in the variable BROWSER."
+    )
 
 
 class SignerTimeout(SignerUnavailable):
     """The wallet did not answer in time; a person may have to approve there. What it signs afterwards is not used."""
 
     remedy = "Approve the request in the wallet when it asks, or raise the timeout; then try again."
+
+
+class PageClosed(SignerUnavailable):
+    """The page in the browser was closed before anything was signed on it."""
+
+    remedy = "Ask for the signature again, and leave the page open until it says that it is done."
 
 
 class SignerMalformed(SignerError):
@@ -590,8 +600,9 @@ class SignsNoTransactions(SignerError):
     """The wallet signs typed data, and does not give transactions back signed."""
 
     remedy = (
-        "Use a wallet that signs transactions without sending them (eth_signTransaction, Clef, a keystore); an account "
-        "with code is sent through by one of its owners, which the SDK does where it sends for it."
+        "Use a wallet that signs transactions without sending them (eth_signTransaction, Clef, a keystore), or let a "
+        "relayer send what the wallet signs: medrec.connect(..., relayer=...), --relayer. An account with code is sent "
+        "through by one of its owners, which the SDK does where it sends for it."
     )
 
 

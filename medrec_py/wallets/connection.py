@@ -35,7 +35,9 @@ APPROVAL_SECONDS: Final = 300.0
 MAX_ANSWER: Final = 1 << 20
 """Bytes. The largest transaction that nodes pass on has 128 KiB, and Clef returns it twice, in hexadecimal digits."""
 
-_MAX_REASON: Final = 500
+MAX_REASON: Final = 500
+"""Characters that are kept of what a wallet says of itself."""
+
 _DECLINED: Final = re.compile(
     r"request denied|(user|owner) (has )?(rejected|denied|declined|cancell?ed)", re.IGNORECASE
 )
@@ -141,14 +143,14 @@ class Connection:
 
     def _refuse(self, method: str, error: Any) -> NoReturn:
         details = error if isinstance(error, dict) else {}
-        reason = str(details.get("message", ""))[:_MAX_REASON] or "no reason is given"
+        reason = str(details.get("message", ""))[:MAX_REASON] or "no reason is given"
         code = details.get("code")
         code = code if isinstance(code, int) and not isinstance(code, bool) else 0
-        raise _kind(code, reason)(f"{self.name} refused {method}: {reason}", code, reason)
+        raise refusal(code, reason)(f"{self.name} refused {method}: {reason}", code, reason)
 
 
-def _kind(code: int, reason: str) -> type[SignerRefused]:
-    """The error of an answer: by its code where that is one of EIP-1193 or JSON-RPC, else by what wallets write."""
+def refusal(code: int, reason: str) -> type[SignerRefused]:
+    """The error of a wallet's no: by its code where that is one of EIP-1193 or JSON-RPC, else by what wallets write."""
     by_code = {4001: SigningDeclined, 4100: AccountUnknown, 4200: MethodUnknown, -32601: MethodUnknown}
     if code in by_code:
         return by_code[code]

@@ -58,7 +58,9 @@ def running_clef(*keys: bytes, rules: str = APPROVE, chain_id: int = 31_337) -> 
             *("--http", "--http.port", str(port), "--http.vhosts", "*"),
         ]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(  # it writes the functions that it is told into the present folder
+                command, cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
+            )
         try:
             assert process.stdin is not None
             process.stdin.write(f"{_PASSWORD}\n".encode())

@@ -17,6 +17,9 @@ from medrec_py.crypto.recovery import parse_request
 from medrec_py.demo import story
 from medrec_py.keyservice.account import Account
 from tests.sdk.cli.conftest import GRANT, Result, Shell
+from tests.sdk.wallets.test_browser import agreeing
+from tests.sdk.wallets.test_remote import DOCUMENT as STATEMENT
+from tests.sdk.wallets.test_remote import KEY
 from tests.support.documents import ROOT
 
 pytestmark = pytest.mark.slow
@@ -54,6 +57,7 @@ EXAMPLES = {
     "record get": "record get 1 --output copy.txt",
     "record verify": "record verify --all",
     "history": "history",
+    "sign": "sign statement.json --browser --account " + KEY.address,
     "keys renew": "--profile hospital keys renew",
     "keys stale": "keys stale",
     "keys heal": "keys heal",
@@ -108,10 +112,17 @@ def promised(command: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", fields))
 
 
+@pytest.fixture(autouse=True)
+def browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser in which somebody signs whatever is asked."""
+    monkeypatch.setattr("webbrowser.open", agreeing(KEY))
+
+
 def prepare() -> None:
     """The files that the examples take."""
     Path("note.txt").write_text("All is well.")
     Path("pin").write_text("the hospital's PIN\n")
+    Path("statement.json").write_text(json.dumps(STATEMENT))
     Account(Path("account.jsonl"), Deployment(1, bytes(20)), bytes(20), 0).close()
 
 

@@ -14,7 +14,7 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.events import Event, Logged
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Receipt, find_receipt
-from medrec_py.chain.types import address_of
+from medrec_py.chain.types import Terms, address_of
 from medrec_py.crypto.decisions import (
     Append,
     ChangeWallet,
@@ -128,7 +128,12 @@ class Delivery:
         return self._of_ours(receipt)
 
     def _is_missing(self, signed: SignedDecision) -> bool:
-        return self._look_up(signed.decision) is None
+        decision = signed.decision
+        if isinstance(decision, Revoke):  # it may have been granted anew behind the event
+            stored = self._contract.permission_of(address_of(decision.place.patient), address_of(decision.grantee))
+            if stored.terms.read or stored.terms.append:
+                return True
+        return self._look_up(decision) is None
 
     def _look_up(self, decision: SignedForm) -> Logged[Event] | None:
         kind, _ = _TRACES[type(decision)]
@@ -144,14 +149,14 @@ class Delivery:
 
 _TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]] = {
     Register: (events.PatientRegistered, {"wallet": "wallet"}),
-    Grant: (events.PermissionGranted, {"grantee": "grantee", "version": "version", "seal": "seal"}),
-    Revoke: (events.PermissionRevoked, {"grantee": "grantee"}),
+    Grant: (events.PermissionGranted, {"by": "signer", "grantee": "grantee", "version": "version", "seal": "seal"}),
+    Revoke: (events.PermissionRevoked, {}),
     ChangeWallet: (events.WalletChanged, {"wallet": "wallet"}),
     PublishKeyring: (events.KeyringPublished, {"pointer": "pointer"}),
     PublishMoved: (events.RecordsMoved, {"pointer": "pointer"}),
     PublishErased: (events.RecordsErased, {"pointer": "pointer"}),
     Append: (events.RecordAppended, {"entry.pointer": "pointer"}),
-    LogAccess: (events.AccessLogged, {"digest": "document"}),
+    LogAccess: (events.AccessLogged, {"actor": "actor", "on_behalf_of": "on_behalf_of", "digest": "document"}),
 }
 """The event that a decision leaves: its kind, and which members are which members of the decision."""
 
@@ -161,9 +166,15 @@ def _shows(event: Event, decision: SignedForm) -> bool:
     kind, members = _TRACES[type(decision)]
     if not isinstance(event, kind) or getattr(event, "patient", None) != address_of(decision.place.patient):
         return False
-    if isinstance(event, events.PermissionRevoked) and event.version < getattr(decision, "version", 0):
-        return False  # an earlier revocation
+    if isinstance(decision, Revoke) and isinstance(event, events.PermissionRevoked):
+        return event.grantee == address_of(decision.grantee) and event.version >= decision.version
+    if isinstance(decision, Grant) and isinstance(event, events.PermissionGranted) and event.terms != _terms(decision):
+        return False  # another grant under the same version
     return all(_member(event, name) == _as_event_has_it(getattr(decision, member)) for name, member in members.items())
+
+
+def _terms(grant: Grant) -> Terms:
+    return Terms(grant.read, grant.append, grant.not_before, grant.expiry, grant.purposes, grant.flags)
 
 
 def _as_event_has_it(value: object) -> object:

@@ -49,7 +49,7 @@ from medrec_py.errors import (
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.recent import Recent
-from medrec_py.signed_forms import Signing, have_signed_forms, signed_call
+from medrec_py.signed_forms import Signing, signed_call, stages
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.times import as_datetime
@@ -153,10 +153,16 @@ class Ledger:
             )
         return max(own, latest)
 
-    def send(self, wallet: Signer, *calls: Call) -> Receipt:
+    def send(self, wallet: Signer, *calls: Call, at_once: bool = False) -> Receipt:
         """Send one call, or several that take place together or not at all.
 
-        With a courier the wallet signs what has a signed form, and the courier brings it.
+        With a courier the wallet signs what has a signed form, and the courier brings it. Then several calls may take
+        place one after another, and be left in between, as ``signed_forms.stages`` has them.
+
+        Args:
+            wallet: Whose calls they are.
+            calls: What.
+            at_once: They must not be left in between: the wallet sends them itself, courier or not.
 
         Raises:
             ContractError: the contract refused.
@@ -164,15 +170,12 @@ class Ledger:
             TransactionTimeout: there is no receipt yet.
             RelayError: the courier did not do it. It may still be done until the signatures' deadline.
         """
-        if self.courier is not None and have_signed_forms(calls):
-            receipt = self._have_carried(self.courier, wallet, calls)
-        else:
-            call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
-            with self._trials.sending():
-                receipt = self.contract.send(wallet, call)
-        for observer in self._observers:
-            observer(receipt)
-        return receipt
+        staged = [] if self.courier is None or at_once else stages(calls)
+        if self.courier is not None and staged:
+            return self._together([self._have_carried(self.courier, wallet, stage) for stage in staged])
+        with self._trials.sending():
+            receipt = self.contract.send(wallet, self._in_one(calls))
+        return self._together([receipt])
 
     def through(self, courier: Courier, signed_for: int = SIGNED_FOR) -> Ledger:
         """The same, with what is decided brought by a courier.
@@ -198,10 +201,7 @@ class Ledger:
             RelayError, ChainError: as ``Courier.carry``.
         """
         bundle.verify(self.check_contract)
-        receipt = self._delivered(courier, bundle, lambda: self._brought(courier, bundle))
-        for observer in self._observers:
-            observer(receipt)
-        return receipt
+        return self._together([self._delivered(courier, bundle, lambda: self._brought(courier, bundle))])
 
     def transfer_all(self, wallet: Signer, to: str) -> None:
         """Send everything that a wallet has to another account, less the fee. Raises as ``send``."""
@@ -426,10 +426,20 @@ class Ledger:
 
     def _have_carried(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Receipt:
         with self._trials.sending():
+            self.contract.check(wallet.address, self._in_one(calls))  # the direct form: the node sees no signature
             bundle = self._signed(courier, wallet, calls)
-            self._check(bundle)
         # From here on no error says that it will never be mined: whoever has the signatures may send them.
         return self._delivered(courier, bundle, lambda: courier.carry(bundle))
+
+    def _in_one(self, calls: Sequence[Call]) -> Call:
+        return calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
+
+    def _together(self, receipts: Sequence[Receipt]) -> Receipt:
+        """Show receipts to the observers, and make one of them, with the events of all."""
+        for receipt in receipts:
+            for observer in self._observers:
+                observer(receipt)
+        return replace(receipts[-1], events=tuple(logged for receipt in receipts for logged in receipt.events))
 
     def _delivered(self, courier: Courier, bundle: Bundle, carry: Callable[[], str]) -> Receipt:
         """The receipt of a bundle once all of it was carried out, by whomever.
@@ -452,21 +462,19 @@ class Ledger:
         return delivery.last()
 
     def _brought(self, courier: Courier, bundle: Bundle) -> str:
-        """The hash of the transaction that carried out a bundle of anybody's."""
-        with self.trial():
-            if not courier.keeps_blocks:
-                for block in bundle.blocks:
-                    self.put_block(block)
-                bundle = replace(bundle, blocks=())
-            with self._trials.sending():
-                self._check(bundle)
-            return courier.carry(bundle)
+        """The hash of the transaction that carried out a bundle of anybody's.
 
-    def _check(self, bundle: Bundle) -> None:
-        """Find out whether the contract would refuse a bundle as it stands."""
+        Its blocks stay in the store, whatever becomes of it: the same ones may be others', and be there already. So
+        nothing is stored that the contract would refuse.
+        """
+        if courier.keeps_blocks:
+            return courier.carry(bundle)
         calls = [signed_call(self.contract, signed) for signed in bundle.decisions]
         nobody = address_of(bytes(19) + b"\1")  # who sends it makes no difference
-        self.contract.check(nobody, calls[0] if len(calls) == 1 else self.contract.multicall(calls))
+        self.contract.check(nobody, self._in_one(calls))
+        for block in bundle.blocks:
+            self.keep_block(block)
+        return courier.carry(replace(bundle, blocks=()))
 
     def _signed(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Bundle:
         decisions = Signing(self.contract, wallet, self.now() + self.signed_for, self.check_contract).sign(calls)

@@ -213,7 +213,10 @@ class Patient(Party):
         planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
         with self._ledger.trial():
-            self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
+            keyring = self._maker.call(consent, planned, [], numbers)
+            # Whoever sends signatures for a wallet may have sent the one for the registration alone.
+            begun = contract.patient_of(self.id).wallet == self._wallet.address and not consent.keyrings.own
+            self._ledger.send(self._wallet, *([] if begun else [contract.register()]), keyring)
         return self
 
     @property

@@ -64,9 +64,20 @@ _SIGNED_CALLS: Final[Mapping[type[SignedForm], Callable[..., Call]]] = {
 }
 
 
-def have_signed_forms(calls: Sequence[Call]) -> bool:
-    """Whether somebody else can send these for whoever signs them."""
-    return all(call.function in _FUNCTIONS and not _skips(call) for call in calls)
+def stages(calls: Sequence[Call]) -> list[list[Call]]:
+    """Calls that take place together, as somebody else can send them for whoever signs them: one stage after another.
+
+    Whoever has signatures can send one alone, whatever they were signed with. So what must not take place without
+    something else is signed once that is on the chain: a manifest of moved records behind the keyring that it needs.
+
+    Returns:
+        Nothing if the account has to send them itself, since one of them has no signed form.
+    """
+    if any(call.function not in _FUNCTIONS or _skips(call) for call in calls):
+        return []
+    moved = [call for call in calls if call.function == "publishMoved"]
+    others = [call for call in calls if call.function != "publishMoved"]
+    return [stage for stage in (others, moved) if stage]
 
 
 def _skips(call: Call) -> bool:

@@ -11,9 +11,11 @@ import pytest
 
 import medrec_py as medrec
 from medrec_py.chain.reverts import AlreadyRegistered, DeadlinePassed, SignatureInvalid, VersionMismatch
+from medrec_py.chain.transactions import InsufficientFunds
 from medrec_py.courier import OwnExpense
 from medrec_py.crypto.blocks import pointer_to
-from medrec_py.crypto.signed_decisions import Bundle, blocks_named
+from medrec_py.crypto.decisions import PublishKeyring
+from medrec_py.crypto.signed_decisions import Bundle, SignedDecision, blocks_named
 from medrec_py.errors import InvalidInput, RelayError, SignatureMissing
 from medrec_py.network import Network
 from medrec_py.storage import Cid, FolderStore
@@ -67,7 +69,7 @@ def alice(poor: Network) -> medrec.Patient:
 
 
 def test_a_life_without_ether(net: Network, alice: medrec.Patient, hospital: medrec.Organisation) -> None:
-    """Registers, grants, reads, revokes, rotates, reseals and erases, and never has any ether."""
+    """Registers, grants, reads, revokes, rotates and reseals, and never has any ether."""
     wallet = alice.address
     alice.grant(hospital, read=["general"], append=["general"], expires=QUARTER, history=True)
     chart = hospital.chart(alice.id)
@@ -82,10 +84,8 @@ def test_a_life_without_ether(net: Network, alice: medrec.Patient, hospital: med
         chart.read(first.number)
     alice.rotate()
     alice.add_compartment("dental")
-    alice.reseal(first.number, second.number)
-    erased = alice.erase(first.number, wallet=medrec.Wallet.create())
-    assert erased.survivors == (second.number,)
-    assert [record.read() for record in alice.records()] == [b"two"]
+    assert alice.reseal(first.number, second.number).records == (first.number, second.number)
+    assert [record.read() for record in alice.records()] == [b"one", b"two"]
     assert net.chain.balance(wallet) == 0
     assert net.chain.transaction_count(wallet) == 0
 
@@ -266,10 +266,94 @@ def test_a_bundle_that_was_split_is_carried_to_its_end(net: Network, hospital: m
     alice.grant(hospital, read=["general"], append=["general"], expires=QUARTER)
     chart = hospital.chart(alice.id)
     numbers = [chart.append(text, compartment="general", title="note").number for text in (b"one", b"two")]
-    alice.erase(numbers[0], wallet=medrec.Wallet.create())
-    assert [record.read() for record in alice.records()] == [b"two"]
-    alice.rotate()
-    assert net.contract.patient_of(alice.id).wallet != alice.id
+    alice.reseal()
+    assert [record.read() for record in alice.records()] == [b"one", b"two"]
+    assert len(numbers) == len(list(alice.records()))
+
+
+def test_what_must_not_be_left_in_between_is_sent_by_the_wallet_itself(
+    net: Network, alice: medrec.Patient, courier: Carrying
+) -> None:
+    """Erasing and a new root secret are one transaction or none: a part of it alone would lose records."""
+    number = alice.chart().append(b"one", compartment="general", title="1").number
+    handed = len(courier.bundles)
+    for attempt in (
+        lambda: alice.erase(number, wallet=medrec.Wallet.create()),
+        lambda: alice.change_root(root=medrec.Wallet.create().root),
+    ):
+        with pytest.raises(InsufficientFunds):
+            attempt()
+    assert len(courier.bundles) == handed
+    net._fund(alice.address)  # type: ignore[misc]
+    alice.erase(number, wallet=medrec.Wallet.create())
+    assert not list(alice.records())
+    assert len(courier.bundles) == handed
+
+
+def test_a_manifest_is_signed_once_its_keyring_stands(
+    net: Network, poor: Network, alice: medrec.Patient, courier: Carrying
+) -> None:
+    """Signed together, the manifest could be sent alone: records would be where no published key opens them."""
+    alice.chart().append(b"one", compartment="general", title="1")
+    before = len(courier.bundles)
+    alice.reseal()
+    kinds = [[type(signed.decision).__name__ for signed in bundle.decisions] for bundle in courier.bundles[before:]]
+    assert kinds == [["PublishKeyring"], ["PublishMoved"]]
+    assert [record.read() for record in alice.records()] == [b"one"]
+
+
+class _Node:
+    """Between the SDK and its node: keeps the calls that are only tried."""
+
+    def __init__(self, net: Network) -> None:
+        self.seen: list[str] = []
+        ask = net.chain.request
+
+        def request(method: str, *params: object) -> object:
+            if method in {"eth_call", "eth_estimateGas"}:
+                self.seen.append(str(params[0]))
+            return ask(method, *params)
+
+        net.chain.request = request  # type: ignore[method-assign]
+
+
+def test_the_node_is_shown_no_signature(net: Network, alice: medrec.Patient, hospital: medrec.Organisation) -> None:
+    """What is tried before is the direct form: a node that lies about it has nothing that it could send."""
+    withheld = Network(net.chain, net.contract, net.store, courier=_Thief(net)).patient(alice._wallet)
+    node = _Node(net)
+    with pytest.raises(RelayError) as caught:
+        withheld.grant(hospital, read=["general"], expires=QUARTER)
+    signatures = [signature.hex() for signed in caught.value.bundle.decisions for signature in signed.signatures]
+    assert signatures
+    assert node.seen
+    assert not any(signature in call for signature in signatures for call in node.seen)
+
+
+def test_a_bundle_that_is_refused_drops_nothing(net: Network, alice: medrec.Patient) -> None:
+    """A stranger's bundle names blocks that are somebody's already: they stay pinned, whatever becomes of it."""
+    _, published = alice._ledger.consent(alice.id).keyrings.latest_by_patient()
+    entry = alice._ledger.consent(alice.id).keyrings.own[-1]
+    block = net.store.get_block(Cid.raw(entry.pointer))
+    stranger = medrec.Wallet.create()
+    me = bytes.fromhex(stranger.address[2:])
+    place = replace(published.place, patient=me)
+    decision = PublishKeyring(place, me, entry.pointer, 0, 1, 2**40)
+    bundle = Bundle((SignedDecision(decision, (stranger.sign_typed_data(decision.typed_data()),)),), (block,))
+    with pytest.raises(medrec.errors.ContractError):
+        net.carry(bundle, payer=medrec.Wallet.create())
+    net.store.collect()  # type: ignore[attr-defined]
+    assert net.store.has(Cid.raw(entry.pointer))
+
+
+def test_registered_and_no_more(net: Network, poor: Network, courier: Carrying) -> None:
+    """Somebody sent the registration alone, and the rest too late: registering again publishes the keyring."""
+    wallet = medrec.Wallet.create()
+    thief = _Thief(net)
+    with pytest.raises(RelayError):
+        Network(net.chain, net.contract, net.store, courier=thief).patient(wallet).register()
+    courier.carry(thief.bundles[0].only(thief.bundles[0].decisions[:1]))
+    alice = poor.patient(wallet).register()
+    assert alice.chart().append(b"one", compartment="general", title="1").number
 
 
 class _Thief(Carrying):

@@ -20,7 +20,12 @@ ALL = 2**64 - 1
 def permission_in(word: int) -> Permission:
     """A permission as a storage word has it."""
     terms = Terms(
-        word >> 192, word >> 128 & ALL, word >> 88 & 2**40 - 1, word >> 48 & 2**40 - 1, word >> 32 & 2**16 - 1, word >> 24 & 255
+        word >> 192,
+        word >> 128 & ALL,
+        word >> 88 & 2**40 - 1,
+        word >> 48 & 2**40 - 1,
+        word >> 32 & 2**16 - 1,
+        word >> 24 & 255,
     )
     return Permission(terms, word & LAST_VERSION)
 
@@ -84,7 +89,9 @@ class Audit:
         """An author's number rises with its own signed entries alone, which are events, and names each of them."""
         before = self._relayed[author]
         assert before <= relayed <= before + self._entries[author]
-        numbers = {one[-2] for form in ("Append", "LogAccess") for one in self._ledger.messages(author, form, self._now)}
+        numbers = {
+            one[-2] for form in ("Append", "LogAccess") for one in self._ledger.messages(author, form, self._now)
+        }
         assert numbers.issuperset(range(before + 1, relayed + 1))
         if self.direct != author:
             assert relayed == before + self._entries[author]

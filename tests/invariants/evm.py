@@ -34,7 +34,6 @@ SIGNS = bytes.fromhex("631626ba7e60e01b60005260206000f3")
 REVERTS = bytes.fromhex("60006000fd")
 
 
-
 def owned_by(owner: bytes) -> bytes:
     """The code of an account that takes its owner's signature over the plain digest for its own (ERC-1271).
 

@@ -96,7 +96,7 @@ class Audit:
         if self.direct != author:
             assert relayed == before + self._entries[author]
 
-    # ------------------------------------------------------------------------------------------------------- who decides
+    # ------------------------------------------------------------------------------------------------------ who decides
 
     def _willed(self, by: Address, form: str, fits: Callable[[Members], bool]) -> None:
         """The account itself called, or it signed this and no other, and is in time."""

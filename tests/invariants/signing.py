@@ -21,7 +21,7 @@ from medrec_py.crypto.wallet_change import WalletChange
 from tests.invariants.evm import CONTRACT, Address
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-FORMS: dict[str, type[decisions.SignedForm] | type[WalletChange]] = {
+FORMS: dict[str, type[decisions.SignedForm | WalletChange]] = {
     "Register": decisions.Register,
     "ChangeWallet": decisions.ChangeWallet,
     "WalletChange": WalletChange,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import chain
 from random import Random
 from typing import Any
 
@@ -21,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.invariants.audit import Audit
 from tests.invariants.evm import CONTRACT, REVERTS, START, Address, Event, Evm, Outcome, owned_by
-from tests.invariants.model import MANAGE, NO_BYTES, ZERO, Entry, Model, Refused, Terms
-from tests.invariants.signing import Ledger, Members, form_of, members_of, signatures_of, twin
+from tests.invariants.model import MANAGE, NO_BYTES, ZERO, Entry, Model, Terms
+from tests.invariants.signing import Ledger, form_of, members_of, signatures_of, twin
 from tests.invariants.test_machine import (
     ACTORS,
     ALICE,
@@ -295,7 +294,7 @@ class DrawerWalk(Walk):
             choices += [twin(signature), bytes(flipped), signature[:64] + bytes([signature[64] - 27])]
         return random.choice(choices)
 
-    # ------------------------------------------------------------------------------------------------- direct and signed
+    # ------------------------------------------------------------------------------------------------ direct and signed
 
     def both_forms(self, random: Random) -> None:
         """5: the decider's own call, and its signature in anybody's hands."""

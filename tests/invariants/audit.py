@@ -1,4 +1,4 @@
-"""Who may have done what a step did: the README's invariants 1, 2 and 4, from the step's events and the storage around it.
+"""Who may have done what a step did: README.md, 1, 2 and 4, from the step's events and the storage around it.
 
 Written beside the model and without it: the model says what a call does, this says what no call may do.
 """
@@ -65,12 +65,11 @@ class Audit:
         self._permissions = {
             (one, other): permission_in(before[slots.of("_permissions", one, other)])
             for one in actors
-            for other in (*actors, ZERO)
-            if other != ZERO
+            for other in actors
         }
 
     def conclude(self, events: Sequence[Event], after: dict[int, int]) -> None:
-        """Each event was somebody's to cause, and the storage after the step is what the events say and nothing else."""
+        """Each event was somebody's to cause, and the storage after the step is what the events say."""
         for name, values in events:
             handler: Callable[..., None] | None = getattr(self, f"_on_{name}", None)
             if handler:
@@ -112,7 +111,7 @@ class Audit:
         assert limits.not_before <= self._now < limits.expiry
         return limits
 
-    # ------------------------------------------------------------------------------------------------------------ events
+    # ----------------------------------------------------------------------------------------------------------- events
 
     def _on_PatientRegistered(self, patient: Address, wallet: Address, by: Address) -> None:  # noqa: N802
         assert by == patient

@@ -28,7 +28,8 @@ from medrec_py.chain.artifacts import load_artifact
 GAS = 30_000_000
 CONTRACT = b"\xcc" * 20
 START = 2_000_000_000
-# An account that signs whatever it is shown (ERC-1271): PUSH4 0x1626ba7e, PUSH1 224, SHL, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN
+# An account that signs whatever it is shown (ERC-1271):
+# PUSH4 0x1626ba7e, PUSH1 224, SHL, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN
 SIGNS = bytes.fromhex("631626ba7e60e01b60005260206000f3")
 # One that has no ERC-1271, as a delegation to some other code (EIP-7702): PUSH1 0, PUSH1 0, REVERT
 REVERTS = bytes.fromhex("60006000fd")

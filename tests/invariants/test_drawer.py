@@ -192,7 +192,7 @@ class DrawerWalk(Walk):
         return function, self.ledger.sealed(function, self.choice(self.model, random).of(function))
 
     def sending(self, random: Random) -> None:
-        """1: fresh or from the drawer, by anybody; sometimes twice."""
+        """1 and 13: fresh or from the drawer, by anybody; sometimes twice."""
         call = self.signed_call(random) if random.random() < 0.5 else self.drawer.take(random)
         if call is None:
             return
@@ -201,12 +201,12 @@ class DrawerWalk(Walk):
             self.carry_out(random.choice(ACTORS), *call)
 
     def sending_altered(self, random: Random) -> None:
-        """1: not what was signed."""
+        """1 and 13: not what was signed."""
         call = self.drawer.take(random) or self.signed_call(random)
         self.carry_out(random.choice(ACTORS), *self.altered(random, call))
 
     def sending_from_elsewhere(self, random: Random) -> None:
-        """1: signed for another contract or another chain."""
+        """13: signed for another contract or another chain."""
         function, arguments = self.signed_call(random)
         signer, members = arguments[0 if function == "registerSigned" else 1], members_of(function, arguments)
         chain_id, contract = random.choice(((self.evm.chain_id + 1, CONTRACT), (self.evm.chain_id, ALICE)))
@@ -229,7 +229,7 @@ class DrawerWalk(Walk):
         return self.altered(random, call) if random.random() < 0.2 else call
 
     def a_relay(self, random: Random) -> None:
-        """6 and 11: some of the drawer, some twice, some altered, by anybody: the same as the good ones one by one."""
+        """11: some of the drawer, some twice, some altered, by anybody: the same as the good ones one by one."""
         calls = [self.any_signed(random) for _ in range(random.randint(0, 4))]
         if calls and random.random() < 0.4:
             calls.append(random.choice(calls))
@@ -297,7 +297,7 @@ class DrawerWalk(Walk):
     # ------------------------------------------------------------------------------------------------ direct and signed
 
     def both_forms(self, random: Random) -> None:
-        """5: the decider's own call, and its signature in anybody's hands."""
+        """12: the decider's own call, and its signature in anybody's hands."""
         function = random.choice([name for name in DRAWN if name in DIRECT])
         chosen = self.choice(self.model, random)
         arguments = self.in_time(self.ledger, function, chosen.of(function))

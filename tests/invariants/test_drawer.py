@@ -260,8 +260,12 @@ class DrawerWalk(Walk):
     # ---------------------------------------------------------------------------------------------------- alterations
 
     def altered(self, random: Random, call: Call) -> Call:
-        """The same with one member changed, or with another signature, or with that of another call."""
+        """The same with one member changed, or with another signature, or as another form."""
         function, arguments = call
+        if function != "registerSigned" and arguments[1] in WITH_CODE and random.random() < 0.5:
+            # To the owner's other account, whose code takes the same signature.
+            [other] = {*WITH_CODE} - {arguments[1]}
+            return function, (arguments[0], other, *arguments[2:])
         if random.random() < 0.5:
             place = random.randrange(len(arguments) - signatures_of(function))
             changed = self.changed(random, arguments[place])

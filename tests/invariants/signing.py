@@ -56,7 +56,8 @@ def members_of(function: str, arguments: Sequence[Any]) -> Members:
 
 def signature_bytes(signature: Signature) -> bytes:
     """65 bytes `r ‖ s ‖ v`."""
-    return signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + bytes([signature.v + 27])
+    v, r, s = signature.vrs
+    return b"".join((r.to_bytes(32, "big"), s.to_bytes(32, "big"), bytes([v + 27])))
 
 
 def twin(signature: bytes) -> bytes:

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.invariants.audit import Audit
 from tests.invariants.evm import CONTRACT, REVERTS, START, Address, Event, Evm, Outcome, owned_by
-from tests.invariants.model import MANAGE, NO_BYTES, ZERO, Entry, Model, Terms
+from tests.invariants.model import LAST_VERSION, MANAGE, NO_BYTES, ZERO, Entry, Model, Terms
 from tests.invariants.signing import Ledger, form_of, members_of, signatures_of, twin
 from tests.invariants.test_machine import (
     ACTORS,
@@ -34,6 +34,7 @@ from tests.invariants.test_machine import (
     NURSE,
     OF_CALLS,
     PATIENTS,
+    POINTER,
     SIGNED,
     SLOTS,
     Arguments,
@@ -87,6 +88,33 @@ class Chosen(Arguments):
 
     def deadline(self) -> int:
         return self.model.now + self.usually(self.one_of((100, 10**5, 10**6)), (-1, 0, 1), 0.93)
+
+    def keyring(self) -> tuple[int, bytes]:
+        """Also for compartments that no representative may read."""
+        return self.one_of((1, 3, 3, 4, 8, 9)), self.usually(POINTER, DIGESTS)
+
+    def grant(self) -> tuple[Any, ...]:
+        """Often a representative's, in place of what somebody has who may have more than it."""
+        patient, grantee, terms, seal, version = super().grant()
+        version = self.usually(version, (min(version + 1, LAST_VERSION),), 0.9)
+        representatives = self.representatives(patient)
+        standing = [one for one in ACTORS if self.model.permissions[patient, one].terms != Terms() and one != patient]
+        self.chosen = ZERO
+        if not representatives or self.random.random() < 0.6:
+            return patient, grantee, terms, seal, version
+        self.chosen, grantee = self.one_of(representatives), self.one_of(standing)
+        version = min(self.model.permissions[patient, grantee].version + 1, LAST_VERSION)
+        limits = self.model.permissions[patient, self.chosen].terms
+        return patient, grantee, limits._replace(not_before=0, flags=0), seal, version
+
+    chosen = ZERO
+
+    def representatives(self, patient: Address) -> list[Address]:
+        return [one for one in ACTORS if self.model.permissions[patient, one].terms.manages]
+
+    def decider(self, patient: Address) -> Address:
+        """Who was chosen together with the rest, if anybody was."""
+        return self.chosen if self.chosen != ZERO else super().decider(patient)
 
     def terms(self) -> Terms:
         limits = [permission.terms for permission in self.model.permissions.values() if permission.terms.manages]
@@ -178,7 +206,7 @@ class DrawerWalk(Walk):
         """By anybody, direct; wallets change with the new one's consent."""
         [group] = random.choices(("patients", "providers", "decisions", "history"), weights=(2, 1, 6, 2))
         sender, function, arguments = self.some_call(random, group)
-        if function == "changeWallet" and random.random() < 0.9:
+        if function == "changeWallet" and random.random() < 0.6:
             arguments = (*arguments[:-1], self.ledger.consent(*arguments[:4]))
         self.carry_out(sender, function, arguments)
 
@@ -287,7 +315,8 @@ class DrawerWalk(Walk):
         if isinstance(value, bytes):
             return random.choice(ACTORS if len(value) == 20 else DIGESTS)
         # One more is one bit more for an even mask, a later deadline, the next version.
-        return value + 1 if value in {0, 2} or random.random() < 0.7 else value - 1
+        is_last = value >= 255 and value & (value + 1) == 0
+        return value + 1 if value == 0 or (random.random() < 0.7 and not is_last) else value - 1
 
     def forged(self, random: Random, signature: bytes) -> bytes:
         others = [one for _, arguments in self.drawer.calls for one in arguments[-1:]]

@@ -63,6 +63,10 @@ fuzz: ## Fuzz every parser of untrusted bytes with atheris, on Linux; ARGS="SECO
 	@$(SETUP) fuzz
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+.PHONY: prove
+prove: setup-contracts ## Prove invariants of permissions for all states with halmos
+	$(RUN) $(BIN)/python -m scripts.prove
+
 .PHONY: artifacts
 artifacts: setup-contracts ## Compile the contracts into the artifacts that the SDK ships
 	$(RUN) $(BIN)/python -m scripts.export_artifacts

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from tests.invariants.signing import Members, form_of, members_of, signatures_of
 from tests.vectors import generate_head
 from tests.vectors.generate_head import ERASED, KEYRING, LAST_KEYRING_VERSION, MOVED, RECORD
 
@@ -118,13 +119,18 @@ class Patient:
 
 @dataclass
 class Model:
-    """The state, and the functions by the contract's names in snake case; `now` and `sender` are set before a call."""
+    """The state, and the functions by the contract's names in snake case; `now` and `sender` are set before a call.
+
+    What is a signature is said from outside, by `is_signed`: where nothing is said, all are.
+    """
 
     authority: Address
     now: int
     encode_error: Callable[..., bytes]
+    is_signed: Callable[[Address, str, Members, bytes], bool] = lambda *_: True
     pending: Address = ZERO
     sender: Address = ZERO
+    call: tuple[str, tuple[Any, ...]] = ("", ())
     registrars: set[Address] = field(default_factory=set)
     providers: dict[Address, Provider] = field(default_factory=lambda: defaultdict(Provider))
     agents: dict[tuple[Address, Address], int] = field(default_factory=lambda: defaultdict(int))
@@ -146,6 +152,7 @@ class Model:
         after = replace(
             self,
             sender=sender,
+            call=(function, arguments),
             events=[],
             registrars=set(self.registrars),
             **{name: getattr(self, name).copy() for name in MAPPINGS},
@@ -251,12 +258,18 @@ class Model:
             raise self._beyond(patient, Denial.COMPARTMENT_NOT_GRANTED)
 
     def _sign(self, signer: Address, deadline: int) -> None:
-        """From here on the signer decides. Everybody signs whatever it is shown; nobody is the zero address."""
+        """From here on the signer decides, if it signed the call that is carried out."""
         if self.now > deadline:
             raise Refused("DeadlinePassed", deadline)
-        if signer == ZERO:
-            raise Refused("SignatureInvalid", signer)
+        function, arguments = self.call
+        signature = arguments[-signatures_of(function)]
+        self._require_signed(signer, form_of(function), members_of(function, arguments), signature)
         self.sender = signer
+
+    def _require_signed(self, signer: Address, form: str, members: Members, signature: bytes) -> None:
+        """Nobody is the zero address."""
+        if signer == ZERO or not self.is_signed(signer, form, members, signature):
+            raise Refused("SignatureInvalid", signer)
 
     def relay(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Signed forms, given as (function, arguments), each by itself."""
@@ -279,6 +292,8 @@ class Model:
         self._sign(patient, deadline)
         if wallet == ZERO:
             raise Refused("ZeroAddress")
+        if wallet != patient:
+            self._require_signed(wallet, "Register", (patient, wallet, deadline), signatures[1])
         self._register(patient, wallet)
 
     def _register(self, patient: Address, wallet: Address) -> None:
@@ -296,6 +311,7 @@ class Model:
         self._take_decision(patient, decision)
         if self.now > deadline:
             raise Refused("DeadlinePassed", deadline)
+        self._require_signed(wallet, "WalletChange", (patient, wallet, decision, deadline), consent)
         self.patients[patient] = replace(self.patients[patient], wallet=wallet)
         self.emit("WalletChanged", patient, wallet, self.sender)
 

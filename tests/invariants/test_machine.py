@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from eth_abi import decode
+from eth_keys.datatypes import PrivateKey
 from eth_utils import keccak
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.contracts.storage_layout import slot_named
-from tests.invariants.evm import START, Address, Event, Evm, Outcome
+from tests.invariants.evm import SIGNS, START, Address, Event, Evm, Outcome
 from tests.invariants.model import (
     APPEND,
     LAST_VERSION,
@@ -39,7 +40,8 @@ from tests.invariants.model import (
 from tests.vectors import generate_head
 
 NAMES = ("authority", "registrar", "hospital", "clinic", "nurse", "alice", "bob", "carol")
-ACTORS = tuple(keccak(text=name)[:20] for name in NAMES)
+KEYS = tuple(PrivateKey(keccak(text=name)) for name in NAMES)
+ACTORS = tuple(key.public_key.to_canonical_address() for key in KEYS)
 AUTHORITY, REGISTRAR, HOSPITAL, CLINIC, NURSE, ALICE, BOB, CAROL = ACTORS
 PATIENTS = (ALICE, BOB, HOSPITAL)
 SLOTS = Slots(slot_named, keccak)
@@ -290,13 +292,19 @@ class Arguments:
 class Walk:
     """One walk, from a world in which something can happen."""
 
+    choice = Arguments
+
     def __init__(self, evm: Evm) -> None:
         self.evm = evm
-        for one in ACTORS:
-            evm.let_sign(one)
         self.model = Model(AUTHORITY, START, self.evm.error)
+        self.accounts()
         self.replayed = dict.fromkeys(ACTORS, 0)
         self.observed = self.read_storage()
+
+    def accounts(self) -> None:
+        """Every account has code that takes anything for its signature."""
+        for one in ACTORS:
+            self.evm.set_code(one, SIGNS)
 
     def read_storage(self) -> dict[int, int]:
         return {slot: self.evm.storage(slot) for slot in self.model.storage(SLOTS, ACTORS)}
@@ -409,7 +417,7 @@ class Walk:
 
     def some_call(self, random: Random, group: str) -> tuple[Address, str, tuple[Any, ...]]:
         """Sender, function and arguments."""
-        function, chosen = random.choice(CALLS[group]), Arguments(self.model, random)
+        function, chosen = random.choice(CALLS[group]), self.choice(self.model, random)
         arguments = chosen.of(function)
         return chosen.sender(function, arguments), function, arguments
 

@@ -5,6 +5,7 @@ Blocks are fetched when they are needed, the latest first, so that a long past c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -16,7 +17,7 @@ from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.crypto.suites import Suite
-from medrec_py.errors import BlockNotFound, FormatError, KeyringMismatch, KeysMissing
+from medrec_py.errors import FormatError, IntegrityError, KeyringMismatch, KeysMissing, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class KeyringEntry:
 RESERVED = 1000
 """Numbers of epochs that a representative's keyring takes from a compartment, however many it has. So the next numbers
 are known where its block cannot be had; a block has room for fewer epochs."""
+
+LEFT_OUT_SECONDS = 300.0
+"""How long a representative's keyring that could not be used is not looked at again."""
 
 Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
 """Keyrings that were read and held against their entries."""
@@ -78,6 +82,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         self._fetch = fetch
         self._cache = cache
         self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
+        self._left_out: dict[KeyringEntry, float] = {}  # until when, by the clock of time.monotonic
         self._note(entries)
 
     @property
@@ -92,6 +97,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         more = Keyrings(self.place, (), self._fetch, self._cache)
         more.entries = (*self.entries, *entries)
         more._by_compartment = dict(self._by_compartment)
+        more._left_out = self._left_out
         more._note(entries)
         return more
 
@@ -216,11 +222,24 @@ class Keyrings(Mapping[EpochId, Epoch]):
         """Whether a keyring is what its publisher may publish."""
         if entry.by_patient:
             return True
+        if self._left_out.get(entry, 0.0) > time.monotonic():
+            return False
+        counts = self._is_fit(entry)
+        if not counts:
+            self._left_out[entry] = time.monotonic() + LEFT_OUT_SECONDS
+        return counts
+
+    def _is_fit(self, entry: KeyringEntry) -> bool:
+        """Whether a representative's keyring can be had, and is what it may publish.
+
+        What cannot be had is left out like what is not fit. Nobody waits for a representative's block a second time,
+        and the patient's own keyrings never depend on it.
+        """
         place = self.entries.index(entry)
         try:
             published = self.read(entry)
             _, patients = self._by_patient_before(place)
-        except (BlockNotFound, FormatError, KeyringMismatch, KeysMissing):
+        except (StorageError, IntegrityError, FormatError, KeysMissing):
             return False
         if published.inbox is not None or published.root_public_key != patients.root_public_key:
             return False

@@ -14,8 +14,10 @@ from medrec_py.crypto import new_keyring
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, KemSeed
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from medrec_py.errors import BlockTooLarge, StorageError, StoreTimeout, StoreUnavailable
 from medrec_py.keyrings import RESERVED
 from medrec_py.purposes import Purpose
+from medrec_py.storage import BlockStore, Cid
 from tests.sdk.people import People, meet
 
 pytestmark = pytest.mark.slow
@@ -108,6 +110,42 @@ def test_the_patient_opens_what_is_sealed_to_it(people: People, mother: Represen
     consent = people.alice._ledger.consent(people.alice.id)
     epoch = EpochId(mother.compartment, newest(people, mother.compartment))
     assert people.alice._keys.epoch_keys(consent, epoch).history is not None
+
+
+class _Trouble:
+    """A store that fails in some way for one block, and counts how often it is asked for it."""
+
+    def __init__(self, store: BlockStore, pointer: bytes, error: StorageError) -> None:
+        self.asked = 0
+        get = store.get_block
+
+        def failing(cid: Cid) -> bytes:
+            if cid.digest == pointer:
+                self.asked += 1
+                raise error
+            return get(cid)
+
+        store.get_block = failing  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("error", [BlockTooLarge("too large"), StoreTimeout("late"), StoreUnavailable("away")])
+def test_a_block_that_cannot_be_had_holds_nobody_up(
+    people: People, mother: Representative, error: StorageError
+) -> None:
+    """Too large, or where gateways wait in vain: it is asked for once, and everything goes on."""
+    contract, alice = people.net.contract, people.alice
+    pointer = secrets.token_bytes(32)
+    trouble = _Trouble(people.net.store, pointer, error)
+    for _ in range(3):
+        version = contract.history_of(alice.id).keyring_version
+        call = contract.publish_keyring(alice.id, version, 1 << mother.compartment, pointer)
+        alice._ledger.send(mother.party._wallet, call)
+    number = people.chart().append(b"well", compartment="general", title="note").number
+    assert people.chart().read(number).read() == b"well"
+    assert alice.chart().read(number).read() == b"well"
+    assert alice.revoke(mother.party).rotated
+    alice.rotate("general")
+    assert trouble.asked <= 3 * 3  # once for each entry, by each of the three who look: patient, author, reader
 
 
 @pytest.mark.parametrize("harm", ["inbox", "root key", "number", "no keyring"])

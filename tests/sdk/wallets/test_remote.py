@@ -133,7 +133,8 @@ def test_transactions_come_back_signed(kind: type[RemoteWallet], transaction: di
 
     with wallet(kind, answer) as made:
         assert made.sign_transaction(transaction) == raw
-    (sent,) = requests[0]["params"]
+    sent, *function = requests[0]["params"]
+    assert function == (["register()"] if kind is ClefWallet and "to" in transaction else [])
     assert requests[0]["method"] == METHODS[kind][2]
     assert (sent["from"], sent["nonce"], sent["data"]) == (KEY.address, "0x7", "0x1aa3a008")
     assert sent.get("to") == transaction.get("to")

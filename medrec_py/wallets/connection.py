@@ -38,6 +38,7 @@ MAX_ANSWER: Final = 1 << 20
 MAX_REASON: Final = 500
 """Characters that are kept of what a wallet says of itself."""
 
+_MOST_BRACKETS: Final = 2000
 _DECLINED: Final = re.compile(
     r"request denied|(user|owner) (has )?(rejected|denied|declined|cancell?ed)", re.IGNORECASE
 )
@@ -131,7 +132,7 @@ class Connection:
             limited_http.close(pool)
 
     def _result(self, method: str, number: int, status: int, octets: bytes) -> Any:
-        answer = _parsed(octets)
+        answer = parsed(octets)
         error = answer.get("error") if isinstance(answer, dict) else None
         if error is not None:  # some say so under another status than 200
             self._refuse(method, error)
@@ -158,7 +159,13 @@ def refusal(code: int, reason: str) -> type[SignerRefused]:
     return next((kind for pattern, kind in by_text if pattern.search(reason)), SignerRefused)
 
 
-def _parsed(octets: bytes) -> Any:
+def parsed(octets: bytes) -> Any:
+    """What JSON of somebody who is not trusted says; ``None`` if it is none, or nests as nothing does that is meant.
+
+    Python's own limit does not always help: py-evm raises it for the whole process, to where the stack ends first.
+    """
+    if octets.count(b"[") + octets.count(b"{") > _MOST_BRACKETS:
+        return None
     try:
         return untrusted_json.loads(octets)
     except ValueError:

@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any, ClassVar, Final
 
+from medrec_py.wallets.connection import parsed
 from medrec_py.wallets.conversation import Conversation
 
 HOST: Final = "127.0.0.1"
@@ -243,9 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
         if int(size[:8]) > MAX_BODY or len(size) > 8:
             raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
-            document = json.loads(self.rfile.read(int(size)))
-        except (ValueError, RecursionError):
-            document = None
+            document = parsed(self.rfile.read(int(size)))
         except TimeoutError:
             raise _Refused(HTTPStatus.REQUEST_TIMEOUT) from None
         if not isinstance(document, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ from medrec_py.errors import (
     SignsNoTransactions,
 )
 from medrec_py.wallets import browser, conversation, page_server
+from medrec_py.wallets.connection import parsed
 from medrec_py.wallets.page_server import MAX_BODY, PageServer
 from tests.sdk.wallets.test_remote import CHAIN, DOCUMENT, KEY, OTHER, PRESENT, SIGNATURE, hexed
 
@@ -353,6 +355,18 @@ def test_two_pages_have_nothing_in_common(person: Person) -> None:
     for asked in (one, two):
         asked.page.answer(signature=hexed(SIGNATURE))
         asked.result()
+
+
+def test_deep_nesting_does_not_end_the_process() -> None:
+    """Even where something has raised Python's limit of recursion to beyond the stack, as py-evm does."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        assert parsed(b"[" * 200_000) is None
+        assert parsed(b'{"a":' * 50_000) is None
+        assert parsed(b'{"a": [1]}') == {"a": [1]}
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 60_000, b"1"])

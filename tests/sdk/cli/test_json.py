@@ -128,7 +128,14 @@ def prepare() -> None:
 
 def test_there_is_an_example_of_every_command() -> None:
     """No command is left out below; the demonstration and what needs a server have tests of their own."""
-    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo", "keys serve", "relay status"}
+    assert set(leaves(typer.main.get_command(app))) == {
+        *EXAMPLES,
+        "demo",
+        "keys serve",
+        "relay serve",
+        "relay status",
+        "sign",
+    }
 
 
 def test_every_command_answers_in_json(world: Shell) -> None:

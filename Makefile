@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # ape looks for Anvil on PATH, and set-up links it there.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
-WEB := web/src web/test 'web/*.json'
+WEB := web/src web/test 'web/*.json' 'web/*.ts'
 SOURCES := $(wildcard medrec_py scripts bench tests .ci)
 PYTEST := $(RUN) $(BIN)/pytest -p no:ape_test -n auto --maxprocesses 4 --dist loadfile
 APE_TEST := $(RUN) $(BIN)/ape test tests/contracts
@@ -43,7 +43,7 @@ check: lint-python types ## The fast loop: lint, types, the quick SDK tests, con
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-sdk test-contracts
 
 .PHONY: test
-test: test-contracts test-contracts-anvil test-python check-artifacts check-gas check-keys ## All tests, on real Anvil, Ganache and Kubo
+test: test-contracts test-contracts-anvil test-python check-artifacts check-pages check-gas check-keys ## All tests, on real Anvil, Ganache, Kubo, Clef and Chromium
 
 .PHONY: lint
 lint: lint-python types lint-solidity lint-web lint-go slither check-lock ## Formatting, linting, types, static analysis
@@ -56,16 +56,24 @@ format: setup-contracts ## Format Python, Solidity and TypeScript
 	$(RUN) node node_modules/prettier/bin/prettier.cjs --write $(WEB)
 
 .PHONY: bench
-bench: bench-gas bench-keys ## Measure, and write the figures that are committed
+bench: bench-gas bench-keys bench-relay ## Measure, and write the figures that are committed
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser of untrusted bytes with atheris, on Linux; ARGS="SECONDS [PARSER]"
 	@$(SETUP) fuzz
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+.PHONY: prove
+prove: setup-contracts ## Prove invariants of permissions for all states with halmos
+	$(RUN) $(BIN)/python -m scripts.prove
+
 .PHONY: artifacts
 artifacts: setup-contracts ## Compile the contracts into the artifacts that the SDK ships
 	$(RUN) $(BIN)/python -m scripts.export_artifacts
+
+.PHONY: pages
+pages: setup-dev setup-node ## Build the web pages that the SDK ships
+	$(RUN) $(BIN)/python -m scripts.build_pages
 
 ##@ Parts of the above
 
@@ -130,6 +138,10 @@ test-contracts-anvil: compile ## The same on Anvil
 check-artifacts: setup-contracts ## The shipped artifacts are what the contracts compile to
 	$(RUN) $(BIN)/python -m scripts.export_artifacts --check
 
+.PHONY: check-pages
+check-pages: setup-dev setup-node ## The shipped web pages are what their sources build to
+	$(RUN) $(BIN)/python -m scripts.build_pages --check
+
 .PHONY: bench-gas
 bench-gas: setup-contracts ## Measure gas
 	$(RUN) $(BIN)/python -m bench.gas
@@ -137,6 +149,10 @@ bench-gas: setup-contracts ## Measure gas
 .PHONY: bench-keys
 bench-keys: setup-contracts ## Measure speed and memory of keys and contents, on a machine that is otherwise idle
 	$(RUN) $(BIN)/python -m bench.keys
+
+.PHONY: bench-relay
+bench-relay: setup-contracts ## Measure a relayer with a hundred clients, its node killed in the middle
+	$(RUN) $(BIN)/python -m bench.relay
 
 .PHONY: check-keys
 check-keys: setup-contracts ## The committed bytes of keys and contents are what Anvil and a folder measure
@@ -148,8 +164,8 @@ check-gas: setup-contracts ## The committed gas figures are what Anvil measures
 
 ##@ Set-up (each target above does its own)
 
-.PHONY: setup setup-demo setup-dev setup-contracts setup-node setup-solc setup-kubo setup-format
-setup: ## Everything that tests need: Python packages, Node, compilers, Anvil, Ganache, Kubo
+.PHONY: setup setup-demo setup-dev setup-contracts setup-node setup-solc setup-kubo setup-clef setup-chromium setup-format
+setup: ## Everything that tests need: Python packages, Node, compilers, Anvil, Ganache, Kubo, Clef, Chromium
 	@$(SETUP) all
 setup-demo: ## What the demonstration needs
 	@$(SETUP) demo
@@ -157,12 +173,16 @@ setup-dev: ## Python packages for development
 	@$(SETUP) dev
 setup-contracts: ## Python packages, compiler, Anvil
 	@$(SETUP) contracts
-setup-node: ## Node and what it carries: Anvil, forge, Ganache, solhint, TypeScript
+setup-node: ## Node and what it carries: Anvil, forge, Ganache, solhint, TypeScript, vite
 	@$(SETUP) node
 setup-solc: ## The Solidity compiler
 	@$(SETUP) contracts
 setup-kubo: ## Kubo, built from its module if it isn't on PATH
 	@$(SETUP) kubo
+setup-clef: ## geth's Clef, a wallet of its own, built from its module if it isn't on PATH
+	@$(SETUP) clef
+setup-chromium: ## Chromium, for tests of web pages: from PATH, else, as root on Debian, its package
+	@$(SETUP) node chromium
 setup-format: ## The Go program that checks the vectors of the formats
 	@$(SETUP) format_check
 

@@ -17,11 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
 
 from medrec_py.chain.artifacts import load_artifact
-from medrec_py.chain.types import address_bytes
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.transactions import Call
+from medrec_py.chain.types import ProviderKind, address_bytes
+from medrec_py.crypto.decisions import Append, Grant, PublishKeyring, Register, Revoke, SignedForm
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.wallet import Wallet
@@ -38,15 +43,20 @@ BARS = {
     "publish_key": 46_400,
     "grant": 54_500,
     "grant_renewal": 37_500,
+    "grant_signed": 62_000,
+    "grant_signed_renewal": 44_800,
+    "grant_signed_batch20": 42_700,
     "revoke": 39_000,
     "revoke_and_rotate": 48_600,
+    "revoke_signed": 45_500,
     "publish_keyring": 34_800,
     "append": 39_400,
     "append_for_organisation": 44_000,
     "append_many_one_patient": 3_950,
     "append_many_hundred_patients": 14_800,
+    "append_signed": 51_500,
     "access_event": 31_000,
-    "deploy": 3_700_000,
+    "deploy": 4_600_000,
 }
 
 ORGANISATION, PRACTITIONER = 1, 2
@@ -54,6 +64,9 @@ TREAT = 0
 GENERAL = 1 << 5
 YEAR_2040 = 2_208_988_800
 RECORDS_IN_A_CALL = 100
+GRANTS_IN_A_RELAY = 20
+# What is not used is given back, but a relay looks whether each call could have all that it might use.
+AMPLE_GAS = 2_000_000
 
 
 def digest(label: str) -> bytes:
@@ -72,18 +85,89 @@ class Bench:
 
     web3: Web3
     contract: Contract
+    sdk: MedRecContract
     figures: dict[str, int]
 
     def send(self, sender: str, call: Any) -> int:
         """Send one transaction and return the gas that it used."""
-        receipt = self.web3.eth.wait_for_transaction_receipt(call.transact({"from": sender}))
+        if isinstance(call, Call):
+            sent = self.web3.eth.send_transaction(
+                {"from": sender, "to": self.contract.address, "data": HexBytes(call.data), "gas": AMPLE_GAS}
+            )
+        else:
+            sent = call.transact({"from": sender})
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent)
         if receipt["status"] != 1:
-            raise RuntimeError(f"a measured transaction failed: {call.fn_name}")
+            raise RuntimeError(f"a measured transaction failed: {call}")
         return receipt["gasUsed"]
+
+    def place(self, patient: str) -> Place:
+        """What the messages about a patient are bound to."""
+        return Place(self.web3.eth.chain_id, address_bytes(self.contract.address), address_bytes(patient))
 
     def measure(self, name: str, sender: str, call: Any, *, records: int = 1) -> None:
         """Send one transaction and note its gas, or its gas per record, rounded up."""
         self.figures[name] = -(-self.send(sender, call) // records)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Somebody with a key and no ether."""
+
+    bench: Bench
+    wallet: Wallet
+
+    @property
+    def address(self) -> bytes:
+        """Of the account, 20 bytes."""
+        return address_bytes(self.wallet.address)
+
+    @property
+    def place(self) -> Place:
+        """Of this account's own record."""
+        return self.bench.place(self.wallet.address)
+
+    def sign(self, form: SignedForm) -> bytes:
+        """This account's signature."""
+        return self.wallet.sign_typed_data(form.typed_data())
+
+    def register(self) -> Call:
+        """Registers this account as a patient."""
+        form = Register(self.place, self.address, YEAR_2040)
+        return self.bench.sdk.register_signed(form, self.sign(form))
+
+    def grant(self, grantee: str, version: int) -> Call:
+        """Grants what all here are granted."""
+        form = Grant(
+            self.place,
+            signer=self.address,
+            grantee=address_bytes(grantee),
+            read=GENERAL,
+            append=GENERAL,
+            not_before=0,
+            expiry=YEAR_2040,
+            purposes=1 << TREAT,
+            flags=0,
+            seal=digest(f"seal {self.wallet.address} {version}"),
+            version=version,
+            deadline=YEAR_2040,
+        )
+        return self.bench.sdk.grant_signed(form, self.sign(form))
+
+    def revoke(self, grantee: str, version: int) -> Call:
+        """Revokes it, without a keyring."""
+        form = Revoke(self.place, self.address, address_bytes(grantee), version, 0, 0, bytes(32), YEAR_2040)
+        return self.bench.sdk.revoke_signed(form, self.sign(form))
+
+    def publish_keyring(self) -> Call:
+        """Publishes the first keyring."""
+        form = PublishKeyring(self.place, self.address, digest("keyring"), 0, GENERAL, YEAR_2040)
+        return self.bench.sdk.publish_keyring_signed(form, self.sign(form))
+
+    def append(self, patient: Place, number: int) -> Call:
+        """Appends a record on this account's own behalf."""
+        form = Append(patient, self.address, self.address, 1, TREAT, *entry(f"signed {number}"), number, YEAR_2040)
+        return self.bench.sdk.append_signed(form, self.sign(form))
 
 
 def deploy(web3: Web3, authority: str) -> Bench:
@@ -92,7 +176,8 @@ def deploy(web3: Web3, authority: str) -> Bench:
     factory = web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     receipt = web3.eth.wait_for_transaction_receipt(factory.constructor(authority).transact({"from": authority}))
     contract = factory(address=receipt["contractAddress"])
-    return Bench(web3, contract, {"deploy": receipt["gasUsed"]})
+    sdk = MedRecContract(Chain(web3), contract.address)
+    return Bench(web3, contract, sdk, {"deploy": receipt["gasUsed"]})
 
 
 def measure(web3: Web3) -> dict[str, int]:
@@ -130,8 +215,7 @@ def measure(web3: Web3) -> dict[str, int]:
     bench.measure("revoke_and_rotate", alice, rotation)
 
     heir = Wallet.from_key(digest("new wallet"))
-    place = Place(web3.eth.chain_id, address_bytes(bench.contract.address), address_bytes(alice))
-    change = WalletChange(place, address_bytes(heir.address), decision=1, deadline=YEAR_2040)
+    change = WalletChange(bench.place(alice), address_bytes(heir.address), decision=1, deadline=YEAR_2040)
     signature = heir.sign_typed_data(change.typed_data())
     bench.measure("change_wallet", alice, call.changeWallet(alice, heir.address, 1, YEAR_2040, signature))
 
@@ -143,7 +227,28 @@ def measure(web3: Web3) -> dict[str, int]:
     items = [(patient, 1, entry(patient)) for patient in patients]
     for_hundred = call.appendToMany(hospital, TREAT, items, False)
     bench.measure("append_many_hundred_patients", hospital, for_hundred, records=RECORDS_IN_A_CALL)
+    measure_signed(bench, registrar, hospital, sender=clinic)
     return bench.figures
+
+
+def measure_signed(bench: Bench, registrar: str, grantee: str, *, sender: str) -> None:
+    """Signed forms, sent by somebody else: patients who have a key and no ether, and an author likewise."""
+    patients = [Signer(bench, Wallet.from_key(digest(f"patient {number}"))) for number in range(GRANTS_IN_A_RELAY + 1)]
+    for patient in patients:
+        bench.send(sender, patient.register())
+    bob, *others = patients
+    bench.measure("grant_signed", sender, bob.grant(grantee, 1))
+    bench.measure("grant_signed_renewal", sender, bob.grant(grantee, 2))
+    relayed = bench.sdk.relay([patient.grant(grantee, 1) for patient in others])
+    bench.measure("grant_signed_batch20", sender, relayed, records=GRANTS_IN_A_RELAY)
+
+    author = Signer(bench, Wallet.from_key(digest("author")))
+    bench.send(registrar, bench.sdk.accredit(author.wallet.address, ProviderKind.PRACTITIONER, False, YEAR_2040))
+    bench.send(sender, bob.grant(author.wallet.address, 1))
+    bench.send(sender, bob.publish_keyring())
+    bench.send(sender, author.append(bob.place, 1))
+    bench.measure("append_signed", sender, author.append(bob.place, 2))
+    bench.measure("revoke_signed", sender, bob.revoke(grantee, 2))
 
 
 def complaints(measured: dict[str, int], committed: dict[str, int]) -> list[str]:

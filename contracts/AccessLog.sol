@@ -9,11 +9,11 @@ import {Action, IMedRec} from "./interfaces/IMedRec.sol";
 abstract contract AccessLog is Permissions {
     /// @inheritdoc IMedRec
     function logAccess(address patient, address onBehalfOf, uint8 purpose, bytes32 digest) external {
-        _requireMay(patient, msg.sender, onBehalfOf, Action.Read, 0, purpose);
         _logAccess(patient, msg.sender, onBehalfOf, purpose, digest);
     }
 
     function _logAccess(address patient, address actor, address principal, uint8 purpose, bytes32 digest) internal {
+        _requireMay(patient, actor, principal, Action.Read, 0, purpose);
         emit AccessLogged(patient, actor, principal, purpose, digest);
     }
 }

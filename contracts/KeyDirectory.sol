@@ -10,16 +10,12 @@ abstract contract KeyDirectory is IMedRec {
 
     /// @inheritdoc IMedRec
     function publishProfile(bytes32 digest) external {
-        _publishProfile({account: msg.sender, by: msg.sender, digest: digest});
+        _profiles[msg.sender] = digest;
+        emit ProfilePublished(msg.sender, msg.sender, digest);
     }
 
     /// @inheritdoc IMedRec
     function profileOf(address account) external view returns (bytes32 digest) {
         return _profiles[account];
-    }
-
-    function _publishProfile(address account, address by, bytes32 digest) internal {
-        _profiles[account] = digest;
-        emit ProfilePublished(account, by, digest);
     }
 }

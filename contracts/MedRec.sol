@@ -4,14 +4,15 @@ pragma solidity 0.8.37;
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import {AccessLog} from "./AccessLog.sol";
 import {KeyDirectory} from "./KeyDirectory.sol";
 import {ProviderRegistry} from "./ProviderRegistry.sol";
-import {RecordLog} from "./RecordLog.sol";
+import {Relay} from "./Relay.sol";
+import {SignedDecisions} from "./SignedDecisions.sol";
+import {SignedEntries} from "./SignedEntries.sol";
 
 /// @title MedRec
 /// @notice One deployment: what it does is said in {IMedRec}, and each module of it stands in a file of its own.
-contract MedRec is RecordLog, AccessLog, KeyDirectory, EIP712, Multicall {
+contract MedRec is SignedDecisions, SignedEntries, KeyDirectory, Relay, EIP712, Multicall {
     /// @param authority_ The account that names registrars.
     constructor(address authority_) ProviderRegistry(authority_) EIP712("MedRec", "1") {}
 

@@ -34,14 +34,7 @@ abstract contract PatientRegistry is IMedRec, Signatures {
         uint256 deadline,
         bytes calldata signature
     ) external {
-        _requireController(patient, msg.sender);
-        if (wallet == address(0)) revert ZeroAddress();
-        if (wallet == msg.sender) revert WalletUnchanged(patient, wallet);
-        _takeDecision(patient, decision);
-        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
-        _requireSignature(wallet, keccak256(abi.encode(WALLET_CHANGE, patient, wallet, decision, deadline)), signature);
-        _patients[patient].wallet = wallet;
-        emit WalletChanged(patient, wallet, msg.sender);
+        _changeWallet(patient, msg.sender, wallet, decision, deadline, signature);
     }
 
     /// @inheritdoc IMedRec
@@ -56,6 +49,24 @@ abstract contract PatientRegistry is IMedRec, Signatures {
         emit PatientRegistered(patient, wallet, by);
     }
 
+    function _changeWallet(
+        address patient,
+        address by,
+        address wallet,
+        uint64 decision,
+        uint256 deadline,
+        bytes calldata consent
+    ) internal {
+        _requireController(patient, by);
+        if (wallet == address(0)) revert ZeroAddress();
+        if (wallet == by) revert WalletUnchanged(patient, wallet);
+        _takeDecision(patient, decision);
+        if (block.timestamp > deadline) revert DeadlinePassed(deadline);
+        _requireSignature(wallet, keccak256(abi.encode(WALLET_CHANGE, patient, wallet, decision, deadline)), consent);
+        _patients[patient].wallet = wallet;
+        emit WalletChanged(patient, wallet, by);
+    }
+
     function _walletOf(address patient) internal view returns (address) {
         return _patients[patient].wallet;
     }
@@ -67,7 +78,7 @@ abstract contract PatientRegistry is IMedRec, Signatures {
         return wallet == actor ? Denial.None : Denial.NotController;
     }
 
-    /// @notice Requires that `actor` may decide for the patient.
+    /// @notice Requires that `actor` is the wallet that decides for the patient.
     function _requireController(address patient, address actor) internal view {
         if (_walletOf(patient) != actor) {
             revert NotPermitted(patient, actor, patient, Action.Decide, _controlDenial(patient, actor));

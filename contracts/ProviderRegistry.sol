@@ -132,6 +132,14 @@ abstract contract ProviderRegistry is IMedRec {
         emit AgentDismissed(principal, agent, by);
     }
 
+    /// @notice Takes the next number of the account's relayed calls, which the call must name.
+    function _takeRelayed(address author, uint64 number) internal {
+        ProviderWord stored = _providers[author];
+        uint64 current = stored.relayed();
+        if (number != uint256(current) + 1) revert RelayedMismatch(author, current, number);
+        _providers[author] = stored.withNextRelayed();
+    }
+
     /// @notice Whether `actor` may stand for `principal` at all, whatever the patient.
     /// @param accredited Whether the principal must be an accredited provider now.
     function _standing(address actor, address principal, bool accredited) internal view returns (Denial) {

@@ -26,17 +26,7 @@ abstract contract RecordLog is Permissions {
         uint8 purpose,
         Entry calldata entry
     ) external returns (uint32 number) {
-        History storage history = _histories[patient];
-        Link memory link = _recordLink(history.word, patient, msg.sender, onBehalfOf);
-        (Denial denial, PermissionWord permission) = _authority(patient, msg.sender, onBehalfOf, Action.Append);
-        uint64 open = _open(denial, permission, purpose, link.previous, keyringVersion);
-
-        link.set(entry);
-        if (!_isSound(link, open)) _revert(_refusal(link, keyringVersion, purpose));
-        HistoryWord word = link.hash();
-        history.word = word;
-        _emitRecord(patient, msg.sender, onBehalfOf, link.previous, entry);
-        return word.length();
+        return _append(patient, msg.sender, onBehalfOf, keyringVersion, purpose, entry);
     }
 
     /// @inheritdoc IMedRec
@@ -100,10 +90,7 @@ abstract contract RecordLog is Permissions {
 
     /// @inheritdoc IMedRec
     function publishKeyring(address patient, uint24 keyringVersion, uint64 compartments, bytes32 pointer) external {
-        _requireController(patient, msg.sender);
-        uint24 current = _histories[patient].word.keyringVersion();
-        if (keyringVersion != current) revert StaleKeyring(patient, current, keyringVersion);
-        _publishKeyring(patient, msg.sender, compartments, pointer);
+        _publishKeyring(patient, msg.sender, keyringVersion, compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
@@ -114,30 +101,20 @@ abstract contract RecordLog is Permissions {
         uint64 compartments,
         bytes32 pointer
     ) external {
-        _requireController(patient, msg.sender);
-        HistoryWord word = _histories[patient].word;
-        if (keyringVersion == word.keyringVersion() && !word.isExhausted()) {
-            _publishKeyring(patient, msg.sender, compartments, pointer);
-        } else {
-            emit KeyringSkipped(patient, word.keyringVersion(), keyringVersion, pointer);
-        }
-        _revoke(patient, msg.sender, grantee);
+        PermissionWord limits = _limitsOf(patient, msg.sender);
+        _rotate(patient, msg.sender, limits, keyringVersion, compartments, pointer);
+        Slot storage slot = _slotOf(patient, grantee);
+        _revoke(patient, msg.sender, limits, grantee, slot, slot.word);
     }
 
     /// @inheritdoc IMedRec
     function publishMoved(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external {
-        _requireController(patient, msg.sender);
-        _takeDecision(patient, decision);
-        HistoryWord previous = _publish(patient, Kind.Moved, msg.sender, compartments, pointer);
-        emit RecordsMoved(patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
+        _publishMoved(patient, msg.sender, decision, compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
     function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external {
-        _requireController(patient, msg.sender);
-        _takeDecision(patient, decision);
-        HistoryWord previous = _publish(patient, Kind.Erased, msg.sender, compartments, pointer);
-        emit RecordsErased(patient, msg.sender, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
+        _publishErased(patient, msg.sender, decision, compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
@@ -147,6 +124,89 @@ abstract contract RecordLog is Permissions {
     }
 
     // ----------------------------------------------------------------------------------------------------------- internal
+
+    function _append(
+        address patient,
+        address author,
+        address onBehalfOf,
+        uint24 keyringVersion,
+        uint8 purpose,
+        Entry calldata entry
+    ) internal returns (uint32 number) {
+        History storage history = _histories[patient];
+        Link memory link = _recordLink(history.word, patient, author, onBehalfOf);
+        (Denial denial, PermissionWord permission) = _authority(patient, author, onBehalfOf, Action.Append);
+        uint64 open = _open(denial, permission, purpose, link.previous, keyringVersion);
+
+        link.set(entry);
+        if (!_isSound(link, open)) _revert(_refusal(link, keyringVersion, purpose));
+        HistoryWord word = link.hash();
+        history.word = word;
+        _emitRecord(patient, author, onBehalfOf, link.previous, entry);
+        return word.length();
+    }
+
+    function _publishKeyring(
+        address patient,
+        address actor,
+        uint24 keyringVersion,
+        uint64 compartments,
+        bytes32 pointer
+    ) internal {
+        PermissionWord limits = _limitsOf(patient, actor);
+        uint24 current = _histories[patient].word.keyringVersion();
+        if (keyringVersion != current) revert StaleKeyring(patient, current, keyringVersion);
+        _bindKeyring(patient, actor, limits, compartments, pointer);
+    }
+
+    /// @notice Publishes the keyring that comes with a revocation, if its version is still to be taken.
+    /// @param limits Of `actor`.
+    function _rotate(
+        address patient,
+        address actor,
+        PermissionWord limits,
+        uint24 keyringVersion,
+        uint64 compartments,
+        bytes32 pointer
+    ) internal {
+        if (_isNextKeyring(patient, keyringVersion)) {
+            _bindKeyring(patient, actor, limits, compartments, pointer);
+        } else {
+            emit KeyringSkipped(patient, _histories[patient].word.keyringVersion(), keyringVersion, pointer);
+        }
+    }
+
+    /// @notice Whether a keyring that names this version can be published.
+    function _isNextKeyring(address patient, uint24 keyringVersion) internal view returns (bool) {
+        HistoryWord word = _histories[patient].word;
+        return keyringVersion == word.keyringVersion() && !word.isExhausted();
+    }
+
+    function _publishMoved(
+        address patient,
+        address actor,
+        uint64 decision,
+        uint64 compartments,
+        bytes32 pointer
+    ) internal {
+        _requireController(patient, actor);
+        _takeDecision(patient, decision);
+        HistoryWord previous = _publish(patient, Kind.Moved, actor, compartments, pointer);
+        emit RecordsMoved(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
+    }
+
+    function _publishErased(
+        address patient,
+        address actor,
+        uint64 decision,
+        uint64 compartments,
+        bytes32 pointer
+    ) internal {
+        _requireController(patient, actor);
+        _takeDecision(patient, decision);
+        HistoryWord previous = _publish(patient, Kind.Erased, actor, compartments, pointer);
+        emit RecordsErased(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
+    }
 
     /// @inheritdoc Permissions
     function _raiseKeyringVersion(address patient) internal override returns (uint24) {
@@ -238,7 +298,14 @@ abstract contract RecordLog is Permissions {
         return abi.encodeWithSelector(ReplacedUnknown.selector, link.patient, link.replaces, link.previous.length());
     }
 
-    function _publishKeyring(address patient, address actor, uint64 compartments, bytes32 pointer) private {
+    function _bindKeyring(
+        address patient,
+        address actor,
+        PermissionWord limits,
+        uint64 compartments,
+        bytes32 pointer
+    ) private {
+        _requireReadable(patient, actor, limits, compartments);
         HistoryWord previous = _publish(patient, Kind.Keyring, actor, compartments, pointer);
         if (previous.isExhausted()) revert KeyringExhausted(patient);
         emit KeyringPublished(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);

@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.chain.types import ProviderKind
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
+    from medrec_py.crypto.signed_decisions import Bundle
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.healing import Healed, Staleness, StalePermission
@@ -51,18 +52,28 @@ if typing.TYPE_CHECKING:
     from medrec_py.purposes import Purpose
     from medrec_py.records import Draft, Record
     from medrec_py.registrar import Authority, Registrar
+    from medrec_py.relayer import RelayerClient
     from medrec_py.storage import BlockStore, open_store
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
+    from medrec_py.wallets.ape import ApeWallet
+    from medrec_py.wallets.browser import BrowserWallet, KnownNames
+    from medrec_py.wallets.clef import ClefWallet
+    from medrec_py.wallets.node import NodeWallet
+    from medrec_py.wallets.safe import SafeWallet
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApeWallet",
     "Appended",
     "Authority",
     "BlockStore",
     "BlocksNotRemoved",
+    "BrowserWallet",
+    "Bundle",
     "Chart",
+    "ClefWallet",
     "CompartmentNotGranted",
     "Draft",
     "Erased",
@@ -77,9 +88,11 @@ __all__ = [
     "KeyUnavailable",
     "KeysNotRotated",
     "KeysNotSealed",
+    "KnownNames",
     "Mandate",
     "MedRecError",
     "Network",
+    "NodeWallet",
     "NotPermitted",
     "Organisation",
     "Patient",
@@ -97,10 +110,12 @@ __all__ = [
     "RecordUnreadable",
     "Recovery",
     "Registrar",
+    "RelayerClient",
     "Resealed",
     "Revoked",
     "RootChanged",
     "RootSecret",
+    "SafeWallet",
     "Signer",
     "StaleKeyring",
     "StalePermission",
@@ -131,6 +146,7 @@ _MODULES = {
     "medrec_py.chain.types": ("ProviderKind",),
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
+    "medrec_py.crypto.signed_decisions": ("Bundle",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
@@ -154,9 +170,15 @@ _MODULES = {
     "medrec_py.purposes": ("Purpose",),
     "medrec_py.records": ("Draft", "Record"),
     "medrec_py.registrar": ("Authority", "Registrar"),
+    "medrec_py.relayer": ("RelayerClient",),
     "medrec_py.storage": ("BlockStore", "open_store"),
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),
+    "medrec_py.wallets.ape": ("ApeWallet",),
+    "medrec_py.wallets.browser": ("BrowserWallet", "KnownNames"),
+    "medrec_py.wallets.clef": ("ClefWallet",),
+    "medrec_py.wallets.node": ("NodeWallet",),
+    "medrec_py.wallets.safe": ("SafeWallet",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -340,7 +340,7 @@ class Chart:
             claim=entry.claim,
             replaces=entry.replaces,
         )
-        return envelopes.verify(envelope, data_key, self._place, fact)
+        return envelopes.verify(envelope, data_key, self._place, fact, self._ledger.check_contract)
 
     def envelope(self, history: History, entry: Entry) -> UnverifiedEnvelope:
         """A record's envelope, where it is now. Nothing in it is verified yet.
@@ -430,6 +430,7 @@ class Chart:
             content=sealer.root,
             leaf_salt=leaf_salt,
             replaces=0 if draft.replaces is None else record_number(draft.replaces),
+            check_contract=self._ledger.check_contract,
         )
         if sealed_size(sealer.size) != (len(body) if isinstance(body, bytes) else body.size):
             raise InvalidInput("the source changed while it was read")

@@ -9,13 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from medrec_py.chain.events import Event, KeyringPublished, Logged, PermissionGranted, PermissionRevoked
+from medrec_py.chain.events import (
+    Event,
+    KeyringPublished,
+    Logged,
+    PatientRegistered,
+    PermissionGranted,
+    PermissionRevoked,
+    WalletChanged,
+)
 from medrec_py.chain.types import Flag, Terms, address_bytes
 from medrec_py.crypto.blocks import Fetch
 from medrec_py.crypto.keyring import Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.errors import EntryExtra, EntryMissing
 from medrec_py.keyrings import Cache, KeyringEntry, Keyrings
+
+DECISIONS = (PatientRegistered, WalletChanged, KeyringPublished, PermissionGranted, PermissionRevoked)
+"""Events that say what a patient has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ class Consent:
         keyrings: All keyrings.
         keyring_version: As the contract has it.
         block: Number of the block that this is the state after.
+        wallet: Decides for the patient, 20 bytes; empty if nobody is registered.
     """
 
     place: Place
@@ -67,13 +79,13 @@ class Consent:
     keyrings: Keyrings = field(repr=False)
     keyring_version: int
     block: int
+    wallet: bytes = b""
 
     def extended(self, events: Sequence[Logged[Event]], keyring_version: int, block: int) -> Consent:
         """What holds after further decisions, held against the contract. Takes time for those alone, not for the past.
 
         Args:
-            events: KeyringPublished, PermissionGranted and PermissionRevoked of the patient, in order, after
-                ``self.block`` and up to ``block``.
+            events: Those of the kinds ``DECISIONS`` of the patient, in order, after ``self.block`` and up to ``block``.
             keyring_version: Of the contract after ``block``.
             block: Number of the last block.
 
@@ -84,13 +96,16 @@ class Consent:
         grants: list[Grant] = []
         permissions, versions = dict(self.permissions), dict(self.versions)
         entries: list[KeyringEntry] = []
-        version = self.keyring_version
+        version, wallet = self.keyring_version, self.wallet
         for logged in events:
             event = logged.event
+            if isinstance(event, PatientRegistered | WalletChanged):
+                wallet = address_bytes(event.wallet)
             if isinstance(event, KeyringPublished):
                 named = event.state_before.keyring_version
                 _check(version, named)
-                entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block))
+                mine = address_bytes(event.author) == wallet
+                entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block, mine))
                 version += 1
                 continue
             if not isinstance(event, PermissionGranted | PermissionRevoked):
@@ -114,6 +129,7 @@ class Consent:
             keyrings=self.keyrings.extended(entries),
             keyring_version=keyring_version,
             block=block,
+            wallet=wallet,
         )
 
     def grants_to(self, grantee: bytes) -> list[Grant]:

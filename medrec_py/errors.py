@@ -17,6 +17,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── StatementMismatch        the author's statement does not fit the entry on chain
     │   ├── KeyringMismatch          a keyring or seal contradicts itself or its entry
     │   ├── SharesContradict         guardians' shares of one set do not fit together
+    │   ├── SignatureMissing         a decision was not signed by everybody who has to
     │   ├── FingerprintMismatch      a request for recovery is another than the one that was read out
     │   └── HistoryMismatch          the events do not lead to the contract's head
     │       ├── EntryMissing
@@ -42,6 +43,16 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │       ├── RequestNotSigned
     │       ├── RequestStale
     │       └── RequestReplayed
+    ├── RelayError               a relayer did not do what it was asked
+    │   ├── RelayerUnavailable
+    │   ├── BundleRefused            it does not take these decisions
+    │   │   └── QuotaExceeded
+    │   └── RelayTimeout             it took them, and they are not mined yet
+    ├── QueueError                   what is to be sent cannot be kept on this machine
+    │   ├── QueueFull
+    │   ├── QueueInUse
+    │   ├── QueueDamaged
+    │   └── QueueUnwritable
     ├── StorageError
     │   ├── BlockNotFound
     │   ├── StoreUnavailable
@@ -54,8 +65,21 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── InvalidPhrase
     │   ├── RootSecretMissing
     │   ├── RootSecretReplaced
-    │   └── KeyModuleError       a module that holds private keys
-    │       └── WrongPin
+    │   ├── KeyModuleError       a module that holds private keys
+    │   │   └── WrongPin
+    │   └── SignerError          a wallet outside of this process did not sign
+    │       ├── SignerUnavailable
+    │       │   ├── SignerTimeout
+    │       │   └── PageClosed           of a wallet in a browser
+    │       ├── SignerMalformed
+    │       ├── SignerRefused
+    │       │   ├── SigningDeclined
+    │       │   ├── AccountUnknown
+    │       │   └── MethodUnknown
+    │       ├── SignatureForeign
+    │       ├── ForeignChain
+    │       ├── SignsNoTransactions
+    │       └── OwnersMissing
     ├── NotFound                     a record, profile or deployment that does not exist
     │   ├── RecordNotFound
     │   ├── RecordErased
@@ -173,6 +197,12 @@ class SharesContradict(IntegrityError):
     """Guardians' shares belong to one set by what they say, and do not fit together: one at least was forged."""
 
     remedy = "Add the shares of further guardians: with as many honest ones as the set asks for it works."
+
+
+class SignatureMissing(IntegrityError):
+    """A decision was not signed by everybody who has to, or was altered afterwards."""
+
+    remedy = "Sign it again, with the wallet of the account that is named."
 
 
 class FingerprintMismatch(IntegrityError):
@@ -326,6 +356,81 @@ class RequestReplayed(RequestRefused):
     remedy = "Ask again with a new request. If you did not send it twice, somebody listens on the way."
 
 
+class RelayError(MedRecError):
+    """A relayer did not do what it was asked.
+
+    Attributes:
+        bundle: The signed decisions, a ``medrec_py.crypto.signed_decisions.Bundle``, where they were made for it:
+            ``Network.carry`` takes them. ``None`` if there are none.
+    """
+
+    bundle: Any = None
+    remedy = "Use another relayer, or send the decisions yourself: what was signed stays good until its deadline."
+
+
+class RelayerUnavailable(RelayError):
+    """The relayer cannot be reached, or gives no answer that can be used."""
+
+    remedy = (
+        "Check the address (the setting relayer), and try again: sending the same decisions twice is as once. Or use "
+        "another relayer."
+    )
+
+
+class BundleRefused(RelayError):
+    """The relayer does not take the signed decisions: the message says why."""
+
+
+class QuotaExceeded(BundleRefused):
+    """The relayer has carried out as much for this patient or this address as it does in a while."""
+
+    remedy = "Wait, use another relayer, or send the decisions yourself."
+
+
+class RelayTimeout(RelayError):
+    """The relayer took the decisions and they are not mined yet; they may still be.
+
+    Attributes:
+        bundle_id: What the relayer calls them.
+    """
+
+    remedy = "Ask for the state of the bundle later (medrec relay status), or send the same decisions through another."
+
+    def __init__(self, message: str, bundle_id: str) -> None:
+        super().__init__(message)
+        self.bundle_id = bundle_id
+
+
+class QueueError(MedRecError):
+    """A queue on this machine could not keep what was to be sent."""
+
+    remedy = "Look at the file that the message names."
+
+
+class QueueFull(QueueError):
+    """As much waits in the queue as it takes."""
+
+    remedy = "Wait until some of it was sent: see why it is not (the node, the fees, the balance), or allow more."
+
+
+class QueueInUse(QueueError):
+    """Another process has the queue."""
+
+    remedy = "End the other process, or give this one a file of its own."
+
+
+class QueueDamaged(QueueError):
+    """The file is no queue, was damaged, or is of another version."""
+
+    remedy = "Give the right file, or use the version of medrec-py that made it. Keep the file: what waits is in it."
+
+
+class QueueUnwritable(QueueError):
+    """The queue cannot be written, the disk being full for instance. Nothing is half-written."""
+
+    remedy = "Make room on the disk, and see who may write the file and its folder."
+
+
 class StorageError(MedRecError):
     """A block store could not do what was asked."""
 
@@ -408,6 +513,103 @@ class WrongPin(KeyModuleError):
     """The PIN does not open the module of keys."""
 
     remedy = "Type the PIN again; of a hardware module, mind how many attempts it allows."
+
+
+class SignerError(WalletError):
+    """A wallet outside of this process, or an account with code, did not sign what it was asked to."""
+
+    remedy = "See the message, and the wallet's own."
+
+
+class SignerUnavailable(SignerError):
+    """The wallet cannot be reached."""
+
+    remedy = (
+        "Start the wallet, or correct its URL. Clef listens on HTTP only if it is started with --http. A wallet in a "
+        "browser needs one on this machine: name it in the variable BROWSER."
+    )
+
+
+class SignerTimeout(SignerUnavailable):
+    """The wallet did not answer in time; a person may have to approve there. What it signs afterwards is not used."""
+
+    remedy = "Approve the request in the wallet when it asks, or raise the timeout; then try again."
+
+
+class PageClosed(SignerUnavailable):
+    """The page in the browser was closed before anything was signed on it."""
+
+    remedy = "Ask for the signature again, and leave the page open until it says that it is done."
+
+
+class SignerMalformed(SignerError):
+    """The wallet answered with something that is no answer: not JSON-RPC, too long, or not what was asked for."""
+
+    remedy = "Check that the URL is that of the wallet, and that the wallet is of the kind that was named."
+
+
+class SignerRefused(SignerError):
+    """The wallet answered a request with an error of its own.
+
+    Attributes:
+        code: Of JSON-RPC or EIP-1193; zero if it gave none.
+        reason: The wallet's own message.
+    """
+
+    remedy = "See the wallet's own message."
+
+    def __init__(self, message: str, code: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason or message
+
+
+class SigningDeclined(SignerRefused):
+    """The person, or the wallet's rules, said no (EIP-1193, code 4001). Nothing was signed."""
+
+    remedy = "Approve the request in the wallet if it is what you want; with Clef's rules, let them approve it."
+
+
+class AccountUnknown(SignerRefused):
+    """The wallet does not have the account, or does not show it to this program (EIP-1193, code 4100)."""
+
+    remedy = "Name an account that the wallet has, unlock it there, or let it be used by this program."
+
+
+class MethodUnknown(SignerRefused):
+    """The wallet does not know the method: it is of another kind, or its version lacks it."""
+
+    remedy = "Use the kind that fits the wallet: Clef has methods of its own, nodes those of eth_."
+
+
+class SignatureForeign(SignerError):
+    """What the wallet returned is not a signature of the account over what it was asked to sign."""
+
+    remedy = (
+        "Do not use this wallet until you know why: it signs with another key, or something else than it was given."
+    )
+
+
+class ForeignChain(SignerError):
+    """A document or transaction is for another chain than the wallet is meant for, or names none. It was not sent."""
+
+    remedy = "Name the chain that the deployment is on when you make the wallet, or use the wallet of that chain."
+
+
+class SignsNoTransactions(SignerError):
+    """The wallet signs typed data, and does not give transactions back signed."""
+
+    remedy = (
+        "Use a wallet that signs transactions without sending them (eth_signTransaction, Clef, a keystore), or let a "
+        "relayer send what the wallet signs: medrec.connect(..., relayer=...), --relayer. An account with code is sent "
+        "through by one of its owners, which the SDK does where it sends for it."
+    )
+
+
+class OwnersMissing(SignerError):
+    """Fewer owners of an account with code are here than have to sign, or one is not an owner."""
+
+    remedy = "Give the wallets of as many owners as the account's threshold says."
 
 
 class NotFound(MedRecError):

@@ -167,7 +167,7 @@ def check_root(keyrings: Keyrings, root: RootSecret) -> None:
     latest, published = keyrings.latest_by_patient()
     if _is_sealed_to(published, root):
         return
-    earlier = any(_is_sealed_to(keyrings.read(entry), root) for entry in reversed(keyrings.entries) if entry != latest)
+    earlier = any(_is_sealed_to(keyrings.read(entry), root) for entry in reversed(keyrings.own) if entry != latest)
     patient = f"patient 0x{keyrings.place.patient.hex()}"
     raise RootMismatch(
         f"this is an earlier root secret of {patient}, which was changed since"

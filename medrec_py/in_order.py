@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from typing import TypeVar
 
-_WORKERS = 2
-_AHEAD = 4
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
+
+
+_WORKERS = min(4, max(2, _cores()))
+_AHEAD = 2 * _WORKERS
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Like ``map``, with up to four items under way in two threads.
+    """Like ``map``, with items under way in two to four threads, by the cores there are, and two items for each.
 
     Memory: those items and their results. A single item is worked on here: no thread is worth its start.
 

@@ -50,7 +50,7 @@ class KeyringMaker:
                 deployment file that is out of date, or was edited, must not bring weaker keys back.
         """
         consent, suite = self._ledger.consent(self._patient), self._ledger.suite
-        for entry in consent.keyrings.entries[-1:]:
+        for entry in consent.keyrings.own[-1:]:
             latest = consent.keyrings.read(entry).suite
             if latest.number > suite.number:
                 raise SuiteDowngrade(

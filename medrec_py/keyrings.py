@@ -5,6 +5,7 @@ Blocks are fetched when they are needed, the latest first, so that a long past c
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -16,7 +17,7 @@ from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.crypto.suites import Suite
-from medrec_py.errors import KeyringMismatch, KeysMissing
+from medrec_py.errors import FormatError, IntegrityError, KeyringMismatch, KeysMissing, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class KeyringEntry:
         pointer: SHA-256 of its block, 32 bytes.
         time: When it was mined, Unix time.
         block: Number of the block that it was mined in.
+        by_patient: The wallet that decided for the patient then published it; else a representative did.
     """
 
     version: int
@@ -36,7 +38,15 @@ class KeyringEntry:
     pointer: bytes
     time: int
     block: int
+    by_patient: bool = True
 
+
+RESERVED = 1000
+"""Numbers of epochs that a representative's keyring takes from a compartment, however many it has. So the next numbers
+are known where its block cannot be had; a block has room for fewer epochs."""
+
+LEFT_OUT_SECONDS = 300.0
+"""How long a representative's keyring that could not be used is not looked at again."""
 
 Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
 """Keyrings that were read and held against their entries."""
@@ -54,6 +64,11 @@ class OpenEpoch:
 class Keyrings(Mapping[EpochId, Epoch]):
     """All epochs that a patient has published, found from the latest keyring backwards.
 
+    A representative's keyring is for the readers of its compartments, and for nothing else: one that names an inbox, or
+    another root key than the patient's, or other numbers than the next, or that is no keyring or nowhere to be had, is
+    left out as if it had never been published. Authors then seal to what there was before, if that is fit, or to the
+    inbox.
+
     Args:
         place: Chain, contract and patient.
         entries: In the order of the history.
@@ -67,7 +82,13 @@ class Keyrings(Mapping[EpochId, Epoch]):
         self._fetch = fetch
         self._cache = cache
         self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
+        self._left_out: dict[KeyringEntry, float] = {}  # until when, by the clock of time.monotonic
         self._note(entries)
+
+    @property
+    def own(self) -> tuple[KeyringEntry, ...]:
+        """Those that the patient published itself, in the order of the history."""
+        return tuple(entry for entry in self.entries if entry.by_patient)
 
     def extended(self, entries: Sequence[KeyringEntry]) -> Keyrings:
         """The same with later entries. Takes time for those alone."""
@@ -76,6 +97,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         more = Keyrings(self.place, (), self._fetch, self._cache)
         more.entries = (*self.entries, *entries)
         more._by_compartment = dict(self._by_compartment)
+        more._left_out = self._left_out
         more._note(entries)
         return more
 
@@ -120,9 +142,12 @@ class Keyrings(Mapping[EpochId, Epoch]):
 
     def next_number(self, compartment: int) -> int:
         """The number of the next epoch of a compartment: one more than any that was used."""
-        for entry in self._covering(compartment):
-            return max(epoch.id.number for epoch in _of(self.read(entry), compartment)) + 1
-        return 1
+        reserved = 0
+        for entry in reversed(self._by_compartment.get(compartment, ())):
+            if entry.by_patient:
+                return max(epoch.id.number for epoch in _of(self.read(entry), compartment)) + 1 + reserved
+            reserved += RESERVED
+        return 1 + reserved
 
     def publisher(self, epoch: EpochId) -> tuple[KeyringEntry, Keyring]:
         """The keyring that published an epoch.
@@ -155,11 +180,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         Raises:
             KeysMissing: there is none.
         """
-        for entry in reversed(self.entries):
-            published = self.read(entry)
-            if published.inbox is not None:
-                return entry, published
-        raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
+        return self._by_patient_before(len(self.entries))
 
     def inbox(self) -> tuple[Suite, Inbox]:
         """Where authors seal what fits no epoch, and the suite of its key.
@@ -182,14 +203,55 @@ class Keyrings(Mapping[EpochId, Epoch]):
             raise KeyError(epoch) from None
 
     def __iter__(self) -> Iterator[EpochId]:
-        for entry in self.entries:
+        for entry in filter(self._counts, self.entries):
             yield from self.read(entry).epochs
 
     def __len__(self) -> int:
-        return sum(len(self.read(entry).epochs) for entry in self.entries)
+        return sum(1 for _ in self)
 
     def _covering(self, compartment: int) -> Iterator[KeyringEntry]:
-        return reversed(self._by_compartment.get(compartment, ()))
+        return filter(self._counts, reversed(self._by_compartment.get(compartment, ())))
+
+    def _by_patient_before(self, count: int) -> tuple[KeyringEntry, Keyring]:
+        for entry in reversed(self.entries[:count]):
+            if entry.by_patient and (published := self.read(entry)).inbox is not None:
+                return entry, published
+        raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
+
+    def _counts(self, entry: KeyringEntry) -> bool:
+        """Whether a keyring is what its publisher may publish."""
+        if entry.by_patient:
+            return True
+        if self._left_out.get(entry, 0.0) > time.monotonic():
+            return False
+        counts = self._is_fit(entry)
+        if not counts:
+            self._left_out[entry] = time.monotonic() + LEFT_OUT_SECONDS
+        return counts
+
+    def _is_fit(self, entry: KeyringEntry) -> bool:
+        """Whether a representative's keyring can be had, and is what it may publish.
+
+        What cannot be had is left out like what is not fit. Nobody waits for a representative's block a second time,
+        and the patient's own keyrings never depend on it.
+        """
+        place = self.entries.index(entry)
+        try:
+            published = self.read(entry)
+            _, patients = self._by_patient_before(place)
+        except (StorageError, IntegrityError, FormatError, KeysMissing):
+            return False
+        if published.inbox is not None or published.root_public_key != patients.root_public_key:
+            return False
+        before = Keyrings(self.place, self.entries[:place], self._fetch, self._cache)
+        return all(self._goes_on(before, published, compartment) for compartment in numbers_in(entry.compartments))
+
+    @staticmethod
+    def _goes_on(before: Keyrings, published: Keyring, compartment: int) -> bool:
+        """Whether the epochs of a compartment are numbered on: numbers that are skipped could be used up."""
+        numbers = [epoch.id.number for epoch in _of(published, compartment)]
+        first = before.next_number(compartment)
+        return len(numbers) <= RESERVED and numbers == list(range(first, first + len(numbers)))
 
     def _note(self, entries: Sequence[KeyringEntry]) -> None:
         more: dict[int, list[KeyringEntry]] = {}

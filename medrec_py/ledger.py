@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from copy import copy
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
@@ -16,8 +18,6 @@ from medrec_py.chain.events import (
     Event,
     KeyringPublished,
     Logged,
-    PermissionGranted,
-    PermissionRevoked,
     ProfilePublished,
     RecordAppended,
     RecordsAppended,
@@ -26,24 +26,30 @@ from medrec_py.chain.events import (
     WalletChanged,
 )
 from medrec_py.chain.logs import fetch_logs
+from medrec_py.chain.signatures import ContractSignatures
 from medrec_py.chain.transactions import Call, Receipt, transfer_all
 from medrec_py.chain.types import ZERO_BYTES32, BlockId, address_bytes, address_of, to_address
 from medrec_py.consent import Consent
+from medrec_py.courier import Courier, Delivery
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
+from medrec_py.crypto.signed_decisions import MAX_BLOCKS, MAX_BLOCKS_SIZE, Bundle, SignedDecision, blocks_named
 from medrec_py.crypto.suites import by_number
 from medrec_py.errors import (
     ClockWrong,
+    ContractError,
     HistoryMismatch,
     InvalidInput,
     ProfileNotFound,
     ProfileOutdated,
+    RelayError,
     StorageError,
 )
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
 from medrec_py.recent import Recent
+from medrec_py.signed_forms import Signing, signed_call, stages
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.times import as_datetime
@@ -57,9 +63,11 @@ PATIENTS, PROFILES = 256, 4096
 CLOCK_TOLERANCE = 3600
 """Seconds that a statement's time may lie ahead of the chain's clock."""
 
-_DECISIONS = (KeyringPublished, PermissionGranted, PermissionRevoked)
 _ENTRIES = (RecordAppended, RecordsAppended, KeyringPublished, RecordsMoved, RecordsErased)
 
+
+SIGNED_FOR = 3600
+"""Seconds for which a decision that somebody else is to send is signed."""
 
 ACCOUNTS_AT_ONCE = 200
 """Nodes take a filter of so many addresses; geth's limit is 1,000."""
@@ -83,6 +91,8 @@ class Ledger:
         first_block: Number of the block with the deployment: no event comes before it.
         suite: Number of the deployment's cipher suite: what is sealed anew is sealed by it.
         patients: Of how many patients what was read is kept: those that were asked for last.
+        courier: Brings to the chain what wallets sign, so that they need no ether; they send it themselves unless
+            given.
 
     Raises:
         UnknownSuite: this version does not have the suite.
@@ -97,11 +107,13 @@ class Ledger:
         *,
         suite: int,
         patients: int = PATIENTS,
+        courier: Courier | None = None,
     ) -> None:
         self.chain = chain
         self.contract = contract
         self.store = store
         self.suite = by_number(suite)
+        self.check_contract = ContractSignatures(chain)
         self._first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Recent[str, Cache] = Recent(patients)
@@ -111,6 +123,8 @@ class Ledger:
         self._whereabouts: Recent[bytes, tuple[int, Whereabouts]] = Recent(patients)  # by the word of a history
         self._observers: list[Callable[[Receipt], None]] = []
         self._trials = Trials()
+        self.courier = courier
+        self.signed_for = SIGNED_FOR
 
     # --- chain ------------------------------------------------------------------------------------------------------
 
@@ -139,20 +153,55 @@ class Ledger:
             )
         return max(own, latest)
 
-    def send(self, wallet: Signer, *calls: Call) -> Receipt:
+    def send(self, wallet: Signer, *calls: Call, at_once: bool = False) -> Receipt:
         """Send one call, or several that take place together or not at all.
+
+        With a courier the wallet signs what has a signed form, and the courier brings it. Then several calls may take
+        place one after another, and be left in between, as ``signed_forms.stages`` has them.
+
+        Args:
+            wallet: Whose calls they are.
+            calls: What.
+            at_once: They must not be left in between: the wallet sends them itself, courier or not.
 
         Raises:
             ContractError: the contract refused.
             ChainError: the node refused or does not answer.
             TransactionTimeout: there is no receipt yet.
+            RelayError: the courier did not do it. It may still be done until the signatures' deadline.
         """
-        call = calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
+        staged = [] if self.courier is None or at_once else stages(calls)
+        if self.courier is not None and staged:
+            return self._together([self._have_carried(self.courier, wallet, stage) for stage in staged])
         with self._trials.sending():
-            receipt = self.contract.send(wallet, call)
-        for observer in self._observers:
-            observer(receipt)
-        return receipt
+            receipt = self.contract.send(wallet, self._in_one(calls))
+        return self._together([receipt])
+
+    def through(self, courier: Courier, signed_for: int = SIGNED_FOR) -> Ledger:
+        """The same, with what is decided brought by a courier.
+
+        Args:
+            courier: Brings it.
+            signed_for: Seconds for which decisions are signed.
+        """
+        other = copy(self)  # what was read, and which attempts run, is the same for both
+        other.courier, other.signed_for = courier, signed_for
+        return other
+
+    def carry(self, courier: Courier, bundle: Bundle) -> Receipt:
+        """Have a bundle carried out that somebody signed, and store its blocks before, unless the courier does.
+
+        Returns:
+            The receipt; that of an earlier transaction if somebody else was first.
+
+        Raises:
+            SignatureMissing: somebody who has to sign did not.
+            StorageError: the store did not take the blocks; nothing was sent.
+            ContractError: the contract refuses it.
+            RelayError, ChainError: as ``Courier.carry``.
+        """
+        bundle.verify(self.check_contract)
+        return self._together([self._delivered(courier, bundle, lambda: self._brought(courier, bundle))])
 
     def transfer_all(self, wallet: Signer, to: str) -> None:
         """Send everything that a wallet has to another account, less the fee. Raises as ``send``."""
@@ -256,7 +305,9 @@ class Ledger:
         known = self._profiles.get((account, digest))
         if known is not None:
             return known
-        verified = profiles.parse(self.fetch(digest)).verify(self.deployment, address_bytes(account))
+        verified = profiles.parse(self.fetch(digest)).verify(
+            self.deployment, address_bytes(account), self.check_contract
+        )
         return self._profiles.put((account, digest), verified)
 
     def key_of(self, account: str) -> bytes:
@@ -318,6 +369,7 @@ class Ledger:
         """
         cid = self.store.put_block(block)
         self._trials.add(cid)
+        self._trials.publish(cid)
         self.store.verify(cid)
         return cid.digest
 
@@ -338,6 +390,7 @@ class Ledger:
     def keep_block(self, block: bytes) -> bytes:
         """As ``put_block``; the block stays whatever becomes of the attempt, since others may have put the same."""
         cid = self.store.put_block(block)
+        self._trials.publish(cid)
         self.store.verify(cid)
         return cid.digest
 
@@ -371,6 +424,81 @@ class Ledger:
 
     # --- private ----------------------------------------------------------------------------------------------------
 
+    def _have_carried(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Receipt:
+        with self._trials.sending():
+            self.contract.check(wallet.address, self._in_one(calls))  # the direct form: the node sees no signature
+            bundle = self._signed(courier, wallet, calls)
+        # From here on no error says that it will never be mined: whoever has the signatures may send them.
+        return self._delivered(courier, bundle, lambda: courier.carry(bundle))
+
+    def _in_one(self, calls: Sequence[Call]) -> Call:
+        return calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
+
+    def _together(self, receipts: Sequence[Receipt]) -> Receipt:
+        """Show receipts to the observers, and make one of them, with the events of all."""
+        for receipt in receipts:
+            for observer in self._observers:
+                observer(receipt)
+        return replace(receipts[-1], events=tuple(logged for receipt in receipts for logged in receipt.events))
+
+    def _delivered(self, courier: Courier, bundle: Bundle, carry: Callable[[], str]) -> Receipt:
+        """The receipt of a bundle once all of it was carried out, by whomever.
+
+        Nobody can be kept from sending a part of it. What is left is sent then: it stays good.
+        """
+        delivery = Delivery(self.contract, bundle, self._first_block)
+        try:
+            return delivery.receipt(carry())
+        except ContractError:
+            missing = delivery.missing()
+            if len(missing) == len(bundle.decisions):
+                raise
+        except RelayError as error:
+            error.bundle = bundle
+            raise
+        if missing:
+            rest = bundle.only(missing)
+            self._delivered(courier, rest, lambda: self._brought(courier, rest))
+        return delivery.last()
+
+    def _brought(self, courier: Courier, bundle: Bundle) -> str:
+        """The hash of the transaction that carried out a bundle of anybody's.
+
+        Its blocks stay in the store, whatever becomes of it: the same ones may be others', and be there already. So
+        nothing is stored that the contract would refuse.
+        """
+        if courier.keeps_blocks:
+            return courier.carry(bundle)
+        calls = [signed_call(self.contract, signed) for signed in bundle.decisions]
+        nobody = address_of(bytes(19) + b"\1")  # who sends it makes no difference
+        self.contract.check(nobody, self._in_one(calls))
+        for block in bundle.blocks:
+            self.keep_block(block)
+        return courier.carry(replace(bundle, blocks=()))
+
+    def _signed(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Bundle:
+        decisions = Signing(self.contract, wallet, self.now() + self.signed_for, self.check_contract).sign(calls)
+        blocks = self._blocks_of(decisions) if courier.keeps_blocks else ()
+        return Bundle(decisions, blocks, atomic=len(decisions) > 1)
+
+    def _blocks_of(self, decisions: Sequence[SignedDecision]) -> tuple[bytes, ...]:
+        """What decisions publish, as far as it was stored in this attempt and a bundle has room for it."""
+        stored = self._trials.published
+        wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
+        found: dict[bytes, bytes] = {}
+        room = MAX_BLOCKS_SIZE
+        while wanted and len(found) < MAX_BLOCKS:
+            pointer = wanted.pop()
+            if pointer in found or pointer not in stored:
+                continue
+            block = self.fetch(pointer)
+            room -= len(block)
+            if room < 0:
+                break
+            found[pointer] = block
+            wanted += [other for other in stored if other not in found and other in block]
+        return tuple(found.values())
+
     def _decided(self, patient: str) -> tuple[Consent, Sequence[Logged[Event]]]:
         """The decisions of a patient, and the events that they come from."""
         patient = to_address(patient)
@@ -392,7 +520,7 @@ class Ledger:
         """What holds now, by the decisions up to some block and those since."""
         block = self.chain.block()
         state = self.contract.history_of(patient, block=block.number)
-        since = self._events(patient, _DECISIONS, then.block + 1, block.number)
+        since = self._events(patient, consents.DECISIONS, then.block + 1, block.number)
         now = then.extended(since, state.keyring_version, block.number)
         events = [*before, *since] if since else before
         self._decisions.put(patient, _Decided(events, now, block))

@@ -13,9 +13,11 @@ from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
-from medrec_py.chain.transactions import Receipt
+from medrec_py.chain.transactions import Carried, Receipt
+from medrec_py.courier import Courier, OwnExpense
 from medrec_py.crypto.keys import Deployment, KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
+from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.errors import InvalidInput, NotFound
 from medrec_py.guardianship import Recovery
@@ -25,6 +27,7 @@ from medrec_py.party import Account, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
+from medrec_py.relayer import RelayerClient
 from medrec_py.storage import open_store
 from medrec_py.storage.opening import Address
 from medrec_py.storage.store import BlockStore
@@ -54,6 +57,7 @@ class Network:
         fund: Gives an account some ether before its first transaction; ``None`` where accounts pay for themselves.
         authority: The wallet of the authority, where this network has one of its own.
         registrar: The wallet of a registrar, where this network has one of its own.
+        courier: Brings to the chain what wallets sign, so that they need no ether: a ``RelayerClient``, for instance.
 
     Raises:
         UnknownSuite: this version does not have the suite.
@@ -70,8 +74,9 @@ class Network:
         fund: Callable[[str], None] | None = None,
         authority: Signer | None = None,
         registrar: Signer | None = None,
+        courier: Courier | None = None,
     ) -> None:
-        self._ledger = Ledger(chain, contract, store, first_block, suite=suite)
+        self._ledger = Ledger(chain, contract, store, first_block, suite=suite, courier=courier)
         self._fund = fund
         self._authority = authority
         self._registrar = registrar
@@ -217,6 +222,25 @@ class Network:
             raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
         return Recovery(self._ledger, address, KemSeed.generate() if seed is None else seed)
 
+    def carry(self, bundle: Bundle, payer: Signer | None = None) -> Receipt:
+        """Have decisions carried out that somebody signed, whoever it was, and wait until they are mined.
+
+        Args:
+            bundle: From ``Patient.signed``.
+            payer: Sends and pays; the network's relayer unless given.
+
+        Raises:
+            InvalidInput: there is neither a payer nor a relayer.
+            SignatureMissing: somebody who has to sign did not.
+            ContractError: the contract refuses one of the decisions; nothing was sent.
+            RelayError: the relayer did not do it, or does not answer.
+            ChainError: the node does not answer, or refuses.
+        """
+        courier = self._ledger.courier if payer is None else OwnExpense(self.contract, self._funded(payer))
+        if courier is None:
+            raise InvalidInput("name who pays, or connect with relayer=")
+        return self._ledger.carry(courier, bundle)
+
     # --- what is known of others ------------------------------------------------------------------------------------
 
     def profile(self, account: Account) -> ProfileContent:
@@ -293,8 +317,9 @@ class Network:
     # --- private ----------------------------------------------------------------------------------------------------
 
     def _funded(self, wallet: Signer) -> Signer:
-        if self._fund is not None and not self.chain.balance(wallet.address):
-            self._fund(wallet.address)
+        pays = wallet.payer if isinstance(wallet, Carried) else wallet
+        if self._fund is not None and not self.chain.balance(pays.address):
+            self._fund(pays.address)
         return wallet
 
     def _published(self, provider: _P, name: str, publish: bool) -> _P:
@@ -366,6 +391,7 @@ def connect(
     timeout: float = 30.0,
     chain_id: int | None = None,
     store_token: str | None = None,
+    relayer: str | None = None,
 ) -> Network:
     """MedRec as it is deployed on a chain.
 
@@ -380,6 +406,8 @@ def connect(
         timeout: Seconds until a request to the node or the store is given up.
         chain_id: The chain that it is expected to be.
         store_token: Bearer token for the store.
+        relayer: Of a relayer: what wallets decide they sign, and it sends and pays (``medrec_py.relayer``). Its
+            address is that of ``RelayerClient``.
 
     Raises:
         InvalidInput: not exactly one of ``url`` and ``w3`` is given, a suite beside a ``Deployed``, or a value cannot
@@ -397,9 +425,9 @@ def connect(
         resources.callback(chain.close)  # a caller's own Web3 is left alone
         address, first_block = (contract, 0) if isinstance(contract, str) else (contract.address, contract.block)
         there = MedRecContract(chain, address)
-        network = Network(
-            chain, there, open_store(store, token=store_token, timeout=timeout), first_block=first_block, suite=chosen
-        )
+        courier = None if relayer is None else resources.enter_context(RelayerClient(relayer, timeout=timeout))
+        blocks = open_store(store, token=store_token, timeout=timeout)
+        network = Network(chain, there, blocks, first_block=first_block, suite=chosen, courier=courier)
         network.keep(resources.pop_all())
     return network
 

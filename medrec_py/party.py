@@ -99,6 +99,7 @@ class Party:
             endpoints=endpoints,
             time=self._ledger.now(),
             suite=self._ledger.suite,
+            check_contract=self._ledger.check_contract,
         )
         pointer = self._ledger.put_block(block)
         return self._ledger.send(self._wallet, self._ledger.contract.publish_profile(pointer))

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from medrec_py import author_rule, guardianship
@@ -21,6 +22,8 @@ from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto import grant_seal
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
+from medrec_py.crypto.signed_decisions import Bundle
+from medrec_py.drawer import Drawer, Kept
 from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
 from medrec_py.guardianship import GuardianShare
 from medrec_py.healing import Healed, PermissionHealer, StalePermission
@@ -210,7 +213,10 @@ class Patient(Party):
         planned = self._maker.plan(consent, [], rotate=names_of.to_mask(numbers), schedule=0, now=0)
         contract = self._ledger.contract
         with self._ledger.trial():
-            self._ledger.send(self._wallet, contract.register(), self._maker.call(consent, planned, [], numbers))
+            keyring = self._maker.call(consent, planned, [], numbers)
+            # Whoever sends signatures for a wallet may have sent the one for the registration alone.
+            begun = contract.patient_of(self.id).wallet == self._wallet.address and not consent.keyrings.own
+            self._ledger.send(self._wallet, *([] if begun else [contract.register()]), keyring)
         return self
 
     @property
@@ -358,6 +364,30 @@ class Patient(Party):
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys)
         moved = again_when_stale(lambda: mover.move(progress))
         return 0 if moved is None else len(moved.moved)
+
+    def signed(self, decide: Callable[[Patient], object], *, valid: timedelta = timedelta(hours=1)) -> Bundle:
+        """Sign what would be sent, and send nothing: for a device without ether, or without a way to a relayer.
+
+        The bundle can be sent by whoever has it (``medrec relay send``, ``Network.carry``), and altered by nobody::
+
+            bundle = alice.signed(lambda patient: patient.revoke(hospital))
+
+        Args:
+            decide: Takes one decision of the patient that it is given.
+            valid: How long the signatures count. Until then whoever has them can send them: keep it short.
+
+        Raises:
+            InvalidInput: ``valid`` is not positive, or nothing was decided.
+            MedRecError: what the decision raises. Nothing was signed.
+        """
+        seconds = int(valid.total_seconds())
+        if seconds <= 0:
+            raise InvalidInput("signatures must count for a second at least")
+        try:
+            decide(Patient(self._ledger.through(Drawer(), seconds), self._wallet, self._root, self._id))
+        except Kept as kept:
+            return kept.bundle
+        raise InvalidInput("nothing was decided, so there is nothing to sign")
 
     # --- keys -------------------------------------------------------------------------------------------------------
 

@@ -260,7 +260,7 @@ class _Publication:
         calls = [work.maker.publish(consent, built), *self._manifests()]
         for task in self._goes:
             self._look_at(task)
-        receipt = self._ledger.send(work.wallet, *calls)
+        receipt = self._ledger.send(work.wallet, *calls, at_once=work.successor is not None)
         return Rekeyed(
             self._moved, [task.entry.number for task in self._goes], receipt, self._envelopes, self._contents
         )

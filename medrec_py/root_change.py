@@ -15,7 +15,7 @@ from functools import reduce
 from operator import or_
 
 from medrec_py.chain.events import KeyringPublished
-from medrec_py.chain.transactions import Call, Receipt
+from medrec_py.chain.transactions import Call, Carried, Receipt
 from medrec_py.chain.types import address_bytes
 from medrec_py.compartments import to_mask
 from medrec_py.crypto.envelope import Kind
@@ -69,8 +69,8 @@ class RootChange:
     def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
         """Change the root secret, and erase some records.
 
-        The new wallet is sent the ether of the old one. What authors append while it goes on is moved afterwards, in a
-        transaction of its own.
+        The new wallet is sent the ether of the old one, unless that is an account with code. What authors append while
+        it goes on is moved afterwards, in a transaction of its own.
 
         Raises:
             SurvivorUnreadable: a record that is to stay cannot be read; nothing changed.
@@ -136,7 +136,9 @@ class RootChange:
             return ()
         place, address = self.ledger.place(self.patient), address_bytes(self.heir.address)
         change = WalletChange(place, address, decision, self.ledger.now() + AGREEMENT_TIME)
-        signature = sign(self.heir.sign_typed_data, address, change.typed_data(), change.digest())
+        signature = sign(
+            self.heir.sign_typed_data, address, change.typed_data(), change.digest(), self.ledger.check_contract
+        )
         return (
             self.ledger.contract.change_wallet(
                 self.patient,
@@ -148,8 +150,11 @@ class RootChange:
         )
 
     def _hand_over_ether(self) -> None:
-        """The old wallet's phrase is to be destroyed, and the new one has to pay for gas."""
-        if self.heir is None:
+        """The old wallet's phrase is to be destroyed, and the new one has to pay for gas.
+
+        An account with code has no phrase, and needed no ether: what it has stays its owners'.
+        """
+        if self.heir is None or isinstance(self.wallet, Carried):
             return
         try:
             self.ledger.transfer_all(self.wallet, self.heir.address)

@@ -46,7 +46,7 @@ class RootKeys:
         Raises:
             RootSecretReplaced: the patient has another root secret by now.
         """
-        number = _inbox_number(self._current(consent)) if consent.keyrings.entries else FIRST_INBOX
+        number = _inbox_number(self._current(consent)) if consent.keyrings.own else FIRST_INBOX
         return self._inbox(consent.place, number, suite)
 
     def inbox_after_change(self, consent: Consent, suite: Suite) -> Inbox:
@@ -107,7 +107,7 @@ class RootKeys:
 
     def was_used(self, consent: Consent) -> bool:
         """Whether any keyring of the patient's belongs to this root secret."""
-        return any(self._is_mine(consent.keyrings.read(entry)) for entry in consent.keyrings.entries)
+        return any(self._is_mine(consent.keyrings.read(entry)) for entry in consent.keyrings.own)
 
     def is_current(self, consent: Consent) -> bool:
         """Whether the patient's latest keyring belongs to this root secret."""
@@ -125,9 +125,9 @@ class RootKeys:
     def _walk_back(self, consent: Consent, epoch: EpochId) -> None:
         """Keep the keys of all epochs of a compartment that this root's first keyring leads back to."""
         self._current(consent)
-        keyrings = consent.keyrings
-        first = bisect_left(keyrings.entries, True, key=lambda entry: self._is_mine(keyrings.read(entry)))
-        for entry in keyrings.entries[first:]:
+        keyrings, own = consent.keyrings, consent.keyrings.own
+        first = bisect_left(own, True, key=lambda entry: self._is_mine(keyrings.read(entry)))
+        for entry in own[first:]:
             if entry.compartments >> epoch.compartment & 1:
                 opened = self._open(keyrings.read(entry)).epochs
                 break

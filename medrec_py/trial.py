@@ -26,6 +26,8 @@ class Trials(threading.local):
 
     def __init__(self) -> None:
         self._running: list[_Trial] = []
+        self.published: set[bytes] = set()
+        """Digests of the blocks that decisions publish, as far as they were stored in the attempts that run."""
 
     @contextmanager
     def attempt(self, drop: Callable[[Cid], object]) -> Iterator[None]:
@@ -42,12 +44,19 @@ class Trials(threading.local):
             failed = False
         finally:
             self._running.remove(trial)
+            if not self._running:
+                self.published.clear()
             self._close(trial, drop if failed else self.add)
 
     def add(self, cid: Cid) -> None:
         """Note what was stored, if an attempt runs."""
         if self._running:
             self._running[-1].cids.append(cid)
+
+    def publish(self, cid: Cid) -> None:
+        """Note a block that decisions publish: who sends them for the wallet may have to store it as well."""
+        if self._running:
+            self.published.add(cid.digest)
 
     @contextmanager
     def sending(self) -> Iterator[None]:

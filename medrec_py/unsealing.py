@@ -111,10 +111,7 @@ class ReaderKeys:
 
     def _from_later_keyrings(self, consent: Consent, epoch: EpochId) -> EpochKeys | None:
         """By the way back from a later keyring, the latest first: a new profile key may open no earlier one."""
-        for entry in reversed(consent.keyrings.entries):
-            if not entry.compartments >> epoch.compartment & 1:
-                continue
-            published = consent.keyrings.read(entry)
+        for _, published in consent.keyrings.covering(epoch.compartment):
             if epoch in published.epochs:
                 return None  # earlier keyrings cannot know it
             if self._account in published.holders:

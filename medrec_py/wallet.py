@@ -1,7 +1,8 @@
 """Wallets: who signs.
 
 `Signer` is all that MedRec asks of a wallet; anything with these three members will do: a hardware wallet, a key
-service, a browser. `Wallet` is one whose key is in this process, made from a BIP-39 phrase or kept in a keystore.
+service, a browser. `Wallet` is one whose key is in this process, made from a BIP-39 phrase or kept in a keystore;
+`medrec_py.wallets` has those whose key is elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, Protocol, Self, runtime_checkable
 
 from eth_account import Account
-from eth_account.hdaccount import ETHEREUM_DEFAULT_PATH, key_from_seed
+from eth_account.hdaccount import key_from_seed
 from eth_account.hdaccount.mnemonic import Mnemonic
 from eth_account.signers.local import LocalAccount
 from eth_account.types import Language
@@ -32,6 +33,9 @@ STANDARD_COST, LIGHT_COST = 1 << 18, 1 << 12
 # us.
 _MOST_MEMORY = 1 << 30
 _MOST_ITERATIONS = 1 << 24
+
+_PATH = "m/44'/60'/0'/0"
+_ACCOUNTS = 1 << 31  # BIP-32: above are the hardened ones
 
 
 @runtime_checkable
@@ -53,7 +57,10 @@ class Signer(Protocol):
         ...
 
     def sign_typed_data(self, document: dict[str, Any], /) -> bytes:
-        """Sign an EIP-712 document (``eth_signTypedData_v4``): 65 bytes ``r ‖ s ‖ v``, low ``s``, ``v`` 27 or 28."""
+        """Sign an EIP-712 document (``eth_signTypedData_v4``): 65 bytes ``r ‖ s ‖ v``, low ``s``, ``v`` 27 or 28.
+
+        An account with code returns what it takes for its signature (ERC-1271), at most 4,096 bytes.
+        """
         ...
 
 
@@ -90,21 +97,30 @@ class Wallet:
         return cls.from_phrase(Mnemonic(Language.ENGLISH).generate(WORDS))
 
     @classmethod
-    def from_phrase(cls, phrase: str) -> Self:
-        """The wallet and root secret of a BIP-39 phrase in English (docs/format.md §2; BIP-44, ``m/44'/60'/0'/0/0``).
+    def from_phrase(cls, phrase: str, account: int = 0) -> Self:
+        """The wallet and root secret of a BIP-39 phrase in English (docs/format.md §2; BIP-44).
 
         Args:
             phrase: 12, 15, 18, 21 or 24 words. Upper case and any white space between them will do, and so will the
                 first four letters of each, which is what some people engrave.
+            account: Number of the account, from 0: the key at ``m/44'/60'/0'/0/account``, as most wallets count. The
+                root secret is the phrase's, the same with each account; `phrase` restores the account only together
+                with its number.
 
         Raises:
             InvalidPhrase: a word is unknown, or the checksum does not fit. The message does not show the words.
+            InvalidInput: there is no account of that number.
+
+        Warning: what one account of a phrase can open, its root secret opens, and so whoever holds the phrase. Accounts
+            of different people have phrases of their own.
         """
+        if not 0 <= account < _ACCOUNTS:
+            raise InvalidInput("the accounts of a phrase are numbered from 0 to 2^31 - 1")
         words = Mnemonic(Language.ENGLISH).expand(" ".join(unicodedata.normalize("NFKD", phrase).lower().split()))
         seed = _seed_of(words)
         if seed is None:
             raise InvalidPhrase("the words are not a valid BIP-39 phrase")
-        return cls(key_from_seed(seed, ETHEREUM_DEFAULT_PATH), root=RootSecret.from_bip39_seed(seed), phrase=words)
+        return cls(key_from_seed(seed, f"{_PATH}/{account}"), root=RootSecret.from_bip39_seed(seed), phrase=words)
 
     @classmethod
     def from_key(cls, key: bytes | str, *, root: RootSecret | None = None) -> Self:

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 from ape.api import AccountAPI, ProviderAPI
@@ -37,45 +36,12 @@ from ape.cli import AccountAliasPromptChoice, ConnectedProviderCommand, network_
 
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.deployment import Outcome, deploy
-from medrec_py.errors import MedRecError, WalletError
+from medrec_py.errors import MedRecError
 from medrec_py.wallet import Signer, Wallet
+from medrec_py.wallets.ape import ApeWallet
 
 FOLDER = Path("deployments")
 PASSPHRASE = "MEDREC_PASSPHRASE"  # noqa: S105 - the name of a variable
-
-
-class ApeSigner:
-    """An ape account as a wallet of MedRec's. It asks before it signs, as ape's accounts do.
-
-    Attributes:
-        address: The account, in the writing of EIP-55.
-    """
-
-    def __init__(self, account: AccountAPI, provider: ProviderAPI) -> None:
-        self.address = str(account.address)
-        self._account = account
-        self._ecosystem = provider.network.ecosystem
-
-    def sign_transaction(self, transaction: dict[str, Any], /) -> bytes:
-        """Sign a transaction; see `medrec_py.wallet.Signer`.
-
-        Raises:
-            WalletError: the account's owner declined.
-        """
-        kind = transaction.get("type", 0)
-        unsigned = self._ecosystem.create_transaction(**{**transaction, "sender": self.address, "type": kind})
-        signed = self._account.sign_transaction(unsigned)
-        if signed is None:
-            raise WalletError(f"{self.address} declined to sign")
-        return bytes(signed.serialize_transaction())
-
-    def sign_typed_data(self, document: dict[str, Any], /) -> bytes:  # noqa: ARG002
-        """Deploying needs no signed data.
-
-        Raises:
-            WalletError: always.
-        """
-        raise WalletError("an ape account signs transactions only")
 
 
 def run(
@@ -97,11 +63,11 @@ def describe(outcome: Outcome) -> str:
     return "\n".join([*lines, outcome.note] if outcome.note else lines)
 
 
-def signer_of(account: AccountAPI | None, keystore: Path | None, provider: ProviderAPI) -> Signer:
+def signer_of(account: AccountAPI | None, keystore: Path | None) -> Signer:
     """The wallet that pays: an ape account, or the key of a keystore, whose passphrase is asked for."""
     if keystore is None:
         chosen = account or AccountAliasPromptChoice().select_account()
-        return ApeSigner(chosen, provider)
+        return ApeWallet(chosen)
     passphrase = os.environ.get(PASSPHRASE) or click.prompt("Passphrase", hide_input=True)
     return Wallet.from_keystore(keystore.read_text(encoding="utf-8"), passphrase)
 
@@ -136,7 +102,7 @@ def cli(
     """Deploy MedRec, unless it is deployed already."""
     in_process = provider.name == "test"  # a chain that ends with this command: a file would only mislead
     try:
-        signer = signer_of(account, keystore, provider)
+        signer = signer_of(account, keystore)
         outcome = run(provider, signer, authority, None if in_process else folder, suite)
     except MedRecError as error:
         raise click.ClickException(f"{error}\n{error.remedy}") from error

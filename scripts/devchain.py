@@ -16,6 +16,8 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from scripts.toolchain import anvil, ganache
 
@@ -45,6 +47,73 @@ def running_anvil(*arguments: str, port: int | None = None) -> Iterator[str]:
     port = port or free_port()
     with _running([str(anvil()), "--port", str(port), "--quiet", *arguments], port) as url:
         yield url
+
+
+class KillableAnvil:
+    """Anvil on a port of its own with its state in a file: it can be killed at any moment, and started again.
+
+    What was mined after the state was written last is gone then, as if the chain had gone back. Use it as a context
+    manager.
+
+    Args:
+        folder: Where the state is kept.
+        arguments: More of Anvil's own arguments.
+
+    Attributes:
+        url: Where it listens.
+        state: The file; Anvil writes it every second.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.state = folder / "anvil.json"
+        self._log = folder / "anvil.log"
+        self._command = [str(anvil()), "--port", str(self._port), "--quiet", "--state", str(self.state)]
+        self._command += ["--state-interval", "1", *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
+        _wait_until_it_answers(self._process, self.url, self._log)
+
+    def kill(self) -> None:
+        """Kill it with signal 9."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wait_for_state(self) -> None:
+        """Wait until the state was written once more, whole: what was mined before this call is in it."""
+        before = time.time()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_written_since(before):
+            if time.monotonic() > deadline:
+                raise RuntimeError("Anvil does not write its state")
+            time.sleep(0.02)  # polling another process: there is nothing to wait on
+
+    def _is_written_since(self, moment: float) -> bool:
+        try:
+            if self.state.stat().st_mtime <= moment:
+                return False
+            json.loads(self.state.read_bytes())
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
 
 
 @contextmanager

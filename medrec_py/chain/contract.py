@@ -38,7 +38,20 @@ from medrec_py.chain.types import (
     ProviderKind,
     ProviderState,
     Terms,
+    address_bytes,
     to_address,
+)
+from medrec_py.crypto.decisions import (
+    Append,
+    ChangeWallet,
+    Grant,
+    LogAccess,
+    PublishErased,
+    PublishKeyring,
+    PublishMoved,
+    Register,
+    Revoke,
+    SignedForm,
 )
 from medrec_py.errors import ContractError, InvalidInput, NotDeployed
 from medrec_py.wallet import Signer
@@ -132,6 +145,14 @@ class MedRecContract:
         Warning: from then on the sender can take nothing back.
         """
         return self._call("changeWallet", to_address(patient), to_address(wallet), decision, deadline, signature)
+
+    def register_signed(self, decision: Register, signature: bytes, wallet_signature: bytes = b"") -> Call:
+        """Register a patient by its signature; ``wallet_signature`` is that of a wallet that is not the patient id."""
+        return self._signed("registerSigned", decision, signature, wallet_signature)
+
+    def change_wallet_signed(self, decision: ChangeWallet, signature: bytes, consent: bytes) -> Call:
+        """`change_wallet` by the present wallet's signature; ``consent`` is the new wallet's ``WalletChange``."""
+        return self._signed("changeWalletSigned", decision, signature, consent)
 
     def patient_of(self, patient: str, block: BlockId = "latest") -> PatientState:
         """What is stored of a patient id."""
@@ -256,6 +277,14 @@ class MedRecContract:
             "revokeAndRotate", to_address(patient), to_address(grantee), keyring_version, compartments, pointer
         )
 
+    def grant_signed(self, decision: Grant, signature: bytes) -> Call:
+        """`grant` by a signature. What is there already, version included, is done: no event says so."""
+        return self._signed("grantSigned", decision, signature)
+
+    def revoke_signed(self, decision: Revoke, signature: bytes) -> Call:
+        """`revoke`, or `revoke_and_rotate`, by a signature. What is revoked already is done: no event says so."""
+        return self._signed("revokeSigned", decision, signature)
+
     def permission_of(self, patient: str, grantee: str, block: BlockId = "latest") -> Permission:
         """A permission as stored."""
         terms, version = self._one("permissionOf", to_address(patient), to_address(grantee), block=block)
@@ -348,9 +377,17 @@ class MedRecContract:
         encoded = [(to_address(item.patient), item.keyring_version, _entry(item.entry)) for item in items]
         return self._call("appendToMany", to_address(on_behalf_of), purpose, encoded, skip_refused)
 
+    def append_signed(self, form: Append, signature: bytes) -> Call:
+        """`append` by the author's signature."""
+        return self._signed("appendSigned", form, signature)
+
     def publish_keyring(self, patient: str, keyring_version: int, compartments: int, pointer: bytes) -> Call:
         """Publish a keyring; arguments as for `revoke_and_rotate`."""
         return self._call("publishKeyring", to_address(patient), keyring_version, compartments, pointer)
+
+    def publish_keyring_signed(self, decision: PublishKeyring, signature: bytes) -> Call:
+        """`publish_keyring` by a signature."""
+        return self._signed("publishKeyringSigned", decision, signature)
 
     def publish_moved(self, patient: str, decision: int, compartments: int, pointer: bytes) -> Call:
         """Publish a manifest of new pointers (docs/format.md §9). ``decision``: the patient's decisions plus one."""
@@ -359,6 +396,14 @@ class MedRecContract:
     def publish_erased(self, patient: str, decision: int, compartments: int, pointer: bytes) -> Call:
         """Publish a manifest of records that the patient erased. ``decision``: the patient's decisions plus one."""
         return self._call("publishErased", to_address(patient), decision, compartments, pointer)
+
+    def publish_moved_signed(self, decision: PublishMoved, signature: bytes) -> Call:
+        """`publish_moved` by the wallet's signature."""
+        return self._signed("publishMovedSigned", decision, signature)
+
+    def publish_erased_signed(self, decision: PublishErased, signature: bytes) -> Call:
+        """`publish_erased` by the wallet's signature."""
+        return self._signed("publishErasedSigned", decision, signature)
 
     def history_of(self, patient: str, block: BlockId = "latest") -> HistoryState:
         """The word that a history is checked against."""
@@ -369,6 +414,25 @@ class MedRecContract:
     def log_access(self, patient: str, on_behalf_of: str, purpose: int, digest: bytes) -> Call:
         """Enter that the sender has read; ``digest`` is H of the sealed document that says what and why."""
         return self._call("logAccess", to_address(patient), to_address(on_behalf_of), purpose, digest)
+
+    def log_access_signed(self, form: LogAccess, signature: bytes) -> Call:
+        """`log_access` by the reader's signature."""
+        return self._signed("logAccessSigned", form, signature)
+
+    # --- relay ------------------------------------------------------------------------------------
+
+    def relay(self, calls: Sequence[Call]) -> Call:
+        """Signed forms of any patients and authors in one transaction, each by itself.
+
+        One that is refused sinks no other: `CallRefused` says which and why. (`multicall` carries out all or none.)
+
+        Raises:
+            InvalidInput: a call is of another contract, or no signed form.
+        """
+        for call in calls:
+            if call.to != self.address or call.value or not call.function.endswith("Signed"):
+                raise InvalidInput("a relay takes signed forms of this contract alone")
+        return self._call("relay", [call.data for call in calls])
 
     # --- domain -----------------------------------------------------------------------------------
 
@@ -389,12 +453,21 @@ class MedRecContract:
     # --- encoding ---------------------------------------------------------------------------------
 
     def _call(self, function: str, *arguments: Any) -> Call:
-        item = abi.items("function")[function]
+        return self._encoded(function, abi.items("function")[function].input_types, arguments)
+
+    def _encoded(self, function: str, types: Sequence[str], values: Sequence[Any]) -> Call:
         try:
-            data = item.selector + abi.codec.encode(item.input_types, arguments)
+            data = abi.items("function")[function].selector + abi.codec.encode(types, values)
         except (EncodingError, TypeError, ValueError) as error:
             raise InvalidInput(f"{function}: {error}") from error
-        return Call(self.address, data, function)
+        return Call(self.address, data, function, arguments=tuple(values))
+
+    def _signed(self, function: str, form: SignedForm, *signatures: bytes) -> Call:
+        """A call of a signed form: the members of its message, one after another, and then the signatures."""
+        if (form.place.chain_id, form.place.contract) != (self.chain.chain_id, address_bytes(self.address)):
+            raise InvalidInput(f"{function}: this was signed for another chain or contract")
+        types = [kind for _, kind in form.struct.fields] + ["bytes"] * len(signatures)
+        return self._encoded(function, types, (*form.values(), *signatures))
 
     def _view(self, function: str, *arguments: Any, block: BlockId) -> tuple[Any, ...]:
         call = self._call(function, *arguments)

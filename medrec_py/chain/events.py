@@ -258,6 +258,21 @@ class KeyringSkipped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CallRefused(Event):
+    """In a relay one call was refused; the others do not depend on it.
+
+    Attributes:
+        relayer: Who sent the transaction.
+        item: Its place in the call, from 0.
+        reason: The ABI-encoded error; `medrec_py.chain.reverts.decode_revert` makes the exception of it.
+    """
+
+    relayer: str
+    item: int
+    reason: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AccessLogged(Event):
     """Somebody entered that it has read.
 
@@ -300,6 +315,7 @@ EVENTS: tuple[type[Event], ...] = (
     RecordsErased,
     EntryRefused,
     KeyringSkipped,
+    CallRefused,
     AccessLogged,
     EIP712DomainChanged,
 )

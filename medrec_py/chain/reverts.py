@@ -9,10 +9,12 @@ test proves that no error of the ABI and no member of ``Denial`` is left out::
     │   ├── AgentNotNamed, AgentExpired, AgentSuspended, AgentAccreditationExpired
     │   ├── NotAccredited, ProviderSuspended, AccreditationExpired
     │   ├── PermissionMissing, PermissionRevoked, PermissionNotYetValid, PermissionExpired
-    │   └── CompartmentNotGranted, PurposeNotGranted
-    ├── StaleKeyring, VersionMismatch, DecisionMismatch, KeyringExhausted
+    │   ├── CompartmentNotGranted, PurposeNotGranted
+    │   └── BeyondLimits
+    ├── StaleKeyring, VersionMismatch, DecisionMismatch, RelayedMismatch, KeyringExhausted
     ├── AlreadyRegistered, AlreadyRegistrar, NotAuthority, NotRegistrar, UnknownProvider, ProviderKindMissing
     ├── SignatureInvalid, DeadlinePassed, WalletUnchanged
+    ├── NotRelayable, RelayGasTooLow
     ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid
     ├── FlagsNotSupported, PurposesEmpty, CompartmentsEmpty, PointerEmpty, ReplacedUnknown
     ├── AddressEmptyCode, FailedCall, InvalidShortString, StringTooLong      of the libraries it is built with
@@ -50,11 +52,11 @@ class PatientUnknown(_Denied):
 
 
 class NotController(_Denied):
-    """The actor is not the wallet that controls the patient id."""
+    """The actor is not the wallet that controls the patient id, and no representative either."""
 
     denial = Denial.NOT_CONTROLLER
     message = "{actor} is not the wallet that decides for the patient {patient}"
-    remedy = "Use the patient's own wallet."
+    remedy = "Use the patient's own wallet, or that of a representative for what a representative may decide."
 
 
 class AgentNotNamed(_Denied):
@@ -162,6 +164,16 @@ class PurposeNotGranted(_Denied):
     remedy = "State the purpose that the permission is for, or ask the patient for one that covers this purpose."
 
 
+class BeyondLimits(_Denied):
+    """The permission that a representative would give or end does not lie within its own."""
+
+    denial = Denial.BEYOND_LIMITS
+    message = "the decision goes beyond what the representative {actor} was given by the patient {patient}"
+    remedy = (
+        "Decide within the representative's own compartments, purposes, history and end, or have the patient decide."
+    )
+
+
 DENIALS: Mapping[Denial, type[_Denied]] = {
     denied.denial: denied
     for denied in (
@@ -180,6 +192,7 @@ DENIALS: Mapping[Denial, type[_Denied]] = {
         PermissionExpired,
         CompartmentNotGranted,
         PurposeNotGranted,
+        BeyondLimits,
     )
 }
 """The class of each reason; all but ``Denial.NONE``."""
@@ -273,9 +286,9 @@ class ExpiryPassed(_Refused):
 
 
 class SelfGrant(_Refused):
-    """A patient cannot grant to itself."""
+    """Nobody grants to itself, and nobody to the patient."""
 
-    message = "the patient {patient} needs no permission for its own record"
+    message = "the patient {patient} needs no permission for its own record, and a representative gives itself none"
     remedy = "Grant to somebody else's address."
 
 
@@ -290,7 +303,7 @@ class FlagsNotSupported(_Refused):
     """The flags name a right that this deployment does not know."""
 
     message = "the flags {flags:#04x} name a right that this deployment does not have"
-    remedy = "Grant without it: this deployment knows HISTORY alone."
+    remedy = "Grant without it: this deployment knows HISTORY and MANAGE."
 
 
 class PurposesEmpty(_Refused):
@@ -326,6 +339,29 @@ class DecisionMismatch(_Refused):
 
     message = "the patient {patient} has taken {current} decisions, so {given} is not the next"
     remedy = "Another device decided meanwhile: read the patient's state again."
+
+
+class RelayedMismatch(_Refused):
+    """The author's next relayed call has another number."""
+
+    message = "{current} calls that {author} signed were relayed, so {given} is not the next"
+    remedy = (
+        "Another call of the same author came first, or an earlier one is missing: sign again with the next number."
+    )
+
+
+class NotRelayable(_Refused):
+    """Only signed forms can be relayed."""
+
+    message = "the function 0x{selector} is not a signed form, so it cannot be relayed"
+    remedy = "Send it as a transaction of its own, or have its signed form signed."
+
+
+class RelayGasTooLow(_Refused):
+    """With what is left of the gas a relayed call could fail for want of it."""
+
+    message = "before call {item} of the relay {left} gas were left, and {needed} must be"
+    remedy = "Give the transaction more gas, or relay fewer calls at once; nothing was carried out."
 
 
 class SignatureInvalid(_Refused):
@@ -417,6 +453,9 @@ ERRORS: Mapping[str, type[_Refused]] = {
         WindowInvalid,
         StaleKeyring,
         DecisionMismatch,
+        RelayedMismatch,
+        NotRelayable,
+        RelayGasTooLow,
         SignatureInvalid,
         DeadlinePassed,
         WalletUnchanged,
@@ -531,4 +570,10 @@ _SPECS: Mapping[str, Callable[[int], str]] = {"time": _as_time, "begin": _as_beg
 
 
 def _fill(message: str, values: _Values) -> str:
-    return message.format(**{name: _Time(value) if isinstance(value, int) else value for name, value in values.items()})
+    return message.format(**{name: _shown(value) for name, value in values.items()})
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    return _Time(value) if isinstance(value, int) else value

@@ -13,9 +13,10 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from eth_account import Account as EthAccount
 
@@ -35,7 +36,9 @@ RECEIPT_SECONDS = 120.0
 GAS_MARGIN = 1.2
 """The gas limit is the node's estimate times this: another transaction may come first and change what it costs."""
 
-_LARGEST_TRANSACTION = 1 << 24  # gas; EIP-7825
+LARGEST_TRANSACTION = 1 << 24
+"""The most gas of a transaction (EIP-7825)."""
+
 _ATTEMPTS = 20
 _PAUSE_FIRST, _PAUSE_LONGEST = 0.005, 1.0
 _POLL_FIRST, _POLL_LONGEST = 0.005, 1.0
@@ -72,12 +75,14 @@ class Call:
         data: What is called, ABI-encoded.
         function: Its name, for messages.
         value: Wei that go with it; MedRec takes none.
+        arguments: What was encoded, for who says the same by a signature.
     """
 
     to: str | None
     data: bytes = field(repr=False)
     function: str = ""
     value: int = 0
+    arguments: tuple[Any, ...] = field(default=(), repr=False)
 
     def transaction(self, sender: str | None) -> dict[str, Any]:
         """The call as JSON-RPC takes it; of nobody in particular if ``sender`` is ``None``."""
@@ -89,6 +94,25 @@ class Call:
         if self.value:
             fields["value"] = hex(self.value)
         return fields
+
+
+@runtime_checkable
+class Carried(Protocol):
+    """A signer without a key of its own, an account with code: another account sends through it what it does."""
+
+    @property
+    def address(self) -> str:
+        """The account with code, EIP-55."""
+        ...
+
+    @property
+    def payer(self) -> Signer:
+        """Who sends and pays."""
+        ...
+
+    def carry(self, call: Call, /) -> Call:
+        """The call by which the account makes a call; it must revert where that does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +175,9 @@ def send(
     timeout: float = RECEIPT_SECONDS,
 ) -> Receipt:
     """Send a call and wait until it is mined. Arguments and errors as for `submit` and `Pending.wait`."""
-    return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
+    # What an account with code does has a number of the account's own, which is taken when it is mined.
+    with chain.nonces.of(signer.address).lock if isinstance(signer, Carried) else nullcontext():
+        return submit(chain, signer, call, gas=gas, max_fee_per_gas=max_fee_per_gas).wait(timeout)
 
 
 def transfer_all(chain: Chain, signer: Signer, to: str) -> Receipt | None:
@@ -191,7 +217,7 @@ def estimate_gas(chain: Chain, sender: str, call: Call) -> int:
             raise decode_revert(b"") from error
         raise _as_failure(chain, sender, error) from error
     limit = int(estimate * GAS_MARGIN)
-    return limit if estimate > _LARGEST_TRANSACTION else min(limit, _LARGEST_TRANSACTION)
+    return limit if estimate > LARGEST_TRANSACTION else min(limit, LARGEST_TRANSACTION)
 
 
 def simulate(chain: Chain, sender: str | None, call: Call, block: BlockId = "latest") -> bytes:
@@ -215,7 +241,8 @@ def submit(
 
     Args:
         chain: Where.
-        signer: Whose account sends and pays.
+        signer: Whose account sends and pays. An account with code is sent through by its payer (`Carried`); wait for
+            one transaction of it before the next is submitted.
         call: What.
         gas: Gas limit; estimated if not given, which also finds out beforehand whether the contract refuses.
         max_fee_per_gas: Highest price in wei per gas that may be paid; whatever the chain asks for if not given.
@@ -228,6 +255,9 @@ def submit(
         ChainUnavailable: the node does not answer; nothing was sent.
     """
     limit = estimate_gas(chain, signer.address, call) if gas is None else gas
+    if isinstance(signer, Carried):
+        pending = submit(chain, signer.payer, signer.carry(call), gas=gas, max_fee_per_gas=max_fee_per_gas)
+        return replace(pending, sender=signer.address, call=call)  # its events and errors are those of the call
     account = chain.nonces.of(signer.address)
     with account.lock:
         return _hand_over(chain, signer, call, limit, max_fee_per_gas, account)
@@ -245,9 +275,7 @@ def _hand_over(
         block = chain.block()
         fees = _fees(chain, block, signer.address, max_fee_per_gas)
         nonce = _next_nonce(chain, signer.address, account, lowest)  # last, so that nobody takes it meanwhile
-        fields = {"chainId": chain.chain_id, "nonce": nonce, "gas": min(gas, block.gas_limit), "value": call.value}
-        destination = {} if call.to is None else {"to": call.to}
-        signed = _sign(signer, {**fields, "data": call.data, **destination, **fees})
+        signed = sign(chain, signer, call, nonce=nonce, gas=min(gas, block.gas_limit), fees=fees)
         try:
             _send_raw(chain, signed)
         except RateLimited as error:
@@ -285,8 +313,23 @@ def _next_nonce(chain: Chain, address: str, account: Account, lowest: int) -> in
     return nonce
 
 
-def _sign(signer: Signer, fields: dict[str, Any]) -> Signed:
-    raw = bytes(signer.sign_transaction(fields))
+def sign(chain: Chain, signer: Signer, call: Call, *, nonce: int, gas: int, fees: Mapping[str, int]) -> Signed:
+    """Sign a transaction without handing it over: for whoever has to write it down first.
+
+    Args:
+        chain: Where.
+        signer: Whose account sends and pays.
+        call: What.
+        nonce: The account's.
+        gas: Gas limit.
+        fees: From `fees_now` or `raised`.
+
+    Raises:
+        WalletError: the wallet signed nothing, or as somebody else.
+    """
+    fields = {"chainId": chain.chain_id, "nonce": nonce, "gas": gas, "value": call.value}
+    destination = {} if call.to is None else {"to": call.to}
+    raw = bytes(signer.sign_transaction({**fields, "data": call.data, **destination, **fees}))
     try:
         sender = EthAccount.recover_transaction(raw)
     except Exception as error:
@@ -297,6 +340,41 @@ def _sign(signer: Signer, fields: dict[str, Any]) -> Signed:
 
 
 # --- fees -----------------------------------------------------------------------------------------
+
+
+def fees_now(chain: Chain, sender: str, max_fee_per_gas: int | None = None) -> dict[str, int]:
+    """The fee fields of a transaction that is sent now, for `sign`.
+
+    Raises:
+        FeeTooHigh: the chain asks for more than ``max_fee_per_gas``.
+        ChainUnavailable: the node does not answer.
+    """
+    return _fees(chain, chain.block(), sender, max_fee_per_gas)
+
+
+def raised(fees: Mapping[str, int], now: Mapping[str, int], max_fee_per_gas: int | None = None) -> dict[str, int]:
+    """The fee fields of a transaction that replaces one with the same nonce.
+
+    Nodes take it only if every price in it is higher by a part: geth and Anvil by a tenth, others by an eighth.
+
+    Args:
+        fees: Those of the one that waits.
+        now: What `fees_now` says.
+        max_fee_per_gas: Highest price in wei per gas.
+
+    Raises:
+        FeeTooHigh: a replacement would have to pay more than that.
+    """
+    prices = {name: fees[name] for name in fees if name != "type"}
+    higher = {name: max(price + price // 8 + 1, now.get(name, 0)) for name, price in prices.items()}
+    if max_fee_per_gas is not None:
+        least = {name: price + price // 8 + 1 for name, price in prices.items()}
+        if max(least.values()) > max_fee_per_gas:
+            raise FeeTooHigh(
+                f"a replacement takes {max(least.values())} wei per gas, and {max_fee_per_gas} are allowed"
+            )
+        higher = {name: min(price, max_fee_per_gas) for name, price in higher.items()}
+    return {**fees, **higher}
 
 
 def _fees(chain: Chain, block: Block, sender: str, max_fee_per_gas: int | None) -> dict[str, int]:
@@ -354,6 +432,26 @@ def _says(what: re.Pattern[str], error: NodeError) -> bool:
 def says_funds_lack(error: NodeError) -> bool:
     """Whether the node refuses a transaction because its sender cannot pay for it."""
     return _says(_FUNDS, error)
+
+
+def hand_over(chain: Chain, sender: str, signed: Signed) -> bool:
+    """Hand over a transaction that was signed, any number of times: one that the node has is left alone.
+
+    Returns:
+        Whether the node has it. If not, its nonce has gone to another transaction, mined or waiting, or it pays too
+        little for now.
+
+    Raises:
+        InsufficientFunds, TransactionFailed: the node refuses it.
+        ChainUnavailable: the node does not answer. It may have it all the same.
+    """
+    try:
+        _send_raw(chain, signed)
+    except NodeError as error:
+        if _says(_NONCE_TAKEN, error) or _says(_FEE_TOO_LOW, error):
+            return False
+        raise _as_failure(chain, sender, error) from error
+    return True
 
 
 def _send_raw(chain: Chain, signed: Signed) -> None:
@@ -489,6 +587,7 @@ def find_receipt(chain: Chain, transaction: str) -> Receipt | None:
 def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined) -> Receipt:
     if not mined.succeeded:
         raise _failure(chain, sender, call, transaction, mined.block)
+    logs = mined.logs if call.data else ()  # an account with code that is sent ether may have something to say of it
     return Receipt(
         transaction=transaction,
         block=mined.block,
@@ -496,7 +595,7 @@ def _read(chain: Chain, sender: str, call: Call, transaction: str, mined: Mined)
         gas_used=mined.gas_used,
         gas_price=mined.gas_price,
         created=mined.created,
-        events=tuple(read_log(log) for log in mined.logs if call.to in {None, log.address}),
+        events=tuple(read_log(log) for log in logs if call.to in {None, log.address}),
         _chain=chain,
     )
 

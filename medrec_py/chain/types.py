@@ -72,10 +72,11 @@ class Denial(IntEnum):
     EXPIRED = 13
     COMPARTMENT_NOT_GRANTED = 14
     PURPOSE_NOT_GRANTED = 15
+    BEYOND_LIMITS = 16
 
 
 class Flag(IntFlag):
-    """The bits of ``Terms.flags``. This deployment refuses MANAGE and EMERGENCY."""
+    """The bits of ``Terms.flags``. MANAGE makes a representative; this deployment refuses EMERGENCY."""
 
     HISTORY = 1
     MANAGE = 2

@@ -26,6 +26,8 @@ from medrec_py.cli.commands import (
     provider,
     record,
     registrar,
+    relay,
+    sign,
 )
 from medrec_py.cli.exits import MEANINGS, ExitCode
 from medrec_py.cli.output import Output
@@ -74,9 +76,11 @@ for _name, _group in (
     ("record", record.app),
     ("permission", permission.app),
     ("keys", keys.app),
+    ("relay", relay.app),
 ):
     app.add_typer(_group, name=_name)
 history.add_to(app)
+sign.add_to(app)
 app.add_typer(config.app, name="config")
 
 

@@ -128,7 +128,8 @@ class Examination:
             yield Finding("identity", State.WARNING, str(error), f"medrec --profile {self._settings.profile} init")
             return
         self._address = identity.address
-        yield Finding("identity", State.OK, f"profile {identity.profile} is {identity.address}")
+        where = "" if identity.signer is None else f", whose key is with a signer ({identity.signer})"
+        yield Finding("identity", State.OK, f"profile {identity.profile} is {identity.address}{where}")
         exposed = identity.exposed()
         passphrase = self._settings.passphrase_file(identity.profile)
         if passphrase is not None and is_exposed(Path(passphrase).expanduser()):

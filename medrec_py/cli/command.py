@@ -18,7 +18,7 @@ import typer
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Output
 from medrec_py.cli.session import Session
-from medrec_py.errors import MedRecError
+from medrec_py.errors import MedRecError, RelayError
 
 DEBUG: Final = "MEDREC_DEBUG"
 
@@ -118,6 +118,8 @@ def _run(function: _Command, given: Given, arguments: dict[str, Any]) -> int:
         output.show_warnings()
         return code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where errors end
+        if session is not None and isinstance(error, RelayError):
+            session.keep_unsent(error)
         return report(output, error)
     finally:
         if session is not None:

@@ -23,6 +23,15 @@ class SuccessorExists(WalletError):
     remedy = "`medrec keys finish` looks whether the chain was told of it, and finishes it or gives it up."
 
 
+class SignerElsewhere(WalletError):
+    """The identity's key is with a signer, so this command cannot give it another phrase and wallet."""
+
+    remedy = (
+        "From Python, `Patient.change_root(root=…)` and `Patient.erase(root=…)` take another root secret and leave the "
+        "wallet as it is."
+    )
+
+
 class PassphraseMissing(WalletError):
     """A passphrase is needed, and nobody is there to ask."""
 

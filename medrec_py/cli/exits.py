@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 9
     REFUSED = 10
     KEY_SERVICE = 11
+    RELAYER = 12
     INTERRUPTED = 130
     PIPE_CLOSED = 141
     TERMINATED = 143
@@ -35,12 +36,13 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.NOT_PERMITTED: "not permitted",
     ExitCode.INTEGRITY: "something was altered, truncated, swapped or left out",
     ExitCode.KEYS: "no key here opens it",
-    ExitCode.STORAGE: "the block store",
+    ExitCode.STORAGE: "the block store, or a queue on this machine",
     ExitCode.CHAIN: "the chain or its node",
-    ExitCode.WALLET: "the identity or its passphrase",
+    ExitCode.WALLET: "the identity, its passphrase or its signer",
     ExitCode.NOT_FOUND: "something that was named does not exist",
     ExitCode.REFUSED: "the contract refused for another reason",
     ExitCode.KEY_SERVICE: "the organisation's key service",
+    ExitCode.RELAYER: "the relayer",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.PIPE_CLOSED: "whoever read the output went away",
     ExitCode.TERMINATED: "terminated",
@@ -52,6 +54,8 @@ _KINDS: Mapping[type[errors.MedRecError], ExitCode] = {
     errors.IntegrityError: ExitCode.INTEGRITY,
     errors.KeyUnavailable: ExitCode.KEYS,
     errors.KeyServiceError: ExitCode.KEY_SERVICE,
+    errors.RelayError: ExitCode.RELAYER,
+    errors.QueueError: ExitCode.STORAGE,
     errors.StorageError: ExitCode.STORAGE,
     errors.WalletError: ExitCode.WALLET,
     errors.NotFound: ExitCode.NOT_FOUND,

@@ -1,7 +1,8 @@
 """The identities on this machine: a folder for each profile, with the wallet and the root secret encrypted.
 
     HOME/profiles/NAME/config.toml              the profile's settings
-    HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too
+    HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too; or whose
+                                                key is with which kind of signer
     HOME/profiles/NAME/identity/root.json       the root secret, sealed alike; and whose record it opens, if that is
                                                 another patient id than the wallet's address
     HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
@@ -26,7 +27,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from medrec_py.cli.errors import IdentityExists, IdentityMissing, SuccessorExists
+from medrec_py.cli.errors import IdentityExists, IdentityMissing, SignerElsewhere, SuccessorExists
 from medrec_py.cli.files import is_exposed, private_folder, sync_folder, write_private
 from medrec_py.errors import ConfigurationError, FormatError, InvalidInput, WalletError, WrongPassphrase
 
@@ -41,6 +42,22 @@ _GIVEN_UP: Final = "given-up-"
 _WALLET: Final = "wallet.json"
 _ROOT: Final = "root.json"
 _STAGED: Final = ".init-"
+
+SIGNERS: Final = ("clef", "node")
+"""The kinds of signers that can have an identity's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An account whose key is not on this machine's disk, or not ours: with a signer.
+
+    Attributes:
+        address: EIP-55.
+        signer: The kind, one of `SIGNERS`.
+    """
+
+    address: str
+    signer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +74,28 @@ class Identity:
     address: str
     folder: Path
 
+    @property
+    def signer(self) -> str | None:
+        """The kind of signer that has the wallet's key; ``None`` where it is here, in a keystore.
+
+        Raises:
+            FormatError, WalletError: the file was damaged, or is that of another identity.
+        """
+        kind = self._document(_WALLET).get("signer")
+        if kind is not None and kind not in SIGNERS:
+            raise FormatError(f"{self.folder / _WALLET} names the signer {kind!r}, which this version does not know")
+        return kind
+
     def wallet(self, passphrase: str) -> Wallet:
         """The wallet, without the root secret.
 
         Raises:
+            SignerElsewhere: its key is with a signer.
             WrongPassphrase: the passphrase is another's.
             FormatError, WalletError: the file was damaged, or is that of another identity.
         """
+        if self.signer is not None:
+            raise SignerElsewhere(f"the key of {self.address} is with a signer ({self.signer})")
         from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
 
         with self._naming_the_profile():
@@ -183,7 +215,7 @@ class Identities:
     def creating(
         self,
         profile: str,
-        wallet: Wallet,
+        wallet: Wallet | Elsewhere,
         passphrase: str,
         *,
         light: bool,
@@ -194,7 +226,7 @@ class Identities:
 
         Args:
             profile: Name of the profile.
-            wallet: Made from a phrase, unless a root secret is given.
+            wallet: Made from a phrase, unless a root secret is given; or where its key is.
             passphrase: Encrypts both files.
             light: See ``Wallet.to_keystore``.
             root: The root secret, if it is not the wallet's own.
@@ -320,13 +352,17 @@ class Identities:
 
 
 def _write_secrets(
-    folder: Path, wallet: Wallet, passphrase: str, light: bool, root: RootSecret | None, patient: str | None
+    folder: Path, wallet: Wallet | Elsewhere, passphrase: str, light: bool, root: RootSecret | None, patient: str | None
 ) -> None:
     from medrec_py.cli.keystore import seal_root  # noqa: PLC0415
-    from medrec_py.wallet import require_root  # noqa: PLC0415
+    from medrec_py.wallet import Locked, require_root  # noqa: PLC0415
 
-    key = wallet.to_keystore(passphrase, light=light)
-    sealed = seal_root(require_root(wallet, root), passphrase, light=light)
+    if isinstance(wallet, Elsewhere):
+        key: dict[str, Any] = {"address": wallet.address, "signer": wallet.signer}
+        secret = require_root(Locked(wallet.address), root)
+    else:
+        key, secret = wallet.to_keystore(passphrase, light=light), require_root(wallet, root)
+    sealed = seal_root(secret, passphrase, light=light)
     owner = {"holds": "medrec root secret", "address": key["address"]}
     if patient is not None and patient != wallet.address:
         owner["patient"] = patient

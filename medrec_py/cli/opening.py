@@ -12,11 +12,17 @@ from medrec_py.errors import ConfigurationError, NotDeployed
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
     from medrec_py.chain.deployment import Deployed
+    from medrec_py.courier import Courier
     from medrec_py.network import Network
     from medrec_py.storage import BlockStore
+    from medrec_py.wallets.remote import RemoteWallet
 
 RETRIES: Final = 2
 """How often a read is repeated while the node cannot be reached. A person who waits would rather know soon."""
+
+
+CLEF: Final = "http://127.0.0.1:8550"
+"""Where Clef listens if it is started with ``--http`` and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,36 @@ def open_blocks(settings: Settings) -> BlockStore:
     return open_store(stores[0], token=token, timeout=timeout(settings))
 
 
-def open_network(settings: Settings, chain: Chain) -> Network:
-    """The contract on a chain, with the store.
+def open_signer(settings: Settings, kind: str, address: str, chain_id: int) -> RemoteWallet:
+    """The signer that has the key of an identity. It is not asked for anything yet.
+
+    Args:
+        settings: Say where it is: else Clef is where it listens by itself, and a node is the one in use.
+        kind: One of ``identities.SIGNERS``.
+        address: Of the account.
+        chain_id: The chain that it is to sign for.
+
+    Raises:
+        InvalidInput: its URL cannot be used.
+    """
+    from medrec_py.wallets.clef import ClefWallet  # noqa: PLC0415
+    from medrec_py.wallets.node import NodeWallet  # noqa: PLC0415
+
+    url, token = settings.text("signer-url"), settings.text("signer-token")
+    if url is None and kind == "node":
+        url, token = settings.text("chain"), token or settings.text("chain-token")
+    wallet = ClefWallet if kind == "clef" else NodeWallet
+    return wallet(
+        url or CLEF,
+        address,
+        chain_id=chain_id,
+        headers=_authorization(token),
+        timeout=_seconds(settings, "signer-timeout"),
+    )
+
+
+def open_network(settings: Settings, chain: Chain, courier: Courier | None = None) -> Network:
+    """The contract on a chain, with the store, and who brings decisions there if not the wallet itself.
 
     Raises as the three above, and `NotDeployed` if it is not MedRec, `UnknownSuite` if this version does not have the
     deployment's suite.
@@ -112,13 +146,19 @@ def open_network(settings: Settings, chain: Chain) -> Network:
 
     place = find_contract(settings, chain.chain_id)
     contract = MedRecContract(chain, place.address)
-    return Network(chain, contract, open_blocks(settings), first_block=place.first_block, suite=place.suite)
+    blocks = open_blocks(settings)
+    return Network(chain, contract, blocks, first_block=place.first_block, suite=place.suite, courier=courier)
 
 
 def timeout(settings: Settings) -> float:
     """Seconds until a request is given up."""
-    value = settings.find("timeout").value
-    return float(value) if isinstance(value, int | float) else 30.0
+    return _seconds(settings, "timeout")
+
+
+def _seconds(settings: Settings, name: str) -> float:
+    value = settings.find(name).value
+    assert isinstance(value, int | float)  # noqa: S101 - it has a default
+    return float(value)
 
 
 def _place(settings: Settings, deployed: Deployed, source: str) -> Place:

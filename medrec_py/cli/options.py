@@ -55,6 +55,15 @@ class Given:
             rich_help_panel=PANEL,
         ),
     ] = None
+    relayer: Annotated[
+        str | None,
+        typer.Option(
+            "--relayer",
+            metavar="ADDRESS",
+            help="Relayer that sends what the wallet signs (MEDREC_RELAYER): a URL, or unix:/path.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
     home: Annotated[
         str | None,
         typer.Option(

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from medrec_py.cli import opening
 from medrec_py.cli.errors import KeysElsewhere
+from medrec_py.cli.files import private_folder, write_private
 from medrec_py.cli.identities import Identities, Identity
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
 from medrec_py.cli.pins import Pins
 from medrec_py.cli.settings import Settings
+from medrec_py.errors import ConfigurationError, RelayError
 
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
     from medrec_py.party import Party
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
-    from medrec_py.wallet import Wallet
+    from medrec_py.relayer import RelayerClient
+    from medrec_py.wallet import Signer
+
+UNSENT = "unsent"
+"""Folder, in a profile's, of signed decisions that a relayer did not carry out."""
 
 
 class Session:
@@ -45,6 +51,7 @@ class Session:
             "contract": given.contract,
             "store": given.store or None,
             "key-service": given.key_service,
+            "relayer": given.relayer,
             "passphrase-file": given.passphrase_file,
         }
         self.settings = Settings(flags, environment, home=given.home, profile=given.profile)
@@ -70,10 +77,44 @@ class Session:
     @cached_property
     def network(self) -> Network:
         """Contract and store."""
-        network = opening.open_network(self.settings, self.chain)
+        courier = self.relayer if self.settings.text("relayer") is not None else None
+        network = opening.open_network(self.settings, self.chain, courier)
         self._resources.callback(network.close)
         network.on_receipt(self.receipts.append)
         return network
+
+    @cached_property
+    def relayer(self) -> RelayerClient:
+        """The relayer that is set.
+
+        Raises:
+            ConfigurationError: none is.
+            InvalidInput: its address cannot be used.
+        """
+        from medrec_py.relayer import RelayerClient  # noqa: PLC0415 - slow to import
+
+        address = self.settings.text("relayer")
+        if address is None:
+            raise ConfigurationError("no relayer is set: name one with --relayer, or the setting relayer")
+        relayer = RelayerClient(address, timeout=opening.timeout(self.settings))
+        self._resources.callback(relayer.close)
+        return relayer
+
+    def keep_unsent(self, error: RelayError) -> None:
+        """Write down what was signed where the relayer did not do it, and say in the error where.
+
+        What cannot be written is lost, and said to be: the error stays the relayer's.
+        """
+        if error.bundle is None:
+            return
+        folder = self.settings.profile_folder(self.settings.profile) / UNSENT
+        path = folder / f"{error.bundle.id}.json"
+        try:
+            write_private(private_folder(folder) / path.name, error.bundle.to_json())
+        except ConfigurationError as problem:
+            error.add_note(f"What was signed could not be kept: {problem}")
+            return
+        error.add_note(f"What was signed is in {path}: `medrec relay send {path}` sends it, until its deadline.")
 
     @property
     def first_block(self) -> int:
@@ -100,9 +141,12 @@ class Session:
         return self.identities.get(self.settings.profile)
 
     @cached_property
-    def wallet(self) -> Wallet:
-        """Its wallet, unlocked."""
-        return self.identity.wallet(self.passphrases.of(self.identity.profile))
+    def wallet(self) -> Signer:
+        """Its wallet, unlocked; or the signer that has its key, for the node's chain."""
+        kind = self.identity.signer
+        if kind is None:
+            return self.identity.wallet(self.passphrases.of(self.identity.profile))
+        return opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
 
     @cached_property
     def root(self) -> RootSecret:

@@ -75,7 +75,7 @@ def _as_is(value: Value) -> Value:
 
 def _url(text: str) -> str:
     if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
-        raise ValueError("the node's URL begins with http:// or https://")
+        raise ValueError("its URL begins with http:// or https://")
     return text
 
 
@@ -114,6 +114,12 @@ def _key_service(text: str) -> str:
     return text
 
 
+def _relayer(text: str) -> str:
+    if not text.startswith(("unix:/", "https://", "http://")):
+        raise ValueError("a relayer is at https://host:port, unix:/path/to/socket, or http:// on this machine")
+    return text
+
+
 def without_secrets(url: str) -> str:
     """A URL without user, password, path and query, which may hold a key; anything else as it is."""
     parts = urlsplit(url)
@@ -149,12 +155,21 @@ SETTINGS: Final = {
         Setting("store-token", "bearer token for the store", _text, (str,), _hidden),
         Setting("timeout", "seconds until a request to node or store is given up", _positive, (int, float), _as_is),
         Setting("key-service", "key service of the provider that is acted for", _key_service, (str,), _urls),
+        Setting("relayer", "relayer that sends what the wallet signs, and pays for it", _relayer, (str,), _urls),
+        Setting("signer-url", "where the signer is that has the identity's key", _url, (str,), _urls),
+        Setting("signer-token", "bearer token for the signer", _text, (str,), _hidden),
+        Setting("signer-timeout", "seconds until a request to the signer is given up", _positive, (int, float), _as_is),
         Setting("passphrase-file", "file whose first line is the passphrase", _text, (str,), _as_is),
     )
 }
 """All settings by name, in the order in which they are shown."""
 
-_DEFAULTS: Final[Mapping[str, Value]] = {"profile": DEFAULT_PROFILE, "chain": "http://127.0.0.1:8545", "timeout": 30.0}
+_DEFAULTS: Final[Mapping[str, Value]] = {
+    "profile": DEFAULT_PROFILE,
+    "chain": "http://127.0.0.1:8545",
+    "timeout": 30.0,
+    "signer-timeout": 300.0,
+}
 
 
 class Settings:

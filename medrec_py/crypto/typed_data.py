@@ -40,6 +40,9 @@ CheckContractSignature: TypeAlias = Callable[[bytes, bytes, bytes], bool]
 
 Message: TypeAlias = Mapping[str, int | bytes]
 
+_UNREADABLE = (ArithmeticError, AttributeError, InvalidInput, LookupError, TypeError, ValueError)
+"""What reading a document of any form may raise."""
+
 _DOMAIN_NAME = "MedRec"
 _DOMAIN_VERSION = "1"
 _DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address"))
@@ -90,6 +93,20 @@ class TypedStruct:
             "message": {name: _json(kind, message[name]) for name, kind in self.fields},
         }
 
+    def read(self, document: Mapping[str, Any]) -> tuple[Deployment, Message]:
+        """Domain and message of a document that is exactly one that ``typed_data`` makes.
+
+        Raises:
+            FormatError: it is another one, or is written otherwise.
+        """
+        try:
+            struct, deployment, message = _read(document)
+        except _UNREADABLE as error:
+            raise FormatError(f"the document is no {self.name} as MedRec writes it") from error
+        if struct != self or self.typed_data(deployment, message) != document:
+            raise FormatError(f"the document is no {self.name} as MedRec writes it")
+        return deployment, message
+
     def _hash(self, message: Message) -> bytes:
         return keccak(_type_hash(self) + b"".join([_word(kind, message[name]) for name, kind in self.fields]))
 
@@ -110,7 +127,7 @@ def digest_of(document: Mapping[str, Any]) -> bytes | None:
     """
     try:
         struct, deployment, message = _read(document)
-    except (ArithmeticError, AttributeError, InvalidInput, LookupError, TypeError, ValueError):
+    except _UNREADABLE:
         return None
     return struct.digest(deployment, message) if struct.typed_data(deployment, message) == document else None
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from medrec_py import untrusted_json
 from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.epochs import parse_names
 from medrec_py.crypto.keys import DataKey, KemSeed, context
@@ -65,10 +66,10 @@ def _seal(request: Request, plaintext: bytes) -> bytes:
 
 def _open(request: Request, seed: KemSeed, answer: bytes) -> bytes:
     try:
-        document: dict[str, Any] = json.loads(answer)
+        document: dict[str, Any] = untrusted_json.loads(answer)
         sealed = Sealed(_octets(document["enc"]), _octets(document["ciphertext"]))
         return request.suite.open(seed, _info(request), sealed)
-    except (ValueError, TypeError, KeyError, RecursionError, WrongKey) as error:
+    except (ValueError, TypeError, KeyError, WrongKey) as error:
         raise KeyServiceUnavailable(
             "the key service answers with something that is no answer to the request"
         ) from error

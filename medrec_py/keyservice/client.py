@@ -16,12 +16,12 @@ from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import DataKey, KemSeed, Place
 from medrec_py.crypto.suites import Suite
 from medrec_py.crypto.typed_data import sign
-from medrec_py.errors import ContentTampered, KeysMissing
+from medrec_py.errors import ContentTampered, KeyServiceUnavailable
 from medrec_py.keyservice import answer, faults, request
 from medrec_py.keyservice.request import NONCE_SIZE, Request, What
-from medrec_py.keyservice.transport import Transport
 from medrec_py.party import Account, address_of
 from medrec_py.purposes import Purpose
+from medrec_py.transport import Transport
 from medrec_py.wallet import Signer
 
 PATH: Final = "/v1/open"
@@ -54,7 +54,7 @@ class KeyServiceClient:
     """
 
     def __init__(self, address: str, wallet: Signer, principal: Account, *, timeout: float = TIMEOUT) -> None:
-        self._transport = Transport(address, timeout)
+        self._transport = Transport(address, timeout, "key service", KeyServiceUnavailable)
         self._wallet = wallet
         self._principal = address_bytes(address_of(principal))
 
@@ -76,9 +76,7 @@ class KeyServiceClient:
     def names(self, consent: Consent, purpose: Purpose) -> Mapping[int, str]:
         """As ``Unsealer``; for agents who may read or append something. Raises as ``data_key``."""
         keyrings = consent.keyrings
-        if not keyrings.entries:
-            raise KeysMissing("the patient has published no keyring yet, so there are no names")
-        newest = keyrings.read(keyrings.entries[-1])
+        _, newest = keyrings.latest_by_patient()
         asked, seed = self._request(What.NAMES, consent.place, newest.suite, purpose)
         return answer.open_names(asked, seed, self._ask(asked))
 

@@ -10,7 +10,7 @@ import json
 from http import HTTPStatus
 from typing import Any, Final
 
-from medrec_py import errors
+from medrec_py import errors, untrusted_json
 from medrec_py.chain.reverts import not_permitted
 from medrec_py.chain.types import Action, Denial
 from medrec_py.crypto.typed_data import checksum_address
@@ -105,11 +105,11 @@ def encode(error: MedRecError) -> tuple[HTTPStatus, bytes]:
 def decode(answer: bytes, request: Request) -> MedRecError:
     """The error that a service answered a request with. It is returned, and for the caller to raise."""
     try:
-        document: dict[str, Any] = json.loads(answer)["error"]
+        document: dict[str, Any] = untrusted_json.loads(answer)["error"]
         if document["type"] == NotPermitted.__name__:
             return _denied(request, Action[document["action"]], Denial[document["denial"]])
         kind, message = _BY_NAME[document["type"]], document["message"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return KeyServiceUnavailable("the key service answers with something else than it should")
     return kind(f"the key service says: {str(message)[:_MAX_MESSAGE]}")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from medrec_py import untrusted_json
 from medrec_py.crypto.keys import Deployment, Place, context
 from medrec_py.crypto.suites import Suite, by_number
 from medrec_py.crypto.typed_data import TypedStruct, checksum_address, is_signed_by
@@ -180,8 +181,8 @@ def parse(body: bytes) -> UnverifiedRequest:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body.decode("utf-8"), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        document = untrusted_json.loads(body, object_pairs_hook=_once)
+    except ValueError as error:
         raise RequestMalformed("the request is not JSON") from error
     if not isinstance(document, dict) or document.keys() != _MEMBERS:
         raise RequestMalformed("the request does not have the members that it must have, and no others")

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from medrec_py import limited_http
 from medrec_py.errors import BlockNotFound, InvalidInput, StoreReadOnly, StoreTimeout, StoreUnavailable
-from medrec_py.storage import _http
 from medrec_py.storage.cid import Cid, Unverified
 from medrec_py.storage.dag import BLOCK_LIMIT, Block
 from medrec_py.storage.store import BlockStore
@@ -49,9 +49,9 @@ class GatewayStore(BlockStore):
             raise InvalidInput("the timeout must be positive")
         self._base = _base(url)
         accept = {"Accept": "application/vnd.ipld.raw", "Accept-Encoding": "identity"}
-        self._headers = _http.headers(accept, token, headers)
+        self._headers = limited_http.headers(accept, token, headers)
         self._timeout = timeout
-        self._pool = _http.pool()
+        self._pool = limited_http.pool()
         self.name = f"gateway {self._base}"
 
     def has(self, cid: Cid) -> bool:
@@ -72,7 +72,7 @@ class GatewayStore(BlockStore):
 
     def close(self) -> None:
         """Closes the connections."""
-        _http.close(self._pool)
+        limited_http.close(self._pool)
 
     def _fetch(self, cid: Cid) -> Unverified:
         return Unverified(self._ask("GET", cid))
@@ -81,7 +81,7 @@ class GatewayStore(BlockStore):
         raise StoreReadOnly(f"{self.name} can only be read")
 
     def _ask(self, method: str, cid: Cid) -> bytes:
-        deadline = _http.Deadline(self.name, self._timeout)
+        deadline = limited_http.Deadline(self.name, self._timeout)
         with deadline.errors():
             request = partial(
                 self._pool.request,
@@ -92,7 +92,7 @@ class GatewayStore(BlockStore):
                 redirect=False,
                 preload_content=False,
             )
-            response = _http.send(request, deadline)
+            response = limited_http.send(request, deadline)
             try:
                 if response.status == 200:
                     return deadline.read(response, BLOCK_LIMIT)

@@ -8,7 +8,6 @@ Standard: https://docs.ipfs.tech/reference/kubo/rpc/, tried with Kubo 0.41.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from medrec_py import limited_http, untrusted_json
 from medrec_py.errors import (
     BlockMismatch,
     BlockNotFound,
@@ -28,7 +28,6 @@ from medrec_py.errors import (
     StoreTimeout,
     StoreUnavailable,
 )
-from medrec_py.storage import _http
 from medrec_py.storage.cid import DAG_PB, RAW, Cid, Unverified
 from medrec_py.storage.dag import BLOCK_LIMIT, Block
 from medrec_py.storage.store import BlockStore
@@ -82,7 +81,7 @@ class KuboStore(BlockStore):
             raise InvalidInput("the timeout must be positive, and the search time not negative")
         self._timeout = timeout
         self._search = search
-        all_headers = _http.headers({"Accept-Encoding": "identity"}, token, headers)
+        all_headers = limited_http.headers({"Accept-Encoding": "identity"}, token, headers)
         multiaddr, base = _multiaddr(address)
         self.client = _client(multiaddr, base)
         http = self.client._client  # noqa: SLF001  what carries its requests; the version is pinned
@@ -196,7 +195,7 @@ class KuboStore(BlockStore):
     def close(self) -> None:
         """Closes the connections."""
         for adapter in self._session.adapters.values():
-            _http.close(adapter.poolmanager)  # type: ignore[attr-defined]
+            limited_http.close(adapter.poolmanager)  # type: ignore[attr-defined]
         self.client.close()
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -226,7 +225,7 @@ class KuboStore(BlockStore):
         Returns:
             The answer, at most ``limit`` bytes.
         """
-        deadline = _http.Deadline(self.name, self._timeout + extra)
+        deadline = limited_http.Deadline(self.name, self._timeout + extra)
         boundary = secrets.token_hex(16)
         request = partial(
             self._session.request,
@@ -239,7 +238,7 @@ class KuboStore(BlockStore):
             stream=True,
             allow_redirects=False,
         )
-        with deadline.errors(), _http.send(request, deadline) as response:
+        with deadline.errors(), limited_http.send(request, deadline) as response:
             if response.status_code == 200:
                 return deadline.read(response.raw, limit, moves)
             message = deadline.read(response.raw, _MESSAGE_LIMIT)
@@ -329,8 +328,8 @@ def _form(files: Sequence[bytes], boundary: str) -> bytes:
 def _field(answer: bytes, name: str) -> object:
     """A field of a JSON answer that may be anything; None if there is none."""
     try:
-        return json.loads(answer)[name]
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return untrusted_json.loads(answer)[name]
+    except (ValueError, TypeError, KeyError, IndexError):
         return None
 
 

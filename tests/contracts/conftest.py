@@ -18,6 +18,7 @@ from ape.contracts import ContractInstance
 from hypothesis import HealthCheck, settings
 
 from scripts.compiler import ROOT, contract_sources
+from tests.contracts.signing import Desk
 from tests.contracts.support import GENERAL, ORGANISATION, PRACTITIONER, YEAR_2100, Clock, digest, terms
 
 # The same examples in each run: what fails in CI fails at a desk.
@@ -105,6 +106,17 @@ def words(compiled: None, project: Any, authority: AccountAPI) -> ContractInstan
 @pytest.fixture(scope="session")
 def clock(chain: Any) -> Clock:
     return Clock(chain)
+
+
+@pytest.fixture
+def desk(medrec: ContractInstance, chain: Any, stranger: AccountAPI) -> Desk:
+    return Desk(medrec, chain.chain_id, stranger)
+
+
+@pytest.fixture
+def smart(project: Any, authority: AccountAPI) -> ContractInstance:
+    """An account with code that signs whatever it is shown."""
+    return authority.deploy(project.SmartAccount)
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ class Denial(IntEnum):
     Expired = 13
     CompartmentNotGranted = 14
     PurposeNotGranted = 15
+    BeyondLimits = 16
 
 
 ORGANISATION, PRACTITIONER = ProviderKind.Organisation, ProviderKind.Practitioner
@@ -349,6 +350,20 @@ def set_slot(provider: ProviderAPI, contract: Contract, slot: int, word: int) ->
     state.persist()
     chain.header = chain.header.copy(state_root=state.state_root)
     # Two, so that no snapshot is of the block whose state did not come from its transactions.
+    provider.mine(2)
+
+
+def set_code(provider: ProviderAPI, address: str, code: bytes) -> None:
+    """Give an account code, as one that delegates to it has (EIP-7702)."""
+    if isinstance(provider, FoundryProvider):
+        provider.set_code(address, bytes(code))
+        return
+    chain = provider.evm_backend.chain
+    state = chain.get_vm().state
+    state.set_code(bytes.fromhex(address[2:]), bytes(code))
+    state.lock_changes()
+    state.persist()
+    chain.header = chain.header.copy(state_root=state.state_root)
     provider.mine(2)
 
 

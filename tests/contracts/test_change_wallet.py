@@ -21,7 +21,6 @@ from typing import Any
 
 import pytest
 from ape.managers.chain import ChainManager
-from ape.managers.project import ProjectManager
 from eth_account import Account as Keys
 
 from tests.contracts.support import (
@@ -84,11 +83,6 @@ def change(medrec: Contract, chain: ChainManager, alice: Account, carol: Account
     return Change(medrec, chain.chain_id, alice, carol)
 
 
-@pytest.fixture
-def smart(project: ProjectManager, authority: Account) -> Contract:
-    return authority.deploy(project.SmartAccount)
-
-
 def test_the_new_wallet_decides_and_the_old_one_no_longer(
     medrec: Contract, change: Change, alice: Account, carol: Account, clinic: Account
 ) -> None:
@@ -136,7 +130,9 @@ def test_refuses_the_present_wallet(medrec: Contract, change: Change, alice: Acc
 
 
 @pytest.mark.parametrize("decision", [0, 2])
-def test_refuses_another_decision(medrec: Contract, change: Change, alice: Account, carol: Account, decision: int) -> None:
+def test_refuses_another_decision(
+    medrec: Contract, change: Change, alice: Account, carol: Account, decision: int
+) -> None:
     """`decision` is the patient's decision counter plus one."""
     with refused("DecisionMismatch", alice, 0, decision):
         medrec.changeWallet(alice, carol, decision, YEAR_2100, change.signature(decision=decision), sender=alice)

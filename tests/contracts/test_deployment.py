@@ -5,7 +5,7 @@ constructor
 └── else the authority is named; AuthorityAccepted; nothing else is there
 bytecode
 ├── room is left for the modules to come
-├── no call to another contract, and none is created or destroyed: only multicall's DELEGATECALL to itself
+├── no call to another contract, and none is created or destroyed: only multicall's and relay's DELEGATECALL to itself
 └── no instruction later than London
 ABI
 ├── is IMedRec, multicall and eip712Domain: nothing to upgrade, pause or own
@@ -24,6 +24,7 @@ from ape.managers.project import ProjectManager
 from medrec_py.chain.artifacts import load_artifact
 from scripts.compiler import ROOT
 from tests.contracts import storage_layout, support
+from tests.contracts.signing import FUNCTIONS
 from tests.contracts.support import ZERO, Account, Contract, emitted, plain, refused, said, unencodable
 
 # 90 % of EIP-170's limit.
@@ -93,15 +94,16 @@ def test_code_leaves_room(code: bytes) -> None:
 
 
 def test_code_calls_nobody_who_could_come_back(code: bytes) -> None:
-    """Multicall calls the contract itself, and signatures are asked for in static calls, which can change nothing.
+    """Multicall and relay call the contract itself; signatures are asked for in static calls.
 
     Those are two: of the precompile that recovers a key, and of an account with code (ERC-1271). EXTCODESIZE asks
-    whether an account has code, and, in OpenZeppelin's multicall, for the contract's own where a call gave nothing back.
+    whether an account has code, and, in OpenZeppelin's multicall, for the contract's own where a call gave nothing
+    back.
     """
     code = without_metadata(code)
     found = {OPCODES[opcode] for opcode in instructions(code) if opcode in OPCODES}
     assert found == {"DELEGATECALL", "STATICCALL", "EXTCODESIZE"}
-    assert [list(instructions(code)).count(opcode) for opcode in (0xF4, 0xFA)] == [1, 2]
+    assert [list(instructions(code)).count(opcode) for opcode in (0xF4, 0xFA)] == [2, 2]
 
 
 def test_abi_is_the_interface(project: ProjectManager) -> None:
@@ -137,20 +139,24 @@ def test_abi_takes_no_ether(project: ProjectManager, medrec: Contract, stranger:
 
 
 def test_abi_takes_no_content(project: ProjectManager) -> None:
-    """No text, and no bytes of any length but multicall's and a signature: names and records have no way in."""
+    """No text, and no bytes of any length but calls of itself and signatures: names and records have no way in."""
     functions = [abi for abi in project.MedRec.contract_type.abi if abi.type == "function"]
     takers = {
-        function.name
+        (function.name, parameter.name)
         for function in functions
-        if any(re.search(r"string|bytes(?!\d)", parameter.canonical_type) for parameter in function.inputs)
+        for parameter in function.inputs
+        if re.search(r"string|bytes(?!\d)", parameter.canonical_type)
     }
-    assert takers == {"multicall", "changeWallet"}
+    signatures = {"signature", "patientSignature", "walletSignature", "consent"}
+    calls = {("multicall", "data"), ("relay", "calls")}
+    assert {taker for taker in takers if taker[1] not in signatures} == calls
+    assert {name for name, _ in takers - calls} == {"changeWallet", *FUNCTIONS.values()}
     texts = [
         event.name
         for event in project.IMedRec.contract_type.events
         if any(re.search(r"string|bytes(?!\d)", parameter.canonical_type) for parameter in event.inputs)
     ]
-    assert texts == ["EntryRefused"]
+    assert texts == ["CallRefused", "EntryRefused"]
 
 
 def test_storage_layout_is_pinned() -> None:

@@ -5,7 +5,9 @@ may
 │   ├── not registered: PatientUnknown
 │   ├── the actor is not its wallet: NotController
 │   └── else everything, for any purpose: None
-├── given another principal, and Decide: NotController
+├── given another principal, and Decide
+│   ├── no representative: NotController
+│   └── else its permission, as below (test_representatives.py)
 └── given another principal, the first that applies of
     ├── the agent, where the actor is not the principal:
     │   AgentNotNamed, AgentExpired, AgentSuspended, AgentAccreditationExpired
@@ -91,7 +93,8 @@ def test_may_gives_the_first_reason_that_applies(
     expect(Denial.CompartmentNotGranted)
     medrec.grant(alice, principal, terms(append=ALL, purposes=1 << RESEARCH), SEAL, 5, sender=alice)
     expect(Denial.None_)
-    assert set(Denial) - set(seen) == {Denial.PatientUnknown, Denial.NotController}
+    # A representative is told what lies beyond its limits by the functions: here nothing is given.
+    assert set(Denial) - set(seen) == {Denial.PatientUnknown, Denial.NotController, Denial.BeyondLimits}
 
 
 @every_action

@@ -42,13 +42,21 @@ from tests.contracts.support import (
 NONE = Terms(0, 0, 0, 0, 0, 0)
 
 
-def revoked(patient: Account, grantee: Account, version: int, lost: int = 0, keyring_version: int = 0) -> Said:
-    """The event of a revocation that the patient decided."""
+def revoked(
+    patient: Account,
+    grantee: Account,
+    version: int,
+    lost: int = 0,
+    keyring_version: int = 0,
+    *,
+    by: Account | None = None,
+) -> Said:
+    """The event of a revocation; the patient decided it unless another is named."""
     return said(
         "PermissionRevoked",
         patient=patient,
         grantee=grantee,
-        by=patient,
+        by=by or patient,
         version=version,
         lost=lost,
         keyringVersion=keyring_version,

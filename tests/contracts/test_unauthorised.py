@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 from ape.managers.project import ProjectManager
 
+from medrec_py.crypto.decisions import PublishErased, PublishMoved, SignedForm
+from tests.contracts.signing import FUNCTIONS, Desk, sign
 from tests.contracts.support import (
     APPEND,
     DECIDE,
@@ -25,8 +27,10 @@ from tests.contracts.support import (
     digest,
     emitted,
     entry,
+    error_data,
     plain,
     refused,
+    said,
     terms,
 )
 
@@ -125,6 +129,60 @@ def principal_rows() -> Iterator[Row]:
             )
 
 
+class SignedRow(NamedTuple):
+    """A signed form by its signer, who may sign it, and with which error everybody else is refused."""
+
+    function: str
+    form: Callable[[Desk, People, Account], SignedForm]
+    allowed: set[str]
+    refusal: Refusal
+    rest: Callable[[Desk, People, Any], tuple[bytes, ...]] = lambda desk, people, form: ()
+
+
+def signed_rows() -> Iterator[SignedRow]:
+    """What only the patient's wallet may sign, and what authors and readers may."""
+    decisions: dict[str, Callable[[Desk, People, Account], SignedForm]] = {
+        "grantSigned": lambda desk, people, signer: desk.grant(people["alice"], people["stranger"], signer=signer),
+        "revokeSigned": lambda desk, people, signer: desk.revoke(people["alice"], people["hospital"], signer=signer),
+        "publishKeyringSigned": lambda desk, people, signer: desk.keyring(people["alice"], signer=signer),
+        "publishMovedSigned": lambda desk, people, signer: desk.manifest(PublishMoved, people["alice"], signer=signer),
+        "publishErasedSigned": lambda desk, people, signer: desk.manifest(
+            PublishErased, people["alice"], signer=signer
+        ),
+    }
+    refusal = not_permitted("alice", DECIDE, Denial.NotController)
+    for function, form in decisions.items():
+        yield SignedRow(function, form, {"alice"}, refusal)
+    yield SignedRow(
+        "changeWalletSigned",
+        lambda desk, people, signer: desk.change_wallet(people["alice"], people["smart"], signer=signer),
+        {"alice"},
+        refusal,
+        lambda desk, people, form: (b"any",),
+    )
+    writing = {...: Denial.NotAccredited, "doctor": Denial.NotGranted, "clinic": Denial.Suspended}
+    reading = {...: Denial.NotGranted, "clinic": Denial.Suspended}
+    for function, action, by_itself, denials in (
+        ("appendSigned", APPEND, {"hospital", "alice"}, writing),
+        ("logAccessSigned", READ, {"hospital", "alice", "carol"}, reading),
+    ):
+        for principal, allowed, reasons in (
+            ("alice", {"alice"}, Denial.NotController),
+            ("hospital", {"hospital", "nurse", "doctor"}, Denial.AgentNotNamed),
+            ("self", by_itself, denials),
+        ):
+            whom = on_behalf_of(principal)
+            yield SignedRow(
+                function,
+                lambda desk, people, signer, action=action, whom=whom: (
+                    desk.append if action is APPEND else desk.access
+                )(people["alice"], signer, whom(people, signer)),
+                allowed,
+                not_permitted(principal, action, reasons),
+            )
+
+
+SIGNED = list(signed_rows())
 ROWS = [*authority_rows(), *registrar_rows(), *patient_rows(), *principal_rows()]
 # Anybody may call these, since they change what is the caller's own.
 OWN = {
@@ -178,7 +236,13 @@ def people(
 def test_every_function_has_a_row(medrec: Contract) -> None:
     """Each that changes something; multicall is tested with all of them."""
     changing = {abi.name for abi in medrec.contract_type.mutable_methods}
-    assert changing == {row.function for row in ROWS} | OWN.keys() | {"multicall"}
+    direct = {row.function for row in ROWS} | OWN.keys()
+    assert changing == direct | set(FUNCTIONS.values()) | {"multicall", "relay"}
+
+
+def test_every_signed_form_has_a_row() -> None:
+    """Each but the registration, which nobody but the patient id itself can sign (test_register_signed.py)."""
+    assert {row.function for row in SIGNED} == set(FUNCTIONS.values()) - {"registerSigned"}
 
 
 @each_row
@@ -200,6 +264,21 @@ def test_outsiders_are_refused_in_a_multicall(medrec: Contract, people: People, 
         call = getattr(medrec, row.function).encode_input(*row.arguments(people, sender))
         with refused(*row.refusal(people, name)):
             medrec.multicall.call([call], sender=sender)
+
+
+@pytest.mark.parametrize("row", SIGNED, ids=[f"{place}-{row.function}" for place, row in enumerate(SIGNED)])
+def test_signatures_of_outsiders_are_refused(medrec: Contract, people: People, desk: Desk, row: SignedRow) -> None:
+    """A signature that is good in itself gives nobody a right: the signer is asked for like a sender."""
+    outsiders = people.keys() - row.allowed - {"smart"}
+    assert len(outsiders) >= 7
+    for name in sorted(outsiders):
+        form = row.form(desk, people, people[name])
+        refusal = row.refusal(people, name)
+        call = desk.call(form, sign(form, people[name]), *row.rest(desk, people, form))
+        with refused(*refusal):
+            medrec.multicall.call([call], sender=desk.stranger)
+    relayed = emitted(medrec, desk.relay([call]))
+    assert relayed == [said("CallRefused", relayer=desk.stranger, item=0, reason=error_data(*refusal))]
 
 
 @each_row

@@ -70,6 +70,102 @@ def test_the_script_deploys_with_an_ape_account(tmp_path: Path) -> None:
         assert Deployed.load(tmp_path, chain.chain_id).address == create2_address(RICH.address)
 
 
+STORY = """
+from datetime import timedelta
+
+import medrec_py as medrec
+from ape import accounts, networks
+from ape_accounts import import_account_from_private_key
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.deployment import deploy
+from medrec_py.chain.transactions import Call, send
+from medrec_py.errors import ForeignChain
+
+
+def main():
+    rich, other = accounts.test_accounts[0], accounts.test_accounts[1]
+    kept = import_account_from_private_key("alice", "a passphrase", "0x" + "11" * 32)
+    kept.set_autosign(True, passphrase="a passphrase")
+    authority, doctor, alice = map(medrec.ApeWallet, (rich, other, kept))
+    assert isinstance(alice, medrec.Signer)
+    chain = Chain(networks.provider.web3)
+    send(chain, authority, Call(alice.address, b"", "fund", 10**18))
+    deployed = deploy(chain, authority)
+    net = medrec.connect(w3=networks.provider.web3, contract=deployed.address, store="STORE")
+    net.authority(authority).add_registrar(authority)
+    doctor = net.practitioner(doctor, medrec.Wallet.create().root)
+    net.registrar(authority).accredit(doctor)
+    patient = net.patient(alice, medrec.Wallet.create().root).register(compartments=["general"])
+    patient.grant(doctor, read=["general"], append=["general"], expires=timedelta(days=30))
+    chart = doctor.chart(patient)
+    record = chart.append(b"signed in ape", title="note.txt", compartment="general")
+    print("READ", patient.chart().read(record.number).read().decode())
+    patient.revoke(doctor)
+    try:
+        chart.append(b"too late", title="late.txt", compartment="general")
+    except medrec.PermissionRevoked:
+        print("REVOKED")
+    twin = medrec.Wallet.from_key("11" * 32)
+    document = {
+        "types": {"EIP712Domain": [{"name": "chainId", "type": "uint256"}], "T": [{"name": "x", "type": "uint256"}]},
+        "primaryType": "T", "domain": {"chainId": net.chain_id}, "message": {"x": 1},
+    }
+    print("SAME", alice.sign_typed_data(document) == twin.sign_typed_data(document))
+    try:
+        alice.sign_typed_data({**document, "domain": {"chainId": 1}})
+    except ForeignChain:
+        print("FOREIGN")
+"""
+
+
+CONSOLE = """
+import medrec_py as medrec
+from medrec_py.chain.connection import Chain
+from medrec_py.chain.deployment import deploy
+wallet = medrec.ApeWallet(accounts.test_accounts[0])
+print("AT", deploy(Chain(networks.provider.web3), wallet).address)
+"""
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Path:
+    """A project of ape's with that script, and without any configuration."""
+    folder = tmp_path / "clinic"
+    (folder / "scripts").mkdir(parents=True)
+    story = STORY.replace("STORE", str(tmp_path / "blocks"))
+    (folder / "scripts" / "story.py").write_text(story.lstrip(), encoding="utf-8")
+    (folder / "ape-config.yaml").write_text("name: clinic\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.anvil
+def test_apes_accounts_are_wallets(tmp_path: Path, clinic: Path) -> None:
+    """In a script: test accounts and one of a keystore decide, sign statements and typed data, as keys here would."""
+    with running_anvil() as url:
+        network = f"ethereum:local:{url}"
+        done = ape("run", "story", "--network", network, folder=clinic, APE_DATA_FOLDER=str(tmp_path / "ape"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line for line in done.stdout.splitlines() if line.isupper() or line.startswith(("READ", "SAME"))] == [
+        "READ signed in ape",
+        "REVOKED",
+        "SAME True",
+        "FOREIGN",
+    ]
+
+
+@pytest.mark.anvil
+def test_apes_accounts_are_wallets_in_its_console(tmp_path: Path, clinic: Path) -> None:
+    """What is typed there: the accounts and networks that the console has."""
+    code = CONSOLE.strip()
+    with running_anvil() as url:
+        network = f"ethereum:local:{url}"
+        done = ape(
+            "console", "--network", network, "--code", code, folder=clinic, APE_DATA_FOLDER=str(tmp_path / "ape")
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"AT {create2_address(RICH.address)}" in done.stdout
+
+
 CONFIG = """
 name: clinic
 dependencies:

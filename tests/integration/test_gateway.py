@@ -20,22 +20,11 @@ from medrec_py.errors import (
 )
 from medrec_py.storage import Cid, FallbackStore, FolderStore, GatewayStore, KuboStore, open_store
 from tests.support.content import MIB, content, pieces
-from tests.support.hostile import Server, ok, serving, status
+from tests.support.hostile import Answer, Server, ok, once, serving, status
 from tests.support.kubo import KuboNode
 
 BLOCK = b"a sealed record"
 CID = Cid.of(BLOCK)
-
-Answer = Callable[[Server, bytes], Iterator[bytes]]
-
-
-def once(answer: bytes) -> Answer:
-    """Answers every request with the same bytes."""
-
-    def reply(server: Server, request: bytes) -> Iterator[bytes]:
-        yield answer
-
-    return reply
 
 
 @pytest.mark.kubo

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,12 @@ from medrec_py.errors import (
 from medrec_py.storage import Cid, FallbackStore, FolderStore, KuboStore, dag, export_car, import_car, open_store
 from medrec_py.storage.cid import DAG_PB
 from tests.support.content import MIB, content, pieces
-from tests.support.hostile import Server, ok, serving, status
+from tests.support.hostile import Answer, Server, ok, once, serving, status
 from tests.support.kubo import TOKEN, KuboNode, kubo_node
 
 IPFS = Path(__file__).parents[1] / "data" / "ipfs"
 CASES = json.loads((IPFS / "kubo" / "cids.json").read_text())
 ABSENT = Cid.of(b"nobody has this")
-
-Answer = Callable[[Server, bytes], Iterator[bytes]]
 
 
 @pytest.fixture
@@ -302,13 +300,6 @@ def test_a_collected_file_comes_from_the_folder(kubo: KuboNode, store: KuboStore
 
 BLOCK = b"a sealed record"
 CID = Cid.of(BLOCK)
-
-
-def once(answer: bytes) -> Answer:
-    def reply(server: Server, request: bytes) -> Iterator[bytes]:
-        yield answer
-
-    return reply
 
 
 def error(message: str) -> bytes:

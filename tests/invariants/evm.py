@@ -28,6 +28,28 @@ from medrec_py.chain.artifacts import load_artifact
 GAS = 30_000_000
 CONTRACT = b"\xcc" * 20
 START = 2_000_000_000
+# An account that signs whatever it is shown (ERC-1271):
+# PUSH4 0x1626ba7e, PUSH1 224, SHL, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN
+SIGNS = bytes.fromhex("631626ba7e60e01b60005260206000f3")
+# One that has no ERC-1271, as a delegation to some other code (EIP-7702): PUSH1 0, PUSH1 0, REVERT
+REVERTS = bytes.fromhex("60006000fd")
+
+
+def owned_by(owner: bytes) -> bytes:
+    """The code of an account that takes its owner's signature over the plain digest for its own (ERC-1271).
+
+    Like `contracts/test/OwnedAccount.sol` it does not bind the digest to itself, so that what one owner signed for one
+    account is tried on another.
+    """
+    return bytes.fromhex(
+        "600435600052"  # mstore(0, digest)
+        "60a43560001a602052"  # mstore(32, v)
+        "606435604052608435606052"  # mstore(64, r), mstore(96, s)
+        "602060006080600060015afa50"  # staticcall(gas, ecrecover, 0, 128, 0, 32)
+        f"60005173{owner.hex()}14"  # recovered == owner
+        "631626ba7e0260e01b60005260206000f3"  # the magic number if so, else zero
+    )
+
 
 Address = bytes
 Event = tuple[str, tuple[Any, ...]]
@@ -111,6 +133,15 @@ class Evm:
     def set_storage(self, slot: int, word: int) -> None:
         """Overwrite a word of the contract's storage."""
         self._state.set_storage(CONTRACT, slot, word)
+
+    def set_code(self, account: Address, code: bytes) -> None:
+        """The account has this code now."""
+        self._state.set_code(account, code)
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's number."""
+        return self._state.execution_context.chain_id
 
     # ------------------------------------------------------------------------------------------------------------ calls
 

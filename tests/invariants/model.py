@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from tests.invariants.signing import Members, form_of, members_of, signatures_of
 from tests.vectors import generate_head
 from tests.vectors.generate_head import ERASED, KEYRING, LAST_KEYRING_VERSION, MOVED, RECORD
 
@@ -21,7 +22,7 @@ Event = tuple[str, tuple[Any, ...]]
 ZERO = bytes(20)
 NO_BYTES = bytes(32)
 LAST_VERSION = 2**24 - 1
-HISTORY = 1
+HISTORY, MANAGE = 1, 2
 READ, APPEND, DECIDE = range(3)
 MAPPINGS = ("providers", "agents", "patients", "profiles", "permissions", "words")
 
@@ -43,6 +44,7 @@ class Denial(IntEnum):
     EXPIRED = 13
     COMPARTMENT_NOT_GRANTED = 14
     PURPOSE_NOT_GRANTED = 15
+    BEYOND_LIMITS = 16
 
 
 class Refused(Exception):
@@ -64,6 +66,17 @@ class Terms(NamedTuple):
 
     def is_open(self, time: int) -> bool:
         return self.not_before <= time < self.expiry
+
+    @property
+    def manages(self) -> bool:
+        """Whether the grantee is a representative."""
+        return bool(self.flags & MANAGE)
+
+    def lies_within(self, limits: Terms) -> bool:
+        """Whether a representative with those limits may give or end these terms."""
+        rights = ((self.read, limits.read), (self.append, limits.append), (self.purposes, limits.purposes))
+        flags = (self.flags, limits.flags & HISTORY)
+        return self.expiry <= limits.expiry and not any(mine & ~its for mine, its in (*rights, flags))
 
 
 class Permission(NamedTuple):
@@ -106,13 +119,18 @@ class Patient:
 
 @dataclass
 class Model:
-    """The state, and the functions by the contract's names in snake case; `now` and `sender` are set before a call."""
+    """The state, and the functions by the contract's names in snake case; `now` and `sender` are set before a call.
+
+    What is a signature is said from outside, by `is_signed`: where nothing is said, all are.
+    """
 
     authority: Address
     now: int
     encode_error: Callable[..., bytes]
+    is_signed: Callable[[Address, str, Members, bytes], bool] = lambda *_: True
     pending: Address = ZERO
     sender: Address = ZERO
+    call: tuple[str, tuple[Any, ...]] = ("", ())
     registrars: set[Address] = field(default_factory=set)
     providers: dict[Address, Provider] = field(default_factory=lambda: defaultdict(Provider))
     agents: dict[tuple[Address, Address], int] = field(default_factory=lambda: defaultdict(int))
@@ -134,6 +152,7 @@ class Model:
         after = replace(
             self,
             sender=sender,
+            call=(function, arguments),
             events=[],
             registrars=set(self.registrars),
             **{name: getattr(self, name).copy() for name in MAPPINGS},
@@ -163,7 +182,11 @@ class Model:
                 return Denial.NOT_CONTROLLER
             return Denial.NONE if purpose <= 15 else Denial.PURPOSE_NOT_GRANTED
         if action == DECIDE:
-            return Denial.NOT_CONTROLLER
+            permission = self.permissions[patient, principal]
+            if actor != principal or not permission.terms.manages:
+                return Denial.NOT_CONTROLLER
+            reasons = self._permission_reasons(permission, action, compartments, purpose)
+            return next((denial for denial, applies in reasons if applies), Denial.NONE)
         reasons = [
             *(self._agent_reasons(actor, principal) if actor != principal else ()),
             *self._principal_reasons(principal, action),
@@ -210,13 +233,93 @@ class Model:
     def _require_wallet(self, patient: Address) -> None:
         self._require_may(patient, patient, DECIDE, 0, 0)
 
+    def _require_decider(self, patient: Address) -> Terms | None:
+        """The limits of who decides about permissions and keyrings; `None` for the wallet, which has none."""
+        if self.patients[patient].wallet == self.sender:
+            return None
+        limits = self.permissions[patient, self.sender].terms
+        if self.sender == patient or not limits.manages:
+            self._require_wallet(patient)
+        if self.now < limits.not_before:
+            raise self._beyond(patient, Denial.NOT_YET_VALID)
+        if self.now >= limits.expiry:
+            raise self._beyond(patient, Denial.EXPIRED)
+        return limits
+
+    def _beyond(self, patient: Address, denial: Denial) -> Refused:
+        return Refused("NotPermitted", patient, self.sender, self.sender, DECIDE, denial)
+
+    def _require_within(self, patient: Address, terms: Terms, limits: Terms | None) -> None:
+        if limits is not None and not terms.lies_within(limits):
+            raise self._beyond(patient, Denial.BEYOND_LIMITS)
+
+    def _require_readable(self, patient: Address, compartments: int, limits: Terms | None) -> None:
+        if limits is not None and compartments & ~limits.read:
+            raise self._beyond(patient, Denial.COMPARTMENT_NOT_GRANTED)
+
+    def _sign(self, signer: Address, deadline: int) -> None:
+        """From here on the signer decides, if it signed the call that is carried out."""
+        if self.now > deadline:
+            raise Refused("DeadlinePassed", deadline)
+        function, arguments = self.call
+        signature = arguments[-signatures_of(function)]
+        self._require_signed(signer, form_of(function), members_of(function, arguments), signature)
+        self.sender = signer
+
+    def _require_signed(self, signer: Address, form: str, members: Members, signature: bytes) -> None:
+        """Nobody is the zero address."""
+        if signer == ZERO or not self.is_signed(signer, form, members, signature):
+            raise Refused("SignatureInvalid", signer)
+
+    def relay(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Signed forms, given as (function, arguments), each by itself."""
+        relayer = self.sender
+        for place, (function, arguments) in enumerate(calls):
+            try:
+                after, _ = self.attempted(relayer, function, *arguments)
+            except Refused as refusal:
+                self.emit("CallRefused", relayer, place, self.encode_error(refusal.name, *refusal.values))
+            else:
+                after.events = self.events + after.events
+                vars(self).update(vars(after))
+
     # -------------------------------------------------------------------------------------------------------- patients
 
     def register(self) -> None:
-        if self.patients[self.sender].wallet != ZERO:
-            raise Refused("AlreadyRegistered", self.sender)
-        self.patients[self.sender] = Patient(self.sender)
-        self.emit("PatientRegistered", self.sender, self.sender, self.sender)
+        self._register(self.sender, self.sender)
+
+    def register_signed(self, patient: Address, wallet: Address, deadline: int, *signatures: bytes) -> None:
+        self._sign(patient, deadline)
+        if wallet == ZERO:
+            raise Refused("ZeroAddress")
+        if wallet != patient:
+            self._require_signed(wallet, "Register", (patient, wallet, deadline), signatures[1])
+        self._register(patient, wallet)
+
+    def _register(self, patient: Address, wallet: Address) -> None:
+        if self.patients[patient].wallet != ZERO:
+            raise Refused("AlreadyRegistered", patient)
+        self.patients[patient] = Patient(wallet)
+        self.emit("PatientRegistered", patient, wallet, self.sender)
+
+    def change_wallet(self, patient: Address, wallet: Address, decision: int, deadline: int, consent: bytes) -> None:
+        self._require_wallet(patient)
+        if wallet == ZERO:
+            raise Refused("ZeroAddress")
+        if wallet == self.sender:
+            raise Refused("WalletUnchanged", patient, wallet)
+        self._take_decision(patient, decision)
+        if self.now > deadline:
+            raise Refused("DeadlinePassed", deadline)
+        self._require_signed(wallet, "WalletChange", (patient, wallet, decision, deadline), consent)
+        self.patients[patient] = replace(self.patients[patient], wallet=wallet)
+        self.emit("WalletChanged", patient, wallet, self.sender)
+
+    def change_wallet_signed(
+        self, patient: Address, signer: Address, wallet: Address, decision: int, deadline: int, *signatures: bytes
+    ) -> None:
+        self._sign(signer, deadline)
+        self.change_wallet(patient, wallet, decision, deadline, signatures[1])
 
     def publish_profile(self, digest: bytes) -> None:
         self.profiles[self.sender] = digest
@@ -300,27 +403,53 @@ class Model:
     # ----------------------------------------------------------------------------------------------------- permissions
 
     def grant(self, patient: Address, grantee: Address, terms: Terms, seal: bytes, version: int) -> None:
-        self._require_wallet(patient)
+        limits = self._require_decider(patient)
+        self._require_sound(patient, grantee, terms)
+        stored = self.permissions[patient, grantee]
+        if version != stored.version + 1:
+            raise Refused("VersionMismatch", patient, grantee, stored.version, version)
+        if grantee == self.patients[patient].wallet:
+            raise Refused("SelfGrant", patient)
+        self._require_within(patient, stored.terms, limits)
+        self._require_within(patient, terms, limits)
+        lost, raised = self._replace(patient, grantee, Permission(terms, version))
+        self.emit("PermissionGranted", patient, grantee, self.sender, version, terms, seal, lost, raised)
+
+    def grant_signed(
+        self,
+        patient: Address,
+        signer: Address,
+        grantee: Address,
+        terms: Terms,
+        seal: bytes,
+        version: int,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(signer, deadline)
+        self._require_decider(patient)
+        self._require_sound(patient, grantee, terms)
+        if self.permissions[patient, grantee] != Permission(terms, version):
+            self.grant(patient, grantee, terms, seal, version)
+
+    def _require_sound(self, patient: Address, grantee: Address, terms: Terms) -> None:
         if grantee == ZERO:
             raise Refused("ZeroAddress")
-        if grantee in {patient, self.patients[patient].wallet}:
+        if grantee in {patient, self.sender}:
             raise Refused("SelfGrant", patient)
         if not terms.read | terms.append:
             raise Refused("CompartmentsEmpty")
         if not terms.purposes:
             raise Refused("PurposesEmpty")
-        if terms.flags not in {0, HISTORY}:
+        if terms.flags & ~(HISTORY | MANAGE):
             raise Refused("FlagsNotSupported", terms.flags)
         if terms.expiry <= max(self.now, terms.not_before):
             raise Refused("WindowInvalid", terms.not_before, terms.expiry)
-        current = self.permissions[patient, grantee].version
-        if version != current + 1:
-            raise Refused("VersionMismatch", patient, grantee, current, version)
-        lost, raised = self._replace(patient, grantee, Permission(terms, version))
-        self.emit("PermissionGranted", patient, grantee, self.sender, version, terms, seal, lost, raised)
 
     def revoke(self, patient: Address, grantee: Address) -> None:
-        self._require_wallet(patient)
+        limits = self._require_decider(patient)
+        if grantee != self.sender:
+            self._require_within(patient, self.permissions[patient, grantee].terms, limits)
         version = min(self.permissions[patient, grantee].version + 1, LAST_VERSION)
         lost, raised = self._replace(patient, grantee, Permission(Terms(), version))
         self.emit("PermissionRevoked", patient, grantee, self.sender, version, lost, raised)
@@ -336,13 +465,42 @@ class Model:
     def revoke_and_rotate(
         self, patient: Address, grantee: Address, keyring_version: int, compartments: int, pointer: bytes
     ) -> None:
-        self._require_wallet(patient)
+        limits = self._require_decider(patient)
         current = self.keyring_version(patient)
         if keyring_version == current < LAST_KEYRING_VERSION:
+            self._require_readable(patient, compartments, limits)
             self._publish(patient, KEYRING, "KeyringPublished", compartments, pointer)
         else:
             self.emit("KeyringSkipped", patient, current, keyring_version, pointer)
         self.revoke(patient, grantee)
+
+    def revoke_signed(
+        self,
+        patient: Address,
+        signer: Address,
+        grantee: Address,
+        version: int,
+        keyring_version: int,
+        compartments: int,
+        keyring: bytes,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(signer, deadline)
+        limits = self._require_decider(patient)
+        terms, current = self.permissions[patient, grantee]
+        stands = terms != Terms()
+        if version > current + (not stands):
+            raise Refused("VersionMismatch", patient, grantee, current, version)
+        done = not stands and 0 < current >= version
+        with_keyring = keyring != NO_BYTES
+        if not done and with_keyring:
+            self.revoke_and_rotate(patient, grantee, keyring_version, compartments, keyring)
+        elif not done:
+            self.revoke(patient, grantee)
+        elif with_keyring and keyring_version == self.keyring_version(patient) < LAST_KEYRING_VERSION:
+            self._require_readable(patient, compartments, limits)
+            self._publish(patient, KEYRING, "KeyringPublished", compartments, keyring)
 
     # --------------------------------------------------------------------------------------------------------- history
 
@@ -367,23 +525,40 @@ class Model:
         self.emit(event, patient, self.sender, self.now, previous.to_bytes(32, "big"), compartments, pointer)
 
     def publish_keyring(self, patient: Address, keyring_version: int, compartments: int, pointer: bytes) -> None:
-        self._require_wallet(patient)
+        limits = self._require_decider(patient)
         current = self.keyring_version(patient)
         if keyring_version != current:
             raise Refused("StaleKeyring", patient, current, keyring_version)
+        self._require_readable(patient, compartments, limits)
         self._require_named(compartments, pointer)
         if current == LAST_KEYRING_VERSION:
             raise Refused("KeyringExhausted", patient)
         self._publish(patient, KEYRING, "KeyringPublished", compartments, pointer)
 
-    def _manifest(
-        self, patient: Address, decision: int, kind: int, event: str, compartments: int, pointer: bytes
+    def publish_keyring_signed(
+        self,
+        patient: Address,
+        signer: Address,
+        pointer: bytes,
+        keyring_version: int,
+        compartments: int,
+        deadline: int,
+        signature: bytes,
     ) -> None:
-        self._require_wallet(patient)
+        self._sign(signer, deadline)
+        self.publish_keyring(patient, keyring_version, compartments, pointer)
+
+    def _take_decision(self, patient: Address, decision: int) -> None:
         current = self.patients[patient].decisions
         if decision != current + 1:
             raise Refused("DecisionMismatch", patient, current, decision)
         self.patients[patient] = replace(self.patients[patient], decisions=decision)
+
+    def _manifest(
+        self, patient: Address, decision: int, kind: int, event: str, compartments: int, pointer: bytes
+    ) -> None:
+        self._require_wallet(patient)
+        self._take_decision(patient, decision)
         self._publish(patient, kind, event, compartments, pointer)
 
     def publish_moved(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:
@@ -391,6 +566,32 @@ class Model:
 
     def publish_erased(self, patient: Address, decision: int, compartments: int, pointer: bytes) -> None:
         self._manifest(patient, decision, ERASED, "RecordsErased", compartments, pointer)
+
+    def publish_moved_signed(
+        self,
+        patient: Address,
+        signer: Address,
+        decision: int,
+        compartments: int,
+        pointer: bytes,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(signer, deadline)
+        self.publish_moved(patient, decision, compartments, pointer)
+
+    def publish_erased_signed(
+        self,
+        patient: Address,
+        signer: Address,
+        decision: int,
+        compartments: int,
+        pointer: bytes,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(signer, deadline)
+        self.publish_erased(patient, decision, compartments, pointer)
 
     def _bind(self, patient: Address, principal: Address, keyring_version: int, purpose: int, entry: Entry) -> None:
         """What one record requires, and its place in the head."""
@@ -419,6 +620,28 @@ class Model:
         self._bind(patient, principal, keyring_version, purpose, entry)
         self._appended(patient, principal, previous, [entry])
         return self.length(patient)
+
+    def _take_number(self, author: Address, number: int) -> None:
+        current = self.providers[author].relayed
+        if number != current + 1:
+            raise Refused("RelayedMismatch", author, current, number)
+        self.providers[author] = replace(self.providers[author], relayed=number)
+
+    def append_signed(
+        self,
+        patient: Address,
+        author: Address,
+        principal: Address,
+        keyring_version: int,
+        purpose: int,
+        entry: Entry,
+        number: int,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(author, deadline)
+        self._take_number(author, number)
+        self.append(patient, principal, keyring_version, purpose, entry)
 
     def append_many(
         self,
@@ -465,6 +688,21 @@ class Model:
     def log_access(self, patient: Address, principal: Address, purpose: int, digest: bytes) -> None:
         self._require_may(patient, principal, READ, 0, purpose)
         self.emit("AccessLogged", patient, self.sender, principal, purpose, digest)
+
+    def log_access_signed(
+        self,
+        patient: Address,
+        actor: Address,
+        principal: Address,
+        document: bytes,
+        purpose: int,
+        number: int,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(actor, deadline)
+        self._take_number(actor, number)
+        self.log_access(patient, principal, purpose, document)
 
     # ----------------------------------------------------------------------------------------------------------- views
 

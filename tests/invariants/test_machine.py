@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 from eth_abi import decode
+from eth_keys.datatypes import PrivateKey
 from eth_utils import keccak
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.contracts.storage_layout import slot_named
-from tests.invariants.evm import START, Address, Event, Evm, Outcome
+from tests.invariants.evm import SIGNS, START, Address, Event, Evm, Outcome
 from tests.invariants.model import (
     APPEND,
     LAST_VERSION,
+    MANAGE,
     NO_BYTES,
     READ,
     RECORD,
@@ -38,17 +40,28 @@ from tests.invariants.model import (
 from tests.vectors import generate_head
 
 NAMES = ("authority", "registrar", "hospital", "clinic", "nurse", "alice", "bob", "carol")
-ACTORS = tuple(keccak(text=name)[:20] for name in NAMES)
+KEYS = tuple(PrivateKey(keccak(text=name)) for name in NAMES)
+ACTORS = tuple(key.public_key.to_canonical_address() for key in KEYS)
 AUTHORITY, REGISTRAR, HOSPITAL, CLINIC, NURSE, ALICE, BOB, CAROL = ACTORS
 PATIENTS = (ALICE, BOB, HOSPITAL)
 SLOTS = Slots(slot_named, keccak)
-DECISIONS = ("grant", "revoke", "revokeAndRotate", "publishKeyring", "publishMoved", "publishErased")
+DECISIONS = ("grant", "revoke", "revokeAndRotate", "publishKeyring", "publishMoved", "publishErased", "changeWallet")
+SIGNED = (
+    "registerSigned",
+    "changeWalletSigned",
+    *("grantSigned", "revokeSigned", "publishKeyringSigned") * 2,
+    "publishMovedSigned",
+    "publishErasedSigned",
+    *("appendSigned", "logAccessSigned") * 2,
+)
+OF_CALLS = ("multicall", "relay")
 
 MASKS = (0, 1, 1, 2, 3, 3, 7, 1 << 63, 2**64 - 1)
 PURPOSES = (0, 0, 0, 0, 0, 1, 15, 16, 255)
 SECONDS = (-1, 0, 1, 2, 10, 100, 10**6, 10**6, 10**6)
 POINTER = hashlib.sha256(b"a block").digest()
 DIGESTS = (NO_BYTES, POINTER, *(hashlib.sha256(bytes([number])).digest() for number in range(3)))
+WALLET_EVENTS = ("PatientRegistered", "WalletChanged")
 HISTORY_CALLS = ("append", "appendMany", "appendToMany", "logAccess")
 CALLS = {
     "patients": ("register", "publishProfile", "nameAgent", "dismissAgent"),
@@ -56,6 +69,7 @@ CALLS = {
     "providers": ("accredit", "suspend", "reinstate"),
     "decisions": DECISIONS,
     "history": HISTORY_CALLS,
+    "signed": SIGNED,
 }
 
 
@@ -110,7 +124,7 @@ class Arguments:
     def terms(self) -> Terms:
         begin = self.usually(0, (self.time(),), 0.6)
         end = self.usually(self.model.now + 10**6, (self.time(),), 0.6)
-        purposes, flags = self.usually(1, (0, 3, 1 << 15, 2**16 - 1)), self.usually(0, (1, 1, 1, 2, 4, 255))
+        purposes, flags = self.usually(1, (0, 3, 1 << 15, 2**16 - 1)), self.usually(0, (1, 1, 2, 2, 3, 3, 4, 255), 0.7)
         return Terms(self.one_of(MASKS), self.one_of(MASKS), begin, end, purposes, flags)
 
     def entry(self, patient: Address) -> Entry:
@@ -179,6 +193,68 @@ class Arguments:
     def publish_erased(self) -> tuple[Any, ...]:
         return self.publish_moved()
 
+    def change_wallet(self) -> tuple[Any, ...]:
+        patient, decision, _, _ = self.publish_moved()
+        return patient, self.usually(self.one_of((patient, CAROL)), (*ACTORS, ZERO)), decision, self.deadline(), b""
+
+    # Signed forms: whoever decides signs, and everybody signs whatever it is shown.
+
+    def deadline(self) -> int:
+        return self.model.now + self.usually(100, (-1, 0))
+
+    def decider(self, patient: Address) -> Address:
+        """The patient's wallet, or a representative; in the end anybody."""
+        wallet = self.model.patients[patient].wallet
+        representatives = [one for one in ACTORS if self.model.permissions[patient, one].terms.manages]
+        known = [wallet if wallet != ZERO else patient]
+        return self.usually(self.one_of([*known, *representatives]), (*ACTORS, ZERO))
+
+    def register_signed(self) -> tuple[Any, ...]:
+        return self.one_of(ACTORS), self.anybody(), self.deadline(), b"", b""
+
+    def change_wallet_signed(self) -> tuple[Any, ...]:
+        patient, wallet, decision, deadline, _ = self.change_wallet()
+        return patient, self.decider(patient), wallet, decision, deadline, b"", b""
+
+    def grant_signed(self) -> tuple[Any, ...]:
+        patient, grantee, terms, seal, version = self.grant()
+        stored = self.model.permissions[patient, grantee]
+        if self.random.random() < 0.1:
+            terms, version = stored
+        return patient, self.decider(patient), grantee, terms, seal, version, self.deadline(), b""
+
+    def revoke_signed(self) -> tuple[Any, ...]:
+        patient, grantee, keyring_version, compartments, keyring = self.revoke_and_rotate()
+        current = self.model.permissions[patient, grantee].version
+        version = min(max(0, current + self.one_of((-1, 0, 0, 1, 1, 2))), LAST_VERSION)
+        keyring = self.usually(keyring, (NO_BYTES,), 0.5)
+        signer = self.decider(patient)
+        return patient, signer, grantee, version, keyring_version, compartments, keyring, self.deadline(), b""
+
+    def publish_keyring_signed(self) -> tuple[Any, ...]:
+        patient, version, compartments, pointer = self.publish_keyring()
+        return patient, self.decider(patient), pointer, version, compartments, self.deadline(), b""
+
+    def publish_moved_signed(self) -> tuple[Any, ...]:
+        patient, decision, compartments, pointer = self.publish_moved()
+        return patient, self.decider(patient), decision, compartments, pointer, self.deadline(), b""
+
+    def publish_erased_signed(self) -> tuple[Any, ...]:
+        return self.publish_moved_signed()
+
+    def number(self, author: Address) -> int:
+        return self.usually(min(self.model.providers[author].relayed + 1, 2**64 - 1), range(3))
+
+    def append_signed(self) -> tuple[Any, ...]:
+        patient, principal, version, purpose, entry = self.append()
+        author = self.usually(self.right, ACTORS)
+        return patient, author, principal, version, purpose, entry, self.number(author), self.deadline(), b""
+
+    def log_access_signed(self) -> tuple[Any, ...]:
+        patient, principal, purpose, digest = self.log_access()
+        actor = self.usually(self.right, ACTORS)
+        return patient, actor, principal, digest, purpose, self.number(actor), self.deadline(), b""
+
     def append(self) -> tuple[Any, ...]:
         patient = self.patient()
         principal, version = self.principal(patient, APPEND), self.keyring_version(patient)
@@ -207,7 +283,7 @@ class Arguments:
             "nameAgent": HOSPITAL,
         }.get(function, self.one_of(ACTORS))
         if function in DECISIONS:
-            right = self.model.patients[arguments[0]].wallet
+            right = self.decider(arguments[0])
         elif function in HISTORY_CALLS:
             right = self.right
         return self.usually(right if right != ZERO else CAROL, ACTORS)
@@ -216,11 +292,19 @@ class Arguments:
 class Walk:
     """One walk, from a world in which something can happen."""
 
+    choice = Arguments
+
     def __init__(self, evm: Evm) -> None:
         self.evm = evm
         self.model = Model(AUTHORITY, START, self.evm.error)
+        self.accounts()
         self.replayed = dict.fromkeys(ACTORS, 0)
         self.observed = self.read_storage()
+
+    def accounts(self) -> None:
+        """Every account has code that takes anything for its signature."""
+        for one in ACTORS:
+            self.evm.set_code(one, SIGNS)
 
     def read_storage(self) -> dict[int, int]:
         return {slot: self.evm.storage(slot) for slot in self.model.storage(SLOTS, ACTORS)}
@@ -238,23 +322,35 @@ class Walk:
             (BOB, "register", ()),
             (ALICE, "grant", (ALICE, HOSPITAL, terms, NO_BYTES, 1)),
             (BOB, "grant", (BOB, HOSPITAL, terms, NO_BYTES, 1)),
+            (ALICE, "grant", (ALICE, CAROL, Terms(3, 1, 0, START + 10**7, 3, MANAGE), NO_BYTES, 1)),
         ):
             self.carry_out(sender, function, arguments)
 
     def step(self, random: Random) -> None:
-        steps = [self.a_call, self.a_multicall, self.time_passes, self.growing_old, self.questions, self.revocation]
-        [step] = random.choices(steps, weights=[70, 6, 6, 3, 10, 5])
+        steps = [
+            *(self.a_call, self.a_multicall, self.a_relay),
+            *(self.time_passes, self.growing_old, self.questions, self.revocation),
+        ]
+        [step] = random.choices(steps, weights=[70, 6, 8, 6, 3, 10, 5])
         step(random)
         self.check()
 
     def a_call(self, random: Random) -> None:
-        [group] = random.choices(tuple(CALLS), weights=(2, 1, 2, 4, 4))
+        [group] = random.choices(tuple(CALLS), weights=(2, 1, 2, 4, 4, 6))
         self.carry_out(*self.some_call(random, group))
 
     def a_multicall(self, random: Random) -> None:
-        sender, *first = self.some_call(random, random.choice(("decisions", "history")))
-        more = [self.some_call(random, "history")[1:] for _ in range(random.randint(0, 2))]
+        sender, *first = self.some_call(random, random.choice(("decisions", "history", "signed")))
+        groups = [random.choice(("history", "signed")) for _ in range(random.randint(0, 2))]
+        more = [self.some_call(random, group)[1:] for group in groups]
         self.carry_out(sender, "multicall", ([tuple(first), *more],))
+
+    def a_relay(self, random: Random) -> None:
+        """11: a mixture of signed forms, of which some are refused; sometimes one twice."""
+        calls = [self.some_call(random, "signed")[1:] for _ in range(random.randint(0, 5))]
+        if calls and random.random() < 0.3:
+            calls.append(random.choice(calls))
+        self.carry_out(random.choice(ACTORS), "relay", (calls,))
 
     def time_passes(self, random: Random) -> None:
         seconds = random.choice((1, 1, 2, 9, 99, 10**5))
@@ -297,14 +393,21 @@ class Walk:
         assert self.evm.view("readersAt", patient, ACTORS, time) == self.model.readers_at(patient, ACTORS, time)
 
     def revocation(self, random: Random) -> None:
-        """3: in every state, for every grantee, by both functions."""
+        """3: in every state, for every grantee, by both functions and by a signature."""
         patient, grantee, version = random.choice(PATIENTS), random.choice((*ACTORS, ZERO)), random.randint(0, 5)
         wallet = self.model.patients[patient].wallet
         if wallet == ZERO:
             return
-        for function, more in (("revoke", ()), ("revokeAndRotate", (version, 1, b"\1" * 32))):
+        current = self.model.permissions[patient, grantee].version
+        rotation = (version, 1, b"\1" * 32)
+        signed = (random.randint(0, current), *rotation, self.model.now, b"")
+        for sender, function, given in (
+            (wallet, "revoke", (patient, grantee)),
+            (wallet, "revokeAndRotate", (patient, grantee, *rotation)),
+            (random.choice(ACTORS), "revokeSigned", (patient, wallet, grantee, *signed)),
+        ):
             snapshot = self.evm.snapshot()
-            assert not self.evm.send(wallet, function, patient, grantee, *more).reverted
+            assert not self.evm.send(sender, function, *given).reverted
             terms, version_after = self.evm.view("permissionOf", patient, grantee)
             assert terms == Terms()
             assert version_after >= 1
@@ -314,14 +417,14 @@ class Walk:
 
     def some_call(self, random: Random, group: str) -> tuple[Address, str, tuple[Any, ...]]:
         """Sender, function and arguments."""
-        function, chosen = random.choice(CALLS[group]), Arguments(self.model, random)
+        function, chosen = random.choice(CALLS[group]), self.choice(self.model, random)
         arguments = chosen.of(function)
         return chosen.sender(function, arguments), function, arguments
 
     def carry_out(self, sender: Address, function: str, arguments: tuple[Any, ...]) -> None:
         """10: the contract does what the model does."""
         given = arguments
-        if function == "multicall":
+        if function in OF_CALLS:
             given = ([self.evm.encode(name, *inner) for name, inner in arguments[0]],)
         outcome = self.evm.send(sender, function, *given)
         try:
@@ -351,14 +454,15 @@ class Walk:
         before, self.observed = self.observed, self.read_storage()
         for event in events:
             self.replay(event)
-        named = {values[0] for name, values in events}
+        named = {values[0] for name, values in events if name != "CallRefused"}
+        authors = {values[1] for name, values in events if name in {"RecordAppended", "AccessLogged"}}
 
         def changed(label: str, *keys: Address) -> bool:
             slot = SLOTS.of(label, *keys)
             return before[slot] != self.observed[slot]
 
         for one in ACTORS:
-            assert sender in earlier.registrars or not changed("_providers", one)
+            assert sender in earlier.registrars or one in authors or not changed("_providers", one)
             assert sender == earlier.authority or not changed("_registrars", one)
             assert sender == one or not changed("_profiles", one)
             assert one in named or not (changed("_patients", one) or changed("_histories", one))
@@ -369,9 +473,26 @@ class Walk:
             for other in ACTORS:
                 assert sender == one or not changed("_agents", one, other)
                 if changed("_permissions", one, other):
-                    assert sender == earlier.patients[one].wallet != ZERO
+                    assert self.who_decided(one, other, events) <= self.deciders(one, earlier, events)
                     slot = SLOTS.of("_permissions", one, other)
                     assert before[slot] % 2**24 <= self.observed[slot] % 2**24
+
+    @staticmethod
+    def who_decided(patient: Address, grantee: Address, events: list[Event]) -> set[Address]:
+        """The accounts that the events of a permission name."""
+        by = {
+            values[2] for name, values in events if name.startswith("Permission") and values[:2] == (patient, grantee)
+        }
+        assert by
+        return by
+
+    @staticmethod
+    def deciders(patient: Address, earlier: Model, events: list[Event]) -> set[Address]:
+        """Wallets and representatives of a patient, before a step or from one of its events on."""
+        wallets = {values[1] for name, values in events if name in WALLET_EVENTS and values[0] == patient}
+        granted = {values[1] for name, values in events if name == "PermissionGranted" and Terms(*values[4]).manages}
+        managing = {one for one in ACTORS if earlier.permissions[patient, one].terms.manages}
+        return ({earlier.patients[patient].wallet} | wallets | granted | managing) - {ZERO}
 
     def replay(self, event: Event) -> None:
         """5: what the events so far lead to."""

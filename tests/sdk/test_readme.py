@@ -7,6 +7,7 @@ import os
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from medrec_py.chain.connection import Chain
 from medrec_py.chain.deployment import deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.cli import main
+from medrec_py.courier import OwnExpense
+from medrec_py.relayer import RelayerClient
 from tests.support.documents import ROOT, code_blocks
 
 pytestmark = pytest.mark.slow
@@ -36,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_python_session_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the README shows runs as it stands: a record comes back byte for byte, and a revocation is real."""
-    (session,) = code_blocks(README, "python")
+    session, _ = code_blocks(README, "python")
     exec(compile(session, "README.md", "exec"), {})  # noqa: S102 - the README is ours
     assert (folder / "copy.dcm").read_bytes() == SCAN
     refusal, remedy, *entries = capsys.readouterr().out.splitlines()
@@ -47,16 +50,62 @@ def test_the_python_session_runs(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 @dataclass
+class Benefactor:
+    """Stands where the README has a relayer: pays for what it is given.
+
+    Attributes:
+        net: Whose accounts have ether.
+    """
+
+    net: medrec.Network
+    keeps_blocks: bool = False
+
+    def carry(self, bundle: medrec.Bundle) -> str:
+        """As a relayer."""
+        payer = medrec.Wallet.create()
+        self.net.chain.fund(payer.address)  # type: ignore[attr-defined]
+        return OwnExpense(self.net.contract, payer).carry(bundle)
+
+
+def test_the_session_without_ether_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patient registers, grants and signs, and has nothing to pay with."""
+    _, session = code_blocks(README, "python")
+    wallet = medrec.Wallet.create()
+    with medrec.local() as net:
+        asked: dict[str, Any] = {}
+
+        def connect(url: str, **options: Any) -> medrec.Network:
+            asked.update(options, url=url)
+            return medrec.Network(net.chain, net.contract, net.store, courier=Benefactor(net))
+
+        monkeypatch.setattr(medrec, "connect", connect, raising=False)
+        names = {
+            "medrec": medrec,
+            "timedelta": timedelta,
+            "url": "http://node",
+            "address": net.address,
+            "phrase": wallet.phrase,
+            "hospital": net.organisation(medrec.Wallet.create()),
+        }
+        exec(compile(session, "README.md", "exec"), names)  # noqa: S102 - the README is ours
+        assert asked["relayer"] == "https://relay.example"
+        assert [type(signed.decision).__name__ for signed in names["bundle"].decisions] == ["Revoke"]  # type: ignore[attr-defined]
+        assert net.chain.transaction_count(wallet.address) == 0
+
+
+@dataclass
 class Shell:
     """Types commands into the program itself, in this process; what it connects to is a chain inside the process.
 
     Attributes:
         chain: The chain.
         capsys: Reads what the program prints.
+        contract: Where MedRec is.
     """
 
     chain: LocalChain
     capsys: pytest.CaptureFixture[str]
+    contract: str = ""
 
     def type(self, line: str) -> int:
         """Run a line of a session, with the variables in it; returns the exit code."""
@@ -93,6 +142,7 @@ def shell(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     authority = medrec.Wallet.create()
     chain.fund(authority.address)
     deployed = deploy(chain, authority, folder=folder / "home" / "deployments").deployed
+    shell.contract = deployed.address
     hospital, doctor = shell.identity("hospital"), shell.identity("doctor")
     with ExitStack() as resources:
         net = resources.enter_context(
@@ -110,7 +160,7 @@ def test_the_session_on_the_command_line_runs(
     shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each line of the README's session ends well, in order, and does what it says."""
-    (session,) = code_blocks(README, "console")
+    session, without_ether = code_blocks(README, "console")
     begin, *lines = [line.removeprefix("$ ") for line in session.splitlines()]
     assert begin == "medrec init"
     alice = shell.identity("default")
@@ -127,3 +177,16 @@ def test_the_session_on_the_command_line_runs(
         "medrec --profile doctor record add late.pdf --patient $ALICE --compartment general --on-behalf-of $HOSPITAL"
     )
     assert (refused, "has revoked the permission" in capsys.readouterr().err) == (3, True)
+
+    shell.identity("friend")
+    spent = shell.chain.transaction_count(alice)
+    with medrec.connect("http://here", contract=shell.contract, store=folder / "home" / "blocks") as net:
+        monkeypatch.setattr(RelayerClient, "keeps_blocks", False)
+        monkeypatch.setattr(RelayerClient, "carry", lambda _, bundle: Benefactor(net).carry(bundle))
+        states = []
+        for line in [line.removeprefix("$ ") for line in without_ether.splitlines()]:
+            assert shell.type(line) == 0, capsys.readouterr().err
+            states.append(len(shell.ask("medrec permission list")["permissions"]))
+    assert states == [1, 1, 0]
+    assert len(list((folder / "codes").iterdir())) > 0
+    assert shell.chain.transaction_count(alice) == spent

@@ -50,11 +50,11 @@ def test_a_phrase_gives_the_account_that_other_wallets_show(phrase: str, address
     assert Wallet.from_phrase(phrase).address == address
 
 
-def derived(phrase: str) -> tuple[bytes, bytes]:
+def derived(phrase: str, account: int = 0) -> tuple[bytes, bytes]:
     """Seed and key of a phrase by BIP-39, BIP-32 and BIP-44, written down a second time."""
     seed = hashlib.pbkdf2_hmac("sha512", phrase.encode(), b"mnemonic", 2048)
     node = hmac.digest(b"Bitcoin seed", seed, "sha512")
-    for index in (44 + 2**31, 60 + 2**31, 2**31, 0, 0):
+    for index in (44 + 2**31, 60 + 2**31, 2**31, 0, account):
         key, chain = node[:32], node[32:]
         head = b"\0" + key if index >= 2**31 else PrivateKey(key).public_key.format()
         node = hmac.digest(chain, head + index.to_bytes(4), "sha512")
@@ -73,6 +73,38 @@ def test_key_and_root_are_those_of_the_format() -> None:
     info = b"\x81\x74medrec/1/root-secret"
     assert wallet.root is not None
     assert wallet.root.expose() == hmac.digest(extracted, info + b"\x01", "sha256")
+
+
+@pytest.mark.parametrize(
+    ("account", "address"),
+    [
+        # What Anvil and Hardhat print for their phrase.
+        (1, "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
+        (2, "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"),
+        (9, "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720"),
+    ],
+)
+def test_a_phrase_has_further_accounts(account: int, address: str) -> None:
+    """m/44'/60'/0'/0/account, with the root secret of the phrase, whichever account signs."""
+    phrase = "test " * 11 + "junk"
+    wallet, first = Wallet.from_phrase(phrase, account=account), Wallet.from_phrase(phrase)
+    assert wallet.address == address
+    assert Wallet.from_phrase(phrase, 0).address == first.address
+    assert (wallet.root, wallet.phrase) == (first.root, first.phrase)
+
+
+@pytest.mark.parametrize("account", [3, 2**31 - 1])
+def test_the_key_of_a_further_account_is_bip_44s(account: int) -> None:
+    """By a second implementation, up to the last one."""
+    _, key = derived(ZEROS, account)
+    assert Wallet.from_phrase(ZEROS, account).address == Account.from_key(key).address
+
+
+@pytest.mark.parametrize("account", [-1, 2**31, 2**32])
+def test_accounts_beyond_the_path_are_refused(account: int) -> None:
+    """A number beyond 2^31 - 1 would mean another kind of derivation (BIP-32)."""
+    with pytest.raises(InvalidInput):
+        Wallet.from_phrase(ZEROS, account)
 
 
 def test_a_new_wallet_is_new() -> None:
@@ -380,7 +412,7 @@ def secrets_of(wallet: Wallet) -> list[str]:
     assert wallet.phrase is not None
     assert wallet.root is not None
     key = bytes(wallet._account.key)
-    return [wallet.phrase, wallet.phrase.split()[3], key.hex(), repr(key)[2:-1], wallet.root.expose().hex()]
+    return [wallet.phrase, " ".join(wallet.phrase.split()[3:5]), key.hex(), repr(key)[2:-1], wallet.root.expose().hex()]
 
 
 def test_no_secret_is_shown() -> None:

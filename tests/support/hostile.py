@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-Answer = Callable[[socket.socket], None]
-
 
 @dataclass
 class Server:
@@ -27,8 +25,12 @@ class Server:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
+Answer = Callable[[Server, bytes], Iterator[bytes]]
+"""Gives the bytes of an answer, piece by piece, to a request."""
+
+
 @contextmanager
-def serving(answer: Callable[[Server, bytes], Iterator[bytes]]) -> Iterator[Server]:
+def serving(answer: Answer) -> Iterator[Server]:
     """Serves every request with the bytes that ``answer`` yields, then closes the connection.
 
     Args:
@@ -69,6 +71,15 @@ def serving(answer: Callable[[Server, bytes], Iterator[bytes]]) -> Iterator[Serv
         listener.close()
         for thread in (accepting, *threads):
             thread.join(10)
+
+
+def once(answer: bytes) -> Answer:
+    """Answers every request with the same bytes."""
+
+    def reply(server: Server, request: bytes) -> Iterator[bytes]:
+        yield answer
+
+    return reply
 
 
 def ok(body: bytes, *headers: str) -> bytes:

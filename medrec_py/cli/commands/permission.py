@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +11,12 @@ from medrec_py.cli.command import command, group
 from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
+from medrec_py.cli.signing import DEFAULT_VALID, Offline, QrCodes, Valid, sign_only
 from medrec_py.errors import InvalidInput
 from medrec_py.purposes import Purpose
+
+if TYPE_CHECKING:
+    from medrec_py.patient import Granted, Patient
 
 app = typer.Typer(help="The profile as a patient: who may read and append.", no_args_is_help=True)
 group(app)
@@ -38,6 +42,9 @@ def grant(
         typer.Option("--from", metavar="WHEN", help="First moment of it; now unless given. Not with --read."),
     ] = None,
     history: Annotated[bool, typer.Option("--history", help="What was written before may be read, too.")] = False,
+    offline: Offline = None,
+    valid: Valid = DEFAULT_VALID,
+    qr: QrCodes = None,
 ) -> None:
     """Let somebody read or append, in place of whatever they had. The keys go along, sealed to their published key."""
     grantee, end = checked(address), parse_moment(until)
@@ -45,16 +52,23 @@ def grant(
     purposes = [Purpose.parse(code) for code in purpose or ["TREAT"]]
     if not read and not append:
         raise InvalidInput("name what may be read (--read) or appended to (--append)")
+
+    def decide(patient: Patient) -> Granted:
+        return patient.grant(
+            grantee,
+            read=read or (),
+            append=append or (),
+            purpose=purposes,
+            expires=end,
+            starts=start_moment,
+            history=history,
+        )
+
+    if offline is not None:
+        sign_only(session, decide, file=offline, valid=valid, codes=qr)
+        return
     patient = session.patient()
-    granted = patient.grant(
-        grantee,
-        read=read or (),
-        append=append or (),
-        purpose=purposes,
-        expires=end,
-        starts=start_moment,
-        history=history,
-    )
+    granted = decide(patient)
     if append:
         _warn_unless_accredited(session, grantee)
     session.output.result(
@@ -84,11 +98,20 @@ def grant(
 
 
 @command(app, "revoke")
-def revoke(session: Session, address: Address) -> None:
+def revoke(
+    session: Session,
+    address: Address,
+    offline: Offline = None,
+    valid: Valid = DEFAULT_VALID,
+    qr: QrCodes = None,
+) -> None:
     """End whatever somebody was granted, and change the keys, in one transaction."""
     from medrec_py.chain.events import KeyringPublished  # noqa: PLC0415 - slow to import
 
     grantee = checked(address)
+    if offline is not None:
+        sign_only(session, lambda patient: patient.revoke(grantee), file=offline, valid=valid, codes=qr)
+        return
     patient = session.patient()
     revoked = patient.revoke(grantee)
     changed = any(any(receipt.every(KeyringPublished)) for receipt in session.receipts)

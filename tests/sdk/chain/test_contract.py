@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from medrec_py.chain.local import LocalChain
 from medrec_py.chain.reverts import AlreadyRegistered, NotAuthority, PermissionRevoked
 from medrec_py.chain.transactions import Call, send
 from medrec_py.chain.types import (
+    ZERO_ADDRESS,
     ZERO_BYTES32,
     Action,
     Denial,
@@ -29,25 +31,38 @@ from medrec_py.chain.types import (
     ProviderKind,
     ProviderState,
     Terms,
+    address_bytes,
     to_address,
 )
+from medrec_py.crypto import decisions
+from medrec_py.crypto.decisions import Register, SignedForm
+from medrec_py.crypto.keys import Place
 from medrec_py.errors import ChainUnavailable, InvalidInput, NotDeployed
 
 from .conftest import DAY, TREAT, World, some_entry
 from .test_events import plain, values_of
 
 FUNCTIONS = abi.items("function")
+FORMS = [
+    form
+    for form in vars(decisions).values()
+    if inspect.isclass(form) and issubclass(form, SignedForm) and form is not SignedForm
+]
 WEB3 = Web3().eth.contract(abi=load_artifact()["abi"])
 ALICE = to_address("0x" + "a1" * 20)
 OFFLINE = MedRecContract.__new__(MedRecContract)
 OFFLINE.address = ALICE
+OFFLINE.chain = SimpleNamespace(chain_id=31337)  # type: ignore[assignment]
+HERE = Place(31337, address_bytes(ALICE), bytes(20))
 STRUCTS = {"struct Terms": Terms, "struct Entry": Entry}
+SIGNED = {f"{form.__name__[0].lower()}{form.__name__[1:]}Signed": form for form in FORMS}
+OF_CALLS = {"multicall", "relay"} | SIGNED.keys()
 
 
 def test_no_function_of_the_abi_is_missing() -> None:
     """Each function has a method of its name, its parameters in the ABI's order; views take a block beside them."""
     for name, item in FUNCTIONS.items():
-        if name in {"multicall", "eip712Domain"}:
+        if name in {"multicall", "eip712Domain"} | SIGNED.keys():
             continue
         parameters = list(inspect.signature(getattr(MedRecContract, snake_case(name))).parameters)[1:]
         expected = [snake_case(parameter.name) for parameter in item.inputs] + (["block"] if item.reads_only else [])
@@ -59,13 +74,46 @@ def test_no_function_of_the_abi_is_missing() -> None:
 def test_calls_encode_as_web3_does(data: st.DataObject) -> None:
     """Every state-changing function with any arguments encodes to the bytes that web3 gives."""
     name = data.draw(
-        st.sampled_from(sorted(n for n, item in FUNCTIONS.items() if not item.reads_only and n != "multicall"))
+        st.sampled_from(sorted(n for n, item in FUNCTIONS.items() if not item.reads_only and n not in OF_CALLS))
     )
     arguments = [data.draw(argument_of(parameter)) for parameter in FUNCTIONS[name].inputs]
     call: Call = getattr(OFFLINE, snake_case(name))(*arguments)
     assert call.to == ALICE
     assert call.function == name
     assert "0x" + call.data.hex() == WEB3.encode_abi(name, [tuple_of(argument) for argument in arguments])
+
+
+def test_every_signed_form_has_a_method() -> None:
+    """It takes the message, and then the signatures that the ABI has."""
+    assert SIGNED.keys() == {name for name in FUNCTIONS if name.endswith("Signed")}
+    for name, form in SIGNED.items():
+        message, *signatures = list(inspect.signature(getattr(MedRecContract, snake_case(name))).parameters.values())[
+            1:
+        ]
+        assert message.annotation == form.__name__
+        assert len(signatures) == FUNCTIONS[name].input_types.count("bytes")
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_signed_forms_encode_as_web3_does(data: st.DataObject) -> None:
+    """Any message and any signatures, with the members that are a struct's in the call put together."""
+    name, kind = data.draw(st.sampled_from(sorted(SIGNED.items())))
+    words = [kind for _, kind in kind.struct.fields[1:]]
+    values = [data.draw(values_of(word)) for word in words]
+    raw = [address_bytes(value) if word == "address" else value for word, value in zip(words, values, strict=True)]
+    form = kind(HERE, *raw)
+    signatures = [data.draw(st.binary(max_size=100)) for _ in range(FUNCTIONS[name].input_types.count("bytes"))]
+    flat, arguments = [ZERO_ADDRESS, *values], []
+    for parameter in FUNCTIONS[name].inputs[: -len(signatures)]:
+        size = parameter.type.count(",") + 1
+        taken, flat = flat[:size], flat[size:]
+        arguments.append(tuple(taken) if size > 1 else taken[0])
+    call: Call = getattr(OFFLINE, snake_case(name))(form, *signatures)
+    assert (call.to, call.function) == (ALICE, name)
+    assert "0x" + call.data.hex() == WEB3.encode_abi(name, [*arguments, *signatures])
+    relayed = OFFLINE.relay([call, call])
+    assert "0x" + relayed.data.hex() == WEB3.encode_abi("relay", [[call.data, call.data]])
 
 
 def argument_of(parameter: abi.Parameter) -> st.SearchStrategy[Any]:
@@ -108,6 +156,14 @@ def tuple_of(value: Any) -> Any:
         lambda contract: contract.append(ALICE, ALICE, 0, 0, Entry(2**64, 0, bytes(32), bytes(32))),
         lambda contract: contract.multicall([Call(to_address("0x" + "bb" * 20), b"", "register")]),
         lambda contract: contract.multicall([Call(ALICE, b"", "register", value=1)]),
+        lambda contract: contract.relay([contract.register()]),
+        lambda contract: contract.relay([Call(to_address("0x" + "bb" * 20), b"", "grantSigned")]),
+        lambda contract: contract.relay([Call(ALICE, b"", "grantSigned", value=1)]),
+        lambda contract: contract.register_signed(
+            Register(Place(1, address_bytes(ALICE), bytes(20)), bytes(20), 1), b""
+        ),
+        lambda contract: contract.register_signed(Register(Place(31337, bytes(20), bytes(20)), bytes(20), 1), b""),
+        lambda contract: contract.register_signed(Register(HERE, bytes(20), 1), "0x00"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(build: Any) -> None:

@@ -20,6 +20,7 @@ from medrec_py.chain.events import EVENTS, Event, decode_event, filter_topics, s
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call
 from medrec_py.chain.types import Entry, ProviderKind, Terms, address_bytes, to_address
+from medrec_py.crypto.decisions import Grant
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.errors import IntegrityError, InvalidInput
@@ -244,6 +245,13 @@ def handed_over(world: World) -> Call:
     return world.contract.change_wallet(world.alice.address, stranger.address, 3, deadline, signature)
 
 
+def refused_grant(world: World) -> Call:
+    """What nobody signed."""
+    place = Place(world.chain.chain_id, address_bytes(world.contract.address), address_bytes(world.alice.address))
+    people = (place.patient, address_bytes(world.hospital.address))
+    return world.contract.grant_signed(Grant(place, *people, 1, 1, 0, 1, 1, 0, bytes(32), 9, 2**40), bytes(65))
+
+
 def test_every_event_that_can_happen_decodes(world: World) -> None:
     """A life on the chain: each event of the interface, but those that need another state, is emitted and decoded."""
     contract, alice, hospital = world.contract, world.alice.address, world.hospital.address
@@ -265,6 +273,7 @@ def test_every_event_that_can_happen_decodes(world: World) -> None:
         (world.alice, contract.publish_moved(alice, 1, 1, b"\x07" * 32)),
         (world.alice, contract.publish_erased(alice, 2, 1, b"\x08" * 32)),
         (world.alice, contract.revoke_and_rotate(alice, hospital, 0, 3, b"\x09" * 32)),
+        (world.stranger, contract.relay([refused_grant(world)])),
         (world.alice, handed_over(world)),
         (world.authority, contract.remove_registrar(world.registrar.address)),
         (world.authority, contract.offer_authority(world.stranger.address)),

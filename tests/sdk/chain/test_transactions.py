@@ -24,8 +24,12 @@ from medrec_py.chain.transactions import (
     Pending,
     Receipt,
     TransactionReplaced,
+    fees_now,
     find_receipt,
+    hand_over,
+    raised,
     send,
+    sign,
     submit,
 )
 from medrec_py.chain.types import to_address
@@ -651,3 +655,58 @@ def test_pending_tells_its_hash_before_it_is_mined(chain: LocalChain, payer: Wal
     assert isinstance(pending, Pending)
     assert pending.wait() == pending.wait()
     assert pending.wait().transaction == pending.transaction
+
+
+# --- signed, written down, handed over ------------------------------------------------------------
+
+
+def test_signing_without_handing_over(chain: LocalChain, payer: Wallet) -> None:
+    """Nothing is sent by signing; handed over it is mined, and handed over again it is left alone or void."""
+    call = Call(Wallet.create().address, b"", "pay", 1)
+    nonce = chain.transaction_count(payer.address)
+    fees = fees_now(chain, payer.address)
+    one, other = (sign(chain, payer, call, nonce=nonce, gas=gas, fees=fees) for gas in (30_000, 40_000))
+    assert chain.transaction_count(payer.address) == nonce
+    assert hand_over(chain, payer.address, one)
+    assert chain.receipt(one.hash) is not None
+    node = Node(chain, {"eth_sendRawTransaction": refusing("already known")})
+    assert hand_over(node.chain(), payer.address, one)
+    for words, taken in (("nonce too low", False), ("max fee per gas less than block base fee", False)):
+        node.answers["eth_sendRawTransaction"] = refusing(words)
+        assert hand_over(node.chain(), payer.address, other) is taken
+    node.answers["eth_sendRawTransaction"] = refusing("insufficient funds for gas")
+    with pytest.raises(InsufficientFunds):
+        hand_over(node.chain(), payer.address, other)
+
+
+@pytest.mark.parametrize(
+    ("fees", "now", "ceiling", "expected"),
+    [
+        (
+            {"maxFeePerGas": 800, "maxPriorityFeePerGas": 8, "type": 2},
+            {"maxFeePerGas": 100, "maxPriorityFeePerGas": 1},
+            None,
+            {"maxFeePerGas": 901, "maxPriorityFeePerGas": 10, "type": 2},
+        ),
+        (
+            {"maxFeePerGas": 800, "maxPriorityFeePerGas": 8, "type": 2},
+            {"maxFeePerGas": 5000, "maxPriorityFeePerGas": 80},
+            2000,
+            {"maxFeePerGas": 2000, "maxPriorityFeePerGas": 80, "type": 2},
+        ),
+        ({"gasPrice": 0}, {"gasPrice": 0}, None, {"gasPrice": 1}),
+        ({"gasPrice": 80}, {"maxFeePerGas": 7}, 91, {"gasPrice": 91}),
+    ],
+    ids=["an eighth", "what is asked now", "nothing", "legacy"],
+)
+def test_the_price_of_a_replacement(
+    fees: dict[str, int], now: dict[str, int], ceiling: int | None, expected: dict[str, int]
+) -> None:
+    """Each price an eighth higher at least, and no more than is allowed."""
+    assert raised(fees, now, ceiling) == expected
+
+
+def test_a_replacement_beyond_what_is_allowed() -> None:
+    """It would be refused by nodes with less."""
+    with pytest.raises(FeeTooHigh, match="901"):
+        raised({"maxFeePerGas": 800, "maxPriorityFeePerGas": 8, "type": 2}, {}, 900)

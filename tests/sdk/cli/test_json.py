@@ -17,6 +17,9 @@ from medrec_py.crypto.recovery import parse_request
 from medrec_py.demo import story
 from medrec_py.keyservice.account import Account
 from tests.sdk.cli.conftest import GRANT, Result, Shell
+from tests.sdk.wallets.test_browser import agreeing
+from tests.sdk.wallets.test_remote import DOCUMENT as STATEMENT
+from tests.sdk.wallets.test_remote import KEY
 from tests.support.documents import ROOT
 
 pytestmark = pytest.mark.slow
@@ -48,11 +51,13 @@ EXAMPLES = {
     "patient compartment add": "patient compartment add dental",
     "permission grant": GRANT + " --purpose TREAT --purpose COC",
     "permission list": "permission list",
+    "relay send": "relay send signed.json --at-own-expense",
     "record add": "record add note.txt --compartment general",
     "record list": "record list",
     "record get": "record get 1 --output copy.txt",
     "record verify": "record verify --all",
     "history": "history",
+    "sign": "sign statement.json --browser --account " + KEY.address,
     "keys renew": "--profile hospital keys renew",
     "keys stale": "keys stale",
     "keys heal": "keys heal",
@@ -83,6 +88,8 @@ def type_example(shell: Shell, command: str, line: str, *more: str) -> Result:
     if command == "keys restore":
         shell.ask(f"--profile stranger keys guard shares/{shell.address('stranger')}.share")
         shell.ask("--profile stranger keys hand-over request --output another --fingerprint", digits)
+    if command == "relay send":
+        shell.ask("permission revoke {stranger} --offline signed.json")
     return shell.type(line.replace("FINGERPRINT", digits.replace(" ", "-")), *more)
 
 
@@ -105,16 +112,30 @@ def promised(command: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", fields))
 
 
+@pytest.fixture(autouse=True)
+def browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser in which somebody signs whatever is asked."""
+    monkeypatch.setattr("webbrowser.open", agreeing(KEY))
+
+
 def prepare() -> None:
     """The files that the examples take."""
     Path("note.txt").write_text("All is well.")
     Path("pin").write_text("the hospital's PIN\n")
+    Path("statement.json").write_text(json.dumps(STATEMENT))
     Account(Path("account.jsonl"), Deployment(1, bytes(20)), bytes(20), 0).close()
 
 
 def test_there_is_an_example_of_every_command() -> None:
-    """No command is left out below; the demonstration and the key service have tests of their own."""
-    assert set(leaves(typer.main.get_command(app))) == {*EXAMPLES, "demo", "keys serve"}
+    """No command is left out below; the demonstration and what needs a server have tests of their own."""
+    assert set(leaves(typer.main.get_command(app))) == {
+        *EXAMPLES,
+        "demo",
+        "keys serve",
+        "relay serve",
+        "relay status",
+        "sign",
+    }
 
 
 def test_every_command_answers_in_json(world: Shell) -> None:

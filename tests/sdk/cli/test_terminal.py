@@ -195,7 +195,7 @@ def test_a_phrase_is_typed_without_echo(tmp_path: Path) -> None:
         choose_passphrase(terminal)
         assert terminal.end() == 0
     assert wallet.address in terminal.shown
-    assert wallet.phrase.split()[0] not in terminal.shown.split()
+    assert " ".join(wallet.phrase.split()[:2]) not in terminal.shown
     assert PASSPHRASE not in terminal.shown
 
 

@@ -29,12 +29,14 @@ from medrec_py.crypto import (
 from medrec_py.crypto.attestation import Attestation
 from medrec_py.crypto.blocks import check_cid
 from medrec_py.crypto.content import ContentReader
+from medrec_py.crypto.decisions import Revoke
 from medrec_py.crypto.epochs import keys_row, walk_back
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.crypto.suites import Sealed, by_number
 from medrec_py.crypto.typed_data import recover
 from medrec_py.errors import MedRecError
@@ -77,6 +79,8 @@ PROFILE = profile.build(
 SHARE, OTHER_SHARE = shares.split(RootSecret.generate(), PLACE, [CLINIC.address, some("guardian", 20)], 2, NOW)
 SEALED_SHARE = share_seal.build(SHARE, PUBLIC_KEY, 1, SUITE)
 REQUEST = recovery.Request.make(PLACE, SEED, SUITE)
+REVOKE = Revoke(PLACE, CLINIC.address, some("grantee", 20), 1, 0, 0, bytes(32), NOW)
+BUNDLE = Bundle((SignedDecision(REVOKE, (CLINIC.sign_typed_data(REVOKE.typed_data()),)),))
 MANIFEST = ManifestBuilder(PLACE, [Row(1, 0, bytes(32)), Row(2, 5, some("pointer"))])
 PAGE = next(iter(MANIFEST))
 list(MANIFEST)
@@ -209,8 +213,17 @@ CBOR_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "profile": (read_profile, PROFILE),
     "manifest": (read_manifest, MANIFEST.block),
 }
+
+
+def read_bundle(octets: bytes) -> None:
+    bundle = Bundle.from_json(octets)
+    assert Bundle.from_json(bundle.to_json()) == bundle
+    bundle.verify()
+
+
 OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "words of a share": (read_words, SHARE.words.encode()),
+    "bundle": (read_bundle, BUNDLE.to_json()),
     "padding": (padding.unpad, padding.pad(b"document")),
     "padded attestation": (Attestation.from_bytes, RECORD.attestation.to_bytes()),
     "page of a manifest": (read_manifest_page, PAGE),

@@ -20,6 +20,7 @@ from medrec_py.crypto.envelope import UnverifiedEnvelope
 from medrec_py.crypto.keys import KemSeed
 from medrec_py.crypto.suites import FIRST_SUITE, by_number
 from medrec_py.crypto.typed_data import sign
+from medrec_py.errors import KeyServiceUnavailable
 from medrec_py.keymodule import KeySession
 from medrec_py.keyservice import request as requests
 from medrec_py.keyservice.account import Line, Reading
@@ -27,8 +28,8 @@ from medrec_py.keyservice.client import PATH
 from medrec_py.keyservice.request import Request, What
 from medrec_py.keyservice.server import Server
 from medrec_py.keyservice.service import KeyService
-from medrec_py.keyservice.transport import Reply, Transport
 from medrec_py.purposes import Purpose
+from medrec_py.transport import Reply, Transport
 from tests.sdk.people import People, meet
 
 PIN = "the hospital's PIN"
@@ -94,7 +95,7 @@ class House:
 
     def send(self, body: bytes) -> Reply:
         """Send any bytes."""
-        transport = Transport(self.address, 20)
+        transport = Transport(self.address, 20, "key service", KeyServiceUnavailable)
         try:
             return transport.post(PATH, body, 1 << 20)
         finally:

@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 
 import medrec_py as medrec
+from medrec_py import listening
 from medrec_py.chain.reverts import AgentExpired, AgentNotNamed, ProviderSuspended
 from medrec_py.chain.types import Entry, address_bytes
 from medrec_py.crypto import envelope as envelopes
@@ -31,12 +32,12 @@ from medrec_py.errors import (
     StatementMismatch,
     StorageError,
 )
-from medrec_py.keyservice import answer, faults, server
+from medrec_py.keyservice import answer, faults
 from medrec_py.keyservice import request as requests
 from medrec_py.keyservice.freshness import WINDOW, Freshness
 from medrec_py.keyservice.request import MAX_REQUEST, Request
-from medrec_py.keyservice.transport import Reply
 from medrec_py.purposes import Purpose
+from medrec_py.transport import Reply
 from tests.sdk.keyservice.conftest import House, alter, signature
 
 pytestmark = pytest.mark.slow
@@ -329,7 +330,7 @@ def test_bodies_that_are_no_requests(house: House, record: int) -> None:
 
 def test_a_request_that_never_ends(house: House, record: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head or a body that trickles is cut off, and others are served meanwhile."""
-    monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
+    monkeypatch.setattr(listening, "RECEIVE_SECONDS", 0.3)
     for beginning in (b"POST /v1/op", b"POST /v1/open HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", b""):
         with closing(socket.socket(socket.AF_UNIX)) as slow:
             slow.connect(house.address.removeprefix("unix:"))

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from medrec_py.errors import ConfigurationError, KeyServiceUnavailable
 from medrec_py.keyservice.client import PATH
 from medrec_py.keyservice.server import Server, Tls
-from medrec_py.keyservice.transport import Transport
+from medrec_py.transport import Transport
 from tests.support.hostile import ok, serving
 
 
@@ -28,7 +28,7 @@ def echo(body: bytes) -> bytes:
 
 
 def asked(address: str, body: bytes = b"hello", limit: int = 100, timeout: float = 20) -> bytes:
-    transport = Transport(address, timeout)
+    transport = Transport(address, timeout, "key service", KeyServiceUnavailable)
     try:
         return transport.post(PATH, body, limit).body
     finally:

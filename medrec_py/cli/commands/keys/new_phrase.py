@@ -12,6 +12,7 @@ from medrec_py.cli.charts import View
 from medrec_py.cli.command import command
 from medrec_py.cli.commands.keys.chosen import Compartments, Records, entries_of
 from medrec_py.cli.commands.keys.reseal import JOURNAL
+from medrec_py.cli.errors import SignerElsewhere
 from medrec_py.cli.identities import Identity
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
@@ -151,6 +152,8 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
 
     profile = session.settings.profile
+    if session.identity.signer is not None:
+        raise SignerElsewhere(f"the key of {session.identity.address} is with a signer ({session.identity.signer})")
     patient = session.patient()
     passphrase = session.passphrases.of(profile)
     wallet = Wallet.create()

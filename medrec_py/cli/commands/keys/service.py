@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,13 +14,14 @@ from medrec_py.cli.moments import iso, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.pins import PinFile
 from medrec_py.cli.session import Session
+from medrec_py.cli.stopping import log_to_stderr, stop_signals
 from medrec_py.errors import ConfigurationError, InvalidInput, ProfileNotFound
 
 if TYPE_CHECKING:
     from medrec_py.crypto.keys import KemSeed
     from medrec_py.keyfile import KeyFile
     from medrec_py.keyservice.account import Line, Reading
-    from medrec_py.keyservice.server import Tls
+    from medrec_py.listening import Tls
 
 module_app = typer.Typer(help="Modules of keys: encrypted files with profile keys.", no_args_is_help=True)
 group(module_app)
@@ -142,8 +138,8 @@ def serve(
     service = network.key_service(principal, keys, Path(account))
     try:
         address = listen or f"unix:{session.settings.home / 'keys.sock'}"
-        with _stop_signals() as stopped, server(service.handle, address, _tls(certificate, certificate_key)) as running:
-            _log_to_stderr()
+        with stop_signals() as stopped, server(service.handle, address, _tls(certificate, certificate_key)) as running:
+            log_to_stderr("medrec_py.keyservice")
             _say_ready(session, running.address, principal, account, str(service.head))
             stopped.wait()
     finally:
@@ -175,8 +171,6 @@ def account(
 
 
 # ------------------------------------------------------------------------------------------------------------ private
-
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def _published(session: Session, who: str) -> int:
@@ -230,33 +224,13 @@ def _server_class() -> Any:
 
 
 def _tls(certificate: str | None, key: str | None) -> Tls | None:
-    from medrec_py.keyservice.server import Tls  # noqa: PLC0415
+    from medrec_py.listening import Tls  # noqa: PLC0415
 
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
         raise InvalidInput("--certificate and --certificate-key go together")
     return Tls(Path(certificate), Path(key))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, so that what was begun is answered first."""
-    stopped = threading.Event()
-    before = {one: signal.signal(one, lambda *_: stopped.set()) for one in _SIGNALS}
-    try:
-        yield stopped
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.getLogger("medrec_py.keyservice")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
 
 
 def _say_ready(session: Session, address: str, principal: str, account: str, head: str) -> None:

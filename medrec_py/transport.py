@@ -1,4 +1,4 @@
-"""How an agent's machine reaches a key service: a Unix socket, or HTTP. No redirects, no proxies, limits on all."""
+"""How a client reaches a service of MedRec's: a Unix socket, or HTTP. No redirects, no proxies, limits on all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection
 
-from medrec_py.errors import InvalidInput, KeyServiceUnavailable
+from medrec_py.errors import InvalidInput, MedRecError
 
 _PIECE: Final = 1 << 14
 _UNIX: Final = "unix:"
@@ -37,15 +37,19 @@ class Transport:
     Args:
         address: ``unix:/path/to/socket``, ``https://host:port``, or ``http://`` on this machine.
         timeout: Seconds until a request is given up.
+        service: What messages call it.
+        unavailable: What is raised where there is no answer.
 
     Raises:
         InvalidInput: the address cannot be used.
     """
 
-    def __init__(self, address: str, timeout: float) -> None:
+    def __init__(self, address: str, timeout: float, service: str, unavailable: type[MedRecError]) -> None:
         self._address = address
         self._timeout = timeout
-        self._pool = _pool(address)
+        self._service = service
+        self._unavailable = unavailable
+        self._pool = _pool(address, service)
 
     def post(self, path: str, body: bytes, limit: int) -> Reply:
         """Send a request.
@@ -56,15 +60,22 @@ class Transport:
             limit: Most bytes of the answer.
 
         Raises:
-            KeyServiceUnavailable: there is no answer, not in time, or it is larger.
+            The error for a service that is unavailable: there is no answer, not in time, or it is larger.
         """
+        return self._request("POST", path, body, limit)
+
+    def get(self, path: str, limit: int) -> Reply:
+        """Ask for something. Arguments and errors as for ``post``."""
+        return self._request("GET", path, None, limit)
+
+    def _request(self, method: str, path: str, body: bytes | None, limit: int) -> Reply:
         end = time.monotonic() + self._timeout
         try:
             response = self._pool.urlopen(
-                "POST",
+                method,
                 path,
                 body=body,
-                headers={"Content-Type": "application/json"},
+                headers={} if body is None else {"Content-Type": "application/json"},
                 timeout=urllib3.Timeout(total=self._timeout),
                 retries=False,
                 preload_content=False,
@@ -72,8 +83,8 @@ class Transport:
             with response:
                 return Reply(response.status, self._read(response, limit, end))
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise KeyServiceUnavailable(
-                f"no answer from the key service at {self._address}: {_reason(error)}"
+            raise self._unavailable(
+                f"no answer from the {self._service} at {self._address}: {_reason(error)}"
             ) from error
 
     def close(self) -> None:
@@ -85,7 +96,7 @@ class Transport:
         while piece := response.read1(_PIECE, decode_content=False):
             data += piece
             if len(data) > limit:
-                raise KeyServiceUnavailable(f"the key service at {self._address} sends more than {limit} bytes")
+                raise self._unavailable(f"the {self._service} at {self._address} sends more than {limit} bytes")
             if time.monotonic() > end:
                 raise TimeoutError(f"not all of it came within {self._timeout:g} s")
         return bytes(data)
@@ -117,7 +128,7 @@ class _UnixPool(urllib3.HTTPConnectionPool):
         return _UnixConnection(self._path)
 
 
-def _pool(address: str) -> urllib3.HTTPConnectionPool:
+def _pool(address: str, service: str) -> urllib3.HTTPConnectionPool:
     if address.startswith(_UNIX):
         if not address.removeprefix(_UNIX).startswith("/"):
             raise InvalidInput("the address of a socket is unix: and the whole path, as in unix:/run/medrec/keys.sock")
@@ -130,9 +141,9 @@ def _pool(address: str) -> urllib3.HTTPConnectionPool:
         or parts.query
         or parts.username
     ):
-        raise InvalidInput("the address of a key service is unix:/path, https://host:port, or http:// on this machine")
+        raise InvalidInput(f"the address of a {service} is unix:/path, https://host:port, or http:// on this machine")
     if parts.scheme == "http" and not is_here(parts.hostname):
-        raise InvalidInput("a key service on another machine is reached by https: over http anybody may answer for it")
+        raise InvalidInput(f"a {service} on another machine is reached by https: over http anybody may answer for it")
     return urllib3.connection_from_url(address, maxsize=4)
 
 

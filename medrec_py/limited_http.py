@@ -8,25 +8,50 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from medrec_py.errors import BlockTooLarge, InvalidInput, StoreTimeout, StoreUnavailable
+from medrec_py.errors import BlockTooLarge, InvalidInput, MedRecError, StoreTimeout, StoreUnavailable
 
 _PIECE: Final = 1 << 16
 _HEADER_NAME: Final = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _T = TypeVar("_T")
 
 
+def is_http(url: str) -> bool:
+    """Whether a URL is one of HTTP or HTTPS that can be asked."""
+    parts = urlsplit(url)
+    try:
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def place_of(url: str) -> str:
+    """Where a URL leads, without anything secret that it may hold: scheme, host and port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+
 class Deadline:
     """The time by which a whole answer must be there.
 
+    Attributes:
+        late: What is raised when it is not; those here and below are a store's, and others say other things.
+        unreachable: What is raised where the server cannot be reached.
+        too_large: What is raised where there is more than was asked for.
+
     Args:
-        name: The store, for messages.
+        name: The server, for messages.
         seconds: From now.
     """
+
+    late: ClassVar[type[MedRecError]] = StoreTimeout
+    unreachable: ClassVar[type[MedRecError]] = StoreUnavailable
+    too_large: ClassVar[type[MedRecError]] = BlockTooLarge
 
     def __init__(self, name: str, seconds: float) -> None:
         self._name = name
@@ -37,9 +62,9 @@ class Deadline:
         """Whether it is too late."""
         return time.monotonic() >= self._end
 
-    def error(self) -> StoreTimeout:
+    def error(self) -> MedRecError:
         """What to raise then."""
-        return StoreTimeout(f"{self._name} did not answer within {self._seconds:g} s")
+        return self.late(f"{self._name} did not answer within {self._seconds:g} s")
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -49,7 +74,7 @@ class Deadline:
         except (urllib3.exceptions.HTTPError, OSError) as error:  # requests' errors are OSErrors
             if self.passed() or _is_timeout(error):
                 raise self.error() from error
-            raise StoreUnavailable(f"{self._name} can't be reached: {_innermost(error)}") from error
+            raise self.unreachable(f"{self._name} can't be reached: {_innermost(error)}") from error
 
     def read(
         self, response: urllib3.BaseHTTPResponse, limit: int, moves: Callable[[bytes], bool] | None = None
@@ -62,7 +87,7 @@ class Deadline:
             moves: Told what has come so far, whether the server is getting on; if so, the time starts anew.
 
         Raises:
-            BlockTooLarge: if there is more.
+            BlockTooLarge: if there is more (``too_large``).
             StoreTimeout: if it isn't there in time.
         """
         data = bytearray()
@@ -74,7 +99,7 @@ class Deadline:
                 return bytes(data)
             data += piece
             if len(data) > limit:
-                raise BlockTooLarge(f"{self._name} sends more than {limit} bytes")
+                raise self.too_large(f"{self._name} sends more than {limit} bytes")
             if moves is not None and moves(bytes(data)):
                 self._end = time.monotonic() + self._seconds
 

@@ -1,0 +1,85 @@
+"""Signing without sending: what ``--offline`` writes, for a permission that somebody else is to send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+import typer
+
+from medrec_py.cli.files import write_private
+from medrec_py.cli.moments import iso, parse_moment, readable
+from medrec_py.cli.output import Cell, Document, Fields
+from medrec_py.cli.qr import write_codes
+from medrec_py.cli.session import Session
+from medrec_py.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from medrec_py.crypto.signed_decisions import Bundle
+    from medrec_py.patient import Patient
+
+Offline: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--offline", metavar="FILE", help="Sign, write the signed decision to FILE, and send nothing."),
+]
+Valid: TypeAlias = Annotated[
+    str,
+    typer.Option("--valid", metavar="SPAN", help="How long the signature counts, with --offline: 1h, 30m, 2d."),
+]
+QrCodes: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--qr", metavar="FOLDER", help="With --offline: QR codes besides, as SVG files in a new folder."),
+]
+
+DEFAULT_VALID: Final = "1h"
+
+
+def sign_only(
+    session: Session, decide: Callable[[Patient], object], *, file: str, valid: str, codes: str | None
+) -> None:
+    """Sign what ``decide`` does, and write it down in place of sending it.
+
+    Raises:
+        InvalidInput: the span is none, the folder for codes is there already, or there are too many codes.
+        ConfigurationError: a file cannot be written.
+    """
+    from medrec_py.crypto.bundle_texts import to_link  # noqa: PLC0415 - slow to import
+
+    span = parse_moment(valid)
+    if not isinstance(span, timedelta):
+        raise InvalidInput("give --valid as a span: 1h, 30m, 2d")
+    bundle = session.patient().signed(decide, valid=span)
+    written = write_codes(bundle, Path(codes)) if codes is not None else []
+    write_private(Path(file), bundle.to_json())
+    session.output.result(
+        {
+            **described(bundle),
+            "file": str(Path(file).absolute()),
+            "link": to_link(bundle),
+            "qr": [str(path.absolute()) for path in written],
+        },
+        Cell("Signed, and not sent.", "green"),
+        Fields(
+            [
+                ("decisions", ", ".join(type(signed.decision).__name__ for signed in bundle.decisions)),
+                ("counts until", readable(bundle.deadline)),
+                ("file", file),
+                *([("QR codes", f"{len(written)} in {codes}")] if written else []),
+                ("to send it", f"medrec relay send {file}"),
+            ]
+        ),
+    )
+
+
+def described(bundle: Bundle) -> Document:
+    """A bundle, for machines."""
+    from medrec_py.chain.types import address_of  # noqa: PLC0415
+
+    return {
+        "bundle": bundle.id,
+        "patient": address_of(bundle.place.patient),
+        "decisions": [type(signed.decision).__name__ for signed in bundle.decisions],
+        "deadline": iso(bundle.deadline),
+    }

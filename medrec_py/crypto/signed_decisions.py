@@ -1,0 +1,330 @@
+"""Signed decisions on their way to the chain: what wallets signed, and the blocks that it names (docs/format.md §13).
+
+A *bundle* is what a patient hands to a relayer, writes to a file or shows as QR codes. Whoever has it can send it and
+nobody can change it: each decision is covered by its signature, each block by a digest that was signed. It holds no
+secret: keys in it are sealed to their readers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Self
+
+from medrec_py.crypto.blocks import MAX_BLOCK, pointer_to
+from medrec_py.crypto.decisions import (
+    Append,
+    ChangeWallet,
+    Grant,
+    LogAccess,
+    PublishErased,
+    PublishKeyring,
+    PublishMoved,
+    Register,
+    Revoke,
+    SignedForm,
+)
+from medrec_py.crypto.keys import Place
+from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE, CheckContractSignature, is_signed_by
+from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.errors import FormatError, SignatureMissing
+
+VERSION: Final = 1
+MAX_DECISIONS: Final = 100
+"""The most decisions of a bundle."""
+MAX_BLOCKS: Final = 32
+MAX_BLOCKS_SIZE: Final = 8 << 20
+"""The most blocks of a bundle, and the most bytes in them: a keyring for thousands of readers has less."""
+MAX_BUNDLE: Final = MAX_BLOCKS_SIZE * 4 // 3 + MAX_DECISIONS * (MAX_SIGNATURE_SIZE * 4 + 8192)
+"""The longest bundle as JSON, in bytes."""
+
+FORMS: Final[Mapping[str, type[SignedForm]]] = {
+    form.struct.name: form
+    for form in (
+        Register,
+        Grant,
+        Revoke,
+        ChangeWallet,
+        PublishKeyring,
+        PublishMoved,
+        PublishErased,
+        Append,
+        LogAccess,
+    )
+}
+"""Name of an EIP-712 type → the decision."""
+
+_SIGNERS: Final[Mapping[type[SignedForm], str]] = {Append: "author", LogAccess: "actor"}
+_BUNDLE_KEYS: Final = {"v", "decisions", "blocks", "atomic"}
+_MAX_DEPTH: Final = 16
+_MAX_PARTS: Final = 100_000
+_NESTING: Final = re.compile(r'[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+"""What opens or closes something outside of strings, and strings."""
+_DECISION_KEYS: Final = {"typedData", "signatures"}
+
+
+def read_decision(document: Mapping[str, Any]) -> SignedForm:
+    """The decision that an EIP-712 document states.
+
+    Raises:
+        FormatError: it is none of MedRec's, or is written otherwise than ``SignedForm.typed_data`` writes it.
+    """
+    form = FORMS.get(name) if isinstance(name := document.get("primaryType"), str) else None
+    if form is None:
+        raise FormatError("the document is none of the decisions that MedRec knows")
+    deployment, message = form.struct.read(document)
+    values = {_snake(member): value for member, value in message.items() if member != "patient"}
+    patient = message["patient"]
+    assert isinstance(patient, bytes)  # noqa: S101 - every form has it as an address
+    return form(Place(deployment.chain_id, deployment.contract, patient), **values)
+
+
+def signer_of(decision: SignedForm) -> bytes:
+    """Whose decision it is: the address, 20 bytes, that the contract will say it was taken by."""
+    if isinstance(decision, Register):
+        return decision.place.patient
+    signer: bytes = getattr(decision, _SIGNERS.get(type(decision), "signer"))
+    return signer
+
+
+def deadline_of(decision: SignedForm) -> int:
+    """Last second at which it counts, Unix time."""
+    deadline: int = getattr(decision, "deadline")  # noqa: B009 - every form has one, behind its other members
+    return deadline
+
+
+def blocks_named(decision: SignedForm) -> tuple[bytes, ...]:
+    """Pointers, 32 bytes, of the blocks that a decision publishes and that may travel with it.
+
+    Envelopes are not among them: their author stores a record before appending it, and it is nobody else's to hold.
+    """
+    match decision:
+        case Grant():
+            named = decision.seal
+        case Revoke():
+            named = decision.keyring
+        case PublishKeyring() | PublishMoved() | PublishErased():
+            named = decision.pointer
+        case _:
+            named = b""
+    return (named,) if any(named) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDecision:
+    """A decision and its signatures. Whether they are good, only ``verify`` says.
+
+    Attributes:
+        decision: What was signed.
+        signatures: Of the signer; then, for a registration under another wallet, and for a change of wallet, of that
+            wallet. 65 bytes ``r ‖ s ‖ v`` of a key, or what an account with code takes for one.
+
+    Raises:
+        FormatError: there are too few or too many signatures, or one has an impossible size.
+    """
+
+    decision: SignedForm
+    signatures: tuple[bytes, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.signatures) != len(self._to_sign()):
+            raise FormatError(f"{type(self.decision).__name__} takes {len(self._to_sign())} signatures")
+        if not all(0 < len(signature) <= MAX_SIGNATURE_SIZE for signature in self.signatures):
+            raise FormatError(f"a signature has between 1 and {MAX_SIGNATURE_SIZE} bytes")
+
+    def verify(self, check_contract: CheckContractSignature | None = None) -> None:
+        """Check that everybody who has to sign did.
+
+        Args:
+            check_contract: Asks an account with code (ERC-1271); without it such signers are refused.
+
+        Raises:
+            SignatureMissing: somebody did not.
+        """
+        for (account, digest), signature in zip(self._to_sign(), self.signatures, strict=True):
+            if not is_signed_by(account, digest, signature, check_contract):
+                raise SignatureMissing(f"0x{account.hex()} did not sign this {type(self.decision).__name__}")
+
+    def _to_sign(self) -> list[tuple[bytes, bytes]]:
+        """Account and digest of each signature."""
+        decision = self.decision
+        mine = (signer_of(decision), decision.digest())
+        if isinstance(decision, Register) and decision.wallet != decision.place.patient:
+            return [mine, (decision.wallet, mine[1])]
+        if isinstance(decision, ChangeWallet):
+            consent = WalletChange(decision.place, decision.wallet, decision.decision, decision.deadline)
+            return [mine, (decision.wallet, consent.digest())]
+        return [mine]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Signed decisions and blocks.
+
+    Attributes:
+        decisions: In the order in which they are carried out.
+        blocks: That the decisions name, or that a block among them names; any order.
+        atomic: All of them take place together or none does. Else each stands for itself, and a relayer may put others
+            between. It is what the sender asks for: nobody can be kept from sending one alone.
+
+    Raises:
+        FormatError: there is no decision, they are of several deployments, or a block belongs to none of them.
+    """
+
+    decisions: tuple[SignedDecision, ...]
+    blocks: tuple[bytes, ...] = field(default=(), repr=False)
+    atomic: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.decisions) <= MAX_DECISIONS:
+            raise FormatError(f"a bundle has between 1 and {MAX_DECISIONS} decisions")
+        if len({(place.chain_id, place.contract) for place in self._places()}) > 1:
+            raise FormatError("the decisions of a bundle belong to one deployment")
+        if len(self.blocks) > MAX_BLOCKS or sum(map(len, self.blocks)) > MAX_BLOCKS_SIZE:
+            raise FormatError(f"a bundle has at most {MAX_BLOCKS} blocks of {MAX_BLOCKS_SIZE} bytes together")
+        if any(len(block) > MAX_BLOCK for block in self.blocks):
+            raise FormatError(f"a block has at most {MAX_BLOCK} bytes")
+        self._require_named()
+
+    @cached_property
+    def id(self) -> str:
+        """What the bundle is called by whoever sends it: SHA-256 of its JSON, 0x and 64 digits."""
+        return "0x" + hashlib.sha256(self.to_json()).hexdigest()
+
+    @property
+    def place(self) -> Place:
+        """Chain, contract, and the patient of the first decision."""
+        return self.decisions[0].decision.place
+
+    @property
+    def deadline(self) -> int:
+        """Last second at which all of it counts, Unix time."""
+        return min(deadline_of(signed.decision) for signed in self.decisions)
+
+    def only(self, decisions: tuple[SignedDecision, ...]) -> Self:
+        """A bundle of some of the decisions, with the blocks that these name."""
+        blocks = {pointer_to(block): block for block in self.blocks}
+        wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
+        found: dict[bytes, bytes] = {}
+        while wanted:
+            pointer = wanted.pop()
+            if pointer in blocks and pointer not in found:
+                found[pointer] = blocks[pointer]
+                wanted += [other for other in blocks if other in blocks[pointer]]
+        return type(self)(decisions, tuple(found.values()), self.atomic and len(decisions) > 1)
+
+    def verify(self, check_contract: CheckContractSignature | None = None) -> None:
+        """Check all signatures; see ``SignedDecision.verify``."""
+        for signed in self.decisions:
+            signed.verify(check_contract)
+
+    def to_json(self) -> bytes:
+        """The bundle as JSON, in one way of writing it."""
+        document = {
+            "v": VERSION,
+            "atomic": self.atomic,
+            "decisions": [
+                {
+                    "typedData": signed.decision.typed_data(),
+                    "signatures": ["0x" + signature.hex() for signature in signed.signatures],
+                }
+                for signed in self.decisions
+            ],
+            "blocks": [base64.b64encode(block).decode() for block in self.blocks],
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, octets: bytes) -> Self:
+        """Read a bundle of anybody's.
+
+        Raises:
+            FormatError: it is none.
+        """
+        if len(octets) > MAX_BUNDLE:
+            raise FormatError(f"a bundle has at most {MAX_BUNDLE} bytes")
+        try:
+            document = json.loads(_require_shallow(octets.decode("utf-8")))
+        except (ValueError, RecursionError) as error:
+            raise FormatError("the bundle is not JSON") from error
+        if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or not _is_version(document["v"]):
+            raise FormatError("the bundle is not one of this version")
+        atomic, decisions, blocks = document["atomic"], document["decisions"], document["blocks"]
+        if not (isinstance(atomic, bool) and isinstance(decisions, list) and isinstance(blocks, list)):
+            raise FormatError("a member of the bundle has the wrong type")
+        if len(decisions) > MAX_DECISIONS:
+            raise FormatError(f"a bundle has at most {MAX_DECISIONS} decisions")
+        return cls(tuple(map(_read_signed, decisions)), tuple(map(_read_block, blocks)), atomic)
+
+    def _places(self) -> Iterator[Place]:
+        return (signed.decision.place for signed in self.decisions)
+
+    def _require_named(self) -> None:
+        """Each block is named by a decision, or by a block that is: nobody stores what nobody signed."""
+        missing = {pointer_to(block): block for block in self.blocks}
+        if len(missing) < len(self.blocks):
+            raise FormatError("a block stands twice in the bundle")
+        reached = [pointer for signed in self.decisions for pointer in blocks_named(signed.decision)]
+        while missing and reached:
+            block = missing.pop(reached.pop(), b"")
+            reached += [pointer for pointer in missing if pointer in block]
+        if missing:
+            raise FormatError("a block of the bundle is named by no decision")
+
+
+def _require_shallow(text: str) -> str:
+    """A text that is no deeper and has no more parts than any has to.
+
+    Deep nesting may end the process, where another library has raised the recursion limit.
+    """
+    depth = 0
+    for count, token in enumerate(_NESTING.finditer(text)):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > _MAX_DEPTH or count > _MAX_PARTS:
+            raise FormatError("the bundle is nested deeper, or has more parts, than any has to")
+    return text
+
+
+def _is_version(value: Any) -> bool:
+    return type(value) is int and value == VERSION  # in Python True and 1.0 equal 1, in JSON they are something else
+
+
+def _read_signed(value: Any) -> SignedDecision:
+    if not isinstance(value, dict) or value.keys() != _DECISION_KEYS:
+        raise FormatError("a decision of the bundle has other members")
+    document, signatures = value["typedData"], value["signatures"]
+    if not isinstance(document, dict) or not isinstance(signatures, list):
+        raise FormatError("a decision of the bundle has the wrong form")
+    return SignedDecision(read_decision(document), tuple(map(_read_signature, signatures)))
+
+
+def _read_signature(value: Any) -> bytes:
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise FormatError("a signature is not hexadecimal")
+    try:
+        octets = bytes.fromhex(value[2:])
+    except ValueError as error:
+        raise FormatError("a signature is not hexadecimal") from error
+    if "0x" + octets.hex() != value:
+        raise FormatError("a signature is written otherwise than in lower case without spaces")
+    return octets
+
+
+def _read_block(value: Any) -> bytes:
+    try:
+        octets = base64.b64decode(value, validate=True)
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise FormatError("a block of the bundle is not base64") from error
+    if not isinstance(value, str) or base64.b64encode(octets).decode() != value:
+        raise FormatError("a block of the bundle is not base64")
+    return octets
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

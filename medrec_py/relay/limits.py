@@ -1,0 +1,44 @@
+"""What a relayer takes, pays and keeps at the most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a relayer.
+
+    Attributes:
+        queue: Bundles that wait or are on their way.
+        queue_bytes: Bytes of them together.
+        patient_burst: Decisions of one patient at once.
+        patient_per_hour: Decisions of one patient in the long run.
+        client_burst: Bundles from one address at once; IPv6 by its /64.
+        client_per_hour: Bundles from one address in the long run.
+        gas_per_decision: Gas that a decision may use, its ERC-1271 signatures included.
+        max_fee_per_gas: Highest price in wei per gas; whatever the chain asks for if ``None``.
+        deadline_seconds: A bundle's deadline must be at least so far ahead of the chain's clock.
+        in_flight: Transactions that are not mined yet.
+        linger_seconds: How long the first waiting bundle waits for others to share its transaction.
+        bump_seconds: After which a transaction that is not mined is replaced by one that pays more.
+        keep_seconds: How long the outcome of a bundle can be asked for.
+        least_balance: Wei; with less, no new bundles are taken.
+    """
+
+    queue: int = 10_000
+    queue_bytes: int = 256 << 20
+    patient_burst: int = 100
+    patient_per_hour: float = 200.0
+    client_burst: int = 100
+    client_per_hour: float = 600.0
+    gas_per_decision: int = 600_000
+    max_fee_per_gas: int | None = None
+    deadline_seconds: int = 60
+    in_flight: int = 8
+    linger_seconds: float = 0.25
+    bump_seconds: float = 45.0
+    keep_seconds: float = 7 * 24 * HOUR
+    least_balance: int = 0

@@ -1,0 +1,293 @@
+"""The thread of a relayer that sends: takes what waits, puts it into transactions, and follows those.
+
+Everything that has to outlive the process is in the queue; here is only how often to look.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from medrec_py.chain.answers import Block
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.transactions import LARGEST_TRANSACTION, FeeTooHigh
+from medrec_py.durable_queue import DurableQueue, Item, finished
+from medrec_py.errors import ChainUnavailable, MedRecError
+from medrec_py.relay.batches import fits, pack
+from medrec_py.relay.calls import as_call, share_of
+from medrec_py.relay.checks import Checks
+from medrec_py.relay.fleet import Fleet
+from medrec_py.relay.limits import Limits
+from medrec_py.relay.metrics import Metrics
+from medrec_py.relay.refusals import Refusal
+from medrec_py.relay.work import Outcome, Phase, Progress, Task, ready
+from medrec_py.wallet import Signer
+
+IDLE_SECONDS: Final = 1.0
+"""How often the node is asked while nothing is to do."""
+
+EXPIRE_SECONDS: Final = 15
+"""What has less time left than this is not sent any more: the block after next may come too late."""
+
+RECHECK_SECONDS: Final = 60.0
+"""What has waited for so long is checked again before it is paid for."""
+
+_FIRST_PAUSE: Final = 0.02
+_TROUBLE_PAUSE: Final = 1.0
+_ACCOUNT_SECONDS: Final = 5.0
+_PRUNE_SECONDS: Final = 600.0
+_MOST_BUNDLES: Final = 250
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the sender saw last.
+
+    Attributes:
+        head: The latest block.
+        node_up: Whether the node answered the last time.
+        balance: Of the account, wei.
+        trouble: Why nothing is sent, in a few words; ``None`` if something is, or nothing has to be.
+    """
+
+    head: Block
+    node_up: bool
+    balance: int
+    trouble: str | None
+
+
+class Sender:
+    """Sends what is in the queue. ``step`` is one pass; ``start`` makes passes in a thread of its own.
+
+    Args:
+        contract: MedRec.
+        wallet: Whose account sends and pays.
+        queue: Where bundles and transactions are kept.
+        limits: Of the relayer.
+        metrics: Where it counts.
+        now: Unix time.
+
+    Raises:
+        NotDeployed: the contract does not relay.
+        ChainUnavailable: the node does not answer.
+    """
+
+    def __init__(
+        self,
+        contract: MedRecContract,
+        wallet: Signer,
+        queue: DurableQueue,
+        limits: Limits,
+        metrics: Metrics,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._contract = contract
+        self._address = wallet.address
+        self._queue = queue
+        self._limits = limits
+        self._metrics = metrics
+        self._now = now
+        self._share = share_of(contract)
+        self._seen = Seen(contract.chain.block(), True, contract.chain.balance(wallet.address), None)
+        self.checks = Checks(contract, wallet.address, limits, self.clock)
+        self._fleet = Fleet(contract, wallet, queue, limits, self._share, metrics, now)
+        self._next_account = self._next_prune = 0.0
+        self._settled: str | None = None  # the block up to which mined transactions were looked at
+        self._waited = _FIRST_PAUSE
+        self._idle = threading.Event()  # nothing waits and nothing is on its way
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._drained_by = float("inf")
+        self._thread = threading.Thread(target=self._run, name="medrec-relay-sender")
+
+    @property
+    def seen(self) -> Seen:
+        """What it saw last."""
+        return self._seen
+
+    @property
+    def in_flight(self) -> int:
+        """Transactions that are not mined."""
+        return self._fleet.in_flight
+
+    def clock(self) -> tuple[int, int]:
+        """The latest block's time, and the gas limit of blocks."""
+        return self._seen.head.timestamp, self._seen.head.gas_limit
+
+    # --- thread -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something is new in the queue."""
+        if self._idle.is_set():
+            self._wake.set()
+
+    def stop(self, drain_seconds: float = 0.0) -> None:
+        """Hand over what waits, as far as the time allows, and end. Stopping twice is as once."""
+        self._drained_by = time.monotonic() + drain_seconds
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._is_over():
+            pause = self._careful_step()
+            self._wake.wait(min(pause, _FIRST_PAUSE) if self._stop.is_set() else pause)
+            self._wake.clear()
+
+    def _is_over(self) -> bool:
+        if not self._stop.is_set():
+            return False
+        return time.monotonic() >= self._drained_by or not self._seen.node_up or not self._queue.due(1)
+
+    def _careful_step(self) -> float:
+        """A pass, and the seconds until the next. Whatever happens to one, there is a next."""
+        try:
+            return self.step()
+        except ChainUnavailable as error:
+            if self._seen.node_up:
+                _log.warning("the node does not answer: %s", error)
+            self._see(node_up=False, trouble="node")
+        except MedRecError as error:
+            _log.error("nothing can be sent: %s: %s", type(error).__name__, error)
+            self._see(trouble=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - what it says may hold anything: its kind must do
+            _log.error("nothing can be sent: unexpected %s", type(error).__name__)
+            self._see(trouble=type(error).__name__)
+        self._idle.clear()
+        return _TROUBLE_PAUSE
+
+    # --- a pass -----------------------------------------------------------------------------------
+
+    def step(self) -> float:
+        """Look at the chain, follow what is on its way, and send what waits.
+
+        Returns:
+            Seconds until there is reason to look again.
+
+        Raises:
+            ChainUnavailable: the node does not answer.
+            QueueUnwritable: the queue cannot be written.
+        """
+        head = self._contract.chain.block()
+        self._see(head=head, node_up=True)
+        self._look_at_account()
+        if head.hash != self._settled:
+            self._fleet.settle(head)
+        landed = self._fleet.follow()
+        self._settled = None if landed else head.hash  # what landed now may be final already
+        self._fleet.renew()
+        self._fleet.bump()
+        sent, wait = self._send(head)
+        self._prune()
+        return self._pause(landed or sent > 0, wait)
+
+    def _pause(self, progress: bool, wait: float | None) -> float:
+        """Short while something moves, longer and longer while it does not."""
+        on_its_way = self._fleet.unmined
+        if not on_its_way and wait is None and not progress:
+            self._idle.set()
+            if self._queue.due(1):  # put between looking and saying so
+                self._idle.clear()
+                return 0.0
+            return IDLE_SECONDS
+        self._idle.clear()
+        self._waited = _FIRST_PAUSE if progress else min(self._waited * 1.5, IDLE_SECONDS)
+        return self._waited if wait is None else min(self._waited if on_its_way else wait, wait)
+
+    def _send(self, head: Block) -> tuple[int, float | None]:
+        """Send what waits. Returns the number of transactions, and when to look again if something goes on waiting."""
+        free = self._limits.in_flight - self._fleet.in_flight
+        items = [item for item in self._queue.due(_MOST_BUNDLES) if not self._is_hopeless(item, head)]
+        if not items:
+            self._see(trouble=None)
+            return 0, None
+        if free <= 0:
+            self._see(trouble="transactions that are not mined")
+            return 0, IDLE_SECONDS
+        try:
+            fees = self._fleet.fees()
+        except FeeTooHigh as error:
+            if self._seen.trouble != "fees":
+                _log.warning("nothing is sent for now: %s", error)
+            self._see(trouble="fees")
+            return 0, IDLE_SECONDS
+        gas = min(LARGEST_TRANSACTION, head.gas_limit, self._fleet.affordable_gas(fees, self._seen.balance))
+        chosen, is_full = self._choose(items, free, fits(self._share, gas))
+        age = self._now() - items[0].created
+        if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
+            return 0, self._limits.linger_seconds - age
+        sent = self._fleet.launch(pack(map(ready, chosen), self._share, gas), chosen, head, fees)
+        self._see(trouble=None)
+        return sent, 0.0 if len(chosen) < len(items) else None
+
+    def _choose(self, items: list[Item], free: int, fitting: int) -> tuple[list[Item], bool]:
+        """The first bundles, as many as have room in so many transactions, and whether a transaction is full."""
+        chosen: list[Item] = []
+        room = free * fitting
+        for item in items:
+            task = Task.from_bytes(item.payload)
+            room -= fitting if task.atomic else len(task.calls)
+            if chosen and room < 0:
+                break
+            chosen.append(item)
+        return chosen, free * fitting - room >= fitting
+
+    def _is_hopeless(self, item: Item, head: Block) -> bool:
+        """Whether it is too late for a bundle, or the contract would refuse it by now; then that is its end."""
+        task, progress = Task.from_bytes(item.payload), Progress.of(item)
+        outcome: Outcome | None = None
+        if task.deadline < head.timestamp + EXPIRE_SECONDS:
+            outcome = Outcome(Phase.EXPIRED)
+        elif task.atomic and self._now() - item.created > RECHECK_SECONDS:
+            outcome = self._refused_by_now(task)
+        if outcome is None:
+            return False
+        ended = progress.ended(outcome)
+        self._queue.write([finished(item, ended.to_bytes())])
+        self._metrics.decisions.labels(outcome.phase.value).inc(len(progress.decisions))
+        return True
+
+    def _refused_by_now(self, task: Task) -> Outcome | None:
+        try:
+            reason = self.checks.refusal([as_call(self._contract, call) for call in task.calls])
+        except Refusal:
+            reason = b""
+        return None if reason is None else Outcome(Phase.REFUSED, reason)
+
+    def _look_at_account(self) -> None:
+        if self._now() >= self._next_account:
+            self._see(balance=self._contract.chain.balance(self._address))
+            self._next_account = self._now() + _ACCOUNT_SECONDS
+
+    def _prune(self) -> None:
+        if self._now() >= self._next_prune:
+            self._queue.prune(self._now() - self._limits.keep_seconds)
+            self._next_prune = self._now() + _PRUNE_SECONDS
+
+    def _see(
+        self,
+        *,
+        head: Block | None = None,
+        node_up: bool | None = None,
+        balance: int | None = None,
+        trouble: str | None = "",
+    ) -> None:
+        seen = self._seen
+        self._seen = Seen(
+            seen.head if head is None else head,
+            seen.node_up if node_up is None else node_up,
+            seen.balance if balance is None else balance,
+            seen.trouble if trouble == "" else trouble,
+        )
+        self._metrics.node.set(self._seen.node_up)
+        self._metrics.balance.set(self._seen.balance)

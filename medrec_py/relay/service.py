@@ -1,0 +1,243 @@
+"""What a relayer does with a request: check it, keep it, say so; the sender does the rest."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+from medrec_py.chain.contract import MedRecContract
+from medrec_py.crypto.signed_decisions import MAX_BUNDLE, MAX_DECISIONS, Bundle
+from medrec_py.crypto.typed_data import checksum_address
+from medrec_py.durable_queue import DurableQueue, State
+from medrec_py.errors import (
+    ChainUnavailable,
+    FormatError,
+    NotDeployed,
+    QueueError,
+    QueueFull,
+    StorageError,
+)
+from medrec_py.relay.batches import BYTES
+from medrec_py.relay.limits import Limits
+from medrec_py.relay.metrics import Metrics
+from medrec_py.relay.quotas import Quota, client_key
+from medrec_py.relay.refusals import Code, Refusal
+from medrec_py.relay.sender import Sender
+from medrec_py.relay.work import Progress, Task, fresh
+from medrec_py.storage.store import BlockStore
+from medrec_py.wallet import Signer
+
+DRAIN_SECONDS: Final = 10.0
+"""How long a relayer that ends goes on handing over what it has taken. The rest it finds again when it is started."""
+
+
+class Relayer:
+    """A relayer without its HTTP. May be shared between threads; use it as a context manager.
+
+    Args:
+        contract: MedRec, by a connection of the relayer's own.
+        wallet: Whose account sends and pays. Nobody else may use it.
+        queue: Where bundles and transactions are kept. Closed by whoever opened it, after ``close``.
+        store: Keeps the blocks of bundles; without one, bundles with blocks are not taken.
+        limits: What it takes, pays and keeps.
+        now: Unix time.
+
+    Raises:
+        NotDeployed: the contract does not relay.
+        ChainUnavailable: the node does not answer.
+    """
+
+    def __init__(
+        self,
+        contract: MedRecContract,
+        wallet: Signer,
+        queue: DurableQueue,
+        store: BlockStore | None = None,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.limits = limits = limits or Limits()
+        self.metrics = Metrics()
+        self._contract = contract
+        self._address = wallet.address
+        self._queue = queue
+        self._store = store
+        self._patients = Quota(limits.patient_burst, limits.patient_per_hour)
+        self._clients = Quota(limits.client_burst, limits.client_per_hour)
+        self._draining = False
+        self.sender = Sender(contract, wallet, queue, limits, self.metrics, now)
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to send."""
+        self.sender.start()
+
+    def drain(self) -> None:
+        """Take nothing new from now on."""
+        self._draining = True
+
+    def close(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Hand over what waits, as far as the time allows, and end. Closing twice is as once."""
+        self.drain()
+        self.sender.stop(drain_seconds)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def accept(self, body: bytes, client: str | None) -> dict[str, Any]:
+        """Take a bundle; one that was taken before is not taken twice.
+
+        Args:
+            body: As it came.
+            client: The address that it came from; ``None`` by a socket of this machine.
+
+        Returns:
+            Its id and its state.
+
+        Raises:
+            Refusal: it is not taken; the code says why.
+        """
+        with self.metrics.checked.time():
+            try:
+                return self._accept(body, client)
+            except Refusal as refusal:
+                self.metrics.refused.labels(refusal.code.value).inc()
+                raise
+
+    def status(self, bundle: str) -> dict[str, Any]:
+        """What became of a bundle.
+
+        Raises:
+            Refusal: it is not known.
+        """
+        try:
+            item = self._queue.get(bundle)
+        except QueueError as error:
+            raise Refusal(Code.QUEUE, "the relayer cannot read its queue") from error
+        if item is None:
+            raise Refusal(Code.UNKNOWN, "this relayer does not have that bundle")
+        return Progress.of(item).document(bundle)
+
+    def info(self) -> dict[str, Any]:
+        """What it is and what it takes."""
+        from medrec_py import __version__  # noqa: PLC0415 - the package itself is imported by then
+
+        limits = self.limits
+        return {
+            "version": __version__,
+            "chainId": self._contract.chain.chain_id,
+            "contract": self._contract.address,
+            "relayer": self._address,
+            "storesBlocks": self._store is not None,
+            "limits": {
+                "bundleBytes": MAX_BUNDLE,
+                "callBytes": BYTES,
+                "decisions": MAX_DECISIONS,
+                "deadlineSeconds": limits.deadline_seconds,
+                "gasPerDecision": limits.gas_per_decision,
+                "patientBurst": limits.patient_burst,
+                "patientPerHour": limits.patient_per_hour,
+                "clientBurst": limits.client_burst,
+                "clientPerHour": limits.client_per_hour,
+            },
+        }
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Whether it can do its work, and what it depends on. Asks nobody: it is what the sender saw last."""
+        seen = self.sender.seen
+        try:
+            counts = self._queue.counts()
+        except QueueError:
+            counts = {}
+        is_well = seen.node_up and bool(counts) and not self._draining and self._has_funds()
+        return is_well, {
+            "ok": is_well,
+            "node": seen.node_up,
+            "queue": counts.get(State.WAITING),
+            "inFlight": self.sender.in_flight,
+            "balance": str(seen.balance),
+            "draining": self._draining,
+            "trouble": seen.trouble,
+        }
+
+    def measurements(self) -> bytes:
+        """What it counts, for Prometheus."""
+        for state, number in self._queue.counts().items():
+            self.metrics.queue.labels(state.name.lower()).set(number)
+        self.metrics.in_flight.set(self.sender.in_flight)
+        return self.metrics.text()
+
+    # --- private ----------------------------------------------------------------------------------
+
+    def _accept(self, body: bytes, client: str | None) -> dict[str, Any]:
+        if self._draining:
+            raise Refusal(Code.DRAINING, "the relayer is about to end")
+        self._count(self._clients, {client_key(client): 1}, "address")
+        try:
+            bundle = Bundle.from_json(body)
+        except FormatError as error:
+            raise Refusal(Code.MALFORMED, str(error)) from error
+        if (there := self._queue.get(bundle.id)) is not None:
+            return {"id": there.id, "state": Progress.of(there).phase.value}
+        try:
+            task = self._checked(bundle)
+            self._keep_blocks(bundle)
+            item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)))
+        except (ChainUnavailable, NotDeployed) as error:
+            raise Refusal(Code.NODE, "the relayer's node does not answer as it should") from error
+        except QueueFull as error:
+            raise Refusal(Code.QUEUE, "as much waits as this relayer takes") from error
+        except QueueError as error:
+            raise Refusal(Code.QUEUE, "the relayer cannot write its queue") from error
+        self.metrics.accepted.inc()
+        self.sender.wake()
+        return {"id": item.id, "state": Progress.of(item).phase.value}
+
+    def _checked(self, bundle: Bundle) -> Task:
+        """What is to be sent, once everything that speaks against it was looked for, what is cheap first."""
+        checks = self.sender.checks
+        checks.place(bundle)
+        checks.deadline(bundle)
+        if bundle.blocks and self._store is None:
+            raise Refusal(Code.BLOCKS, "this relayer keeps no blocks")
+        if not self._has_funds():
+            raise Refusal(Code.FUNDS, "the relayer's account does not have enough ether")
+        checks.signatures(bundle)
+        # Only now: with what nobody signed, anybody could use up a patient's share.
+        patients = Counter(checksum_address(signed.decision.place.patient) for signed in bundle.decisions)
+        self._count(self._patients, patients, "patient")
+        calls = tuple(call.data for call in checks.calls(bundle))
+        if sum(map(len, calls)) > BYTES:
+            raise Refusal(Code.TOO_LARGE, f"the decisions and signatures of a bundle have at most {BYTES} bytes")
+        return Task(calls, bundle.deadline, bundle.atomic)
+
+    def _count(self, quota: Quota, wanted: dict[str, int], what: str) -> None:
+        wait = quota.take(wanted)
+        if wait == math.inf:
+            raise Refusal(Code.QUOTA, f"this relayer does at most {quota.burst} for one {what} at once")
+        if wait > 0:
+            message = f"this relayer has done enough for this {what} for now"
+            raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
+
+    def _keep_blocks(self, bundle: Bundle) -> None:
+        if self._store is None or not bundle.blocks:
+            return
+        try:
+            for _ in self._store.put_many(bundle.blocks):  # read back and verified
+                pass
+        except StorageError as error:
+            raise Refusal(Code.STORE, "the relayer cannot keep the blocks") from error
+
+    def _has_funds(self) -> bool:
+        seen = self.sender.seen
+        return seen.balance >= self.limits.least_balance and (seen.balance > 0 or not seen.head.base_fee)

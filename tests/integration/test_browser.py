@@ -1,0 +1,492 @@
+"""A wallet in Chromium signs what the SDK asks for: the page, wallets that are injected, and an extension of MV3."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+import medrec_py as medrec
+from medrec_py.courier import OwnExpense
+from medrec_py.crypto import profile, statement, typed_data, wallet_change
+from medrec_py.crypto.decisions import Grant
+from medrec_py.crypto.keys import Place
+from medrec_py.crypto.signed_decisions import FORMS
+from medrec_py.errors import PageClosed, SignatureForeign, SigningDeclined
+from medrec_py.network import Network
+from scripts import build_pages, toolchain
+from scripts.pytest_components import require
+from scripts.toolchain import ROOT
+from tests.support import chromium, typescript
+from tests.support.chromium import Browser, Tab
+from tests.support.wallets import root
+
+pytestmark = [pytest.mark.node, pytest.mark.typescript, pytest.mark.vite, pytest.mark.chromium]
+
+CHAIN = 31_337
+KEY, OTHER = medrec.Wallet.from_key("11" * 32), medrec.Wallet.from_key("22" * 32)
+HOSPITAL = bytes.fromhex("c1" * 20)
+NAMES = medrec.KnownNames({3: "general", 17: "psychiatry", 40: "dental"}, {"0x" + "c1" * 20: "General Hospital"})
+GRANT = Grant(
+    Place(CHAIN, bytes.fromhex("0c" * 20), bytes.fromhex(KEY.address[2:])),
+    signer=bytes.fromhex(KEY.address[2:]),
+    grantee=HOSPITAL,
+    read=1 << 3 | 1 << 17,
+    append=1 << 3,
+    not_before=0,
+    expiry=int(time.time()) + 90 * 86_400 + 3600,
+    purposes=1,
+    flags=0,
+    seal=b"\x51" * 32,
+    version=6,
+    deadline=int(time.time()) + 3600,
+)
+DOCUMENT = GRANT.typed_data()
+PHONE = {"viewport": {"width": 390, "height": 844}, "deviceScaleFactor": 2, "isMobile": True, "hasTouch": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+
+
+def a_wallet(**changes: Any) -> dict[str, Any]:
+    """A wallet that is injected into the page, and has the key."""
+    return {"name": "Injected", "key": "11" * 32, "chainId": CHAIN, **changes}
+
+
+EXTENSION = a_wallet(name="Test wallet", chains=None)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    for component in ("node", "typescript", "vite", "chromium"):
+        require(component)
+    with chromium.running(tmp_path_factory.mktemp("chromium")) as running:
+        yield running
+
+
+class Desk:
+    """Where a person sits: a program asks for signatures, and a browser shows the page."""
+
+    def __init__(self, browser: Browser, threads: ThreadPoolExecutor) -> None:
+        self.browser = browser
+        self._threads = threads
+        self.urls: SimpleQueue[str] = SimpleQueue()
+
+    def asked(
+        self, *wallets: dict[str, Any], document: dict[str, Any] = DOCUMENT, names: Any = NAMES, **more: Any
+    ) -> tuple[Tab, Future[bytes]]:
+        """A tab that shows what is asked, and the signature to come."""
+        wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, names=names, open_page=self.urls.put, timeout=30)
+        signature = self._threads.submit(wallet.sign_typed_data, document)
+        tab = self.browser.open(self.urls.get(timeout=10), *wallets, **more)
+        return tab, signature
+
+
+@pytest.fixture
+def desk(browser: Browser) -> Iterator[Desk]:
+    with ThreadPoolExecutor(4) as threads:
+        yield Desk(browser, threads)
+
+
+# --- signing ---------------------------------------------------------------------------------------
+
+
+def test_what_is_read_is_what_is_signed(desk: Desk) -> None:
+    """The page says it in words; the wallet gets the very document; the signature is the account's over it."""
+    tab, signature = desk.asked(a_wallet())
+    tab.see("Allow access")
+    words = tab.text()
+    assert "“General Hospital” may read “general” and “psychiatry” and add to “general” in your record" in words
+    assert "for treatment" in words
+    assert "in 90 days" in words
+    assert f"0x{'c1' * 20}" in words.lower()
+    tab.click("Sign")
+    tab.see("The program has your signature.")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+    methods = [call["method"] for call in tab.calls()]
+    assert methods == ["eth_requestAccounts", "eth_chainId", "eth_signTypedData_v4"]
+    account, text = tab.calls()[-1]["params"]
+    assert account == KEY.address
+    assert json.loads(text) == DOCUMENT
+    assert "general" not in text
+
+
+def test_the_exact_data_is_there_to_be_looked_at(desk: Desk) -> None:
+    """Every member of the document, domain and types included."""
+    tab, signature = desk.asked(a_wallet())
+    tab.see("Allow access")
+    tab.ask("evaluate", script="document.querySelector('#exact').open = true")
+    table = tab.text("#exact")
+    for name, value in DOCUMENT["message"].items():
+        assert name in table
+        assert value in table
+    assert DOCUMENT["domain"]["verifyingContract"] in table
+    tab.click("Don’t sign")
+    with pytest.raises(SigningDeclined):
+        signature.result(10)
+
+
+def test_an_unknown_document_is_shown_whole_and_warned_of(desk: Desk) -> None:
+    """No words but a warning; what is not signed is said not to be."""
+    members = [*DOCUMENT["types"]["Grant"], {"name": "hidden", "type": "string"}]
+    message = DOCUMENT["message"] | {"hidden": "<img src=x onerror=alert(1)>", "loose": "not signed"}
+    document = DOCUMENT | {"types": DOCUMENT["types"] | {"Grant": members}, "message": message}
+    tab, signature = desk.asked(a_wallet(), document=document)
+    tab.see("Something that this page does not know")
+    words = tab.text()
+    assert "unknown part “string hidden”" in words
+    assert "<img src=x onerror=alert(1)>" in words
+    assert "“loose”, which would not be signed" in words
+    tab.click("Sign")
+    assert signature.result(10)
+
+
+def test_a_wallet_without_eip_6963(desk: Desk) -> None:
+    """By `window.ethereum`."""
+    tab, signature = desk.asked(a_wallet(legacy=True))
+    tab.see("the wallet of this browser")
+    tab.click("Sign")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+
+
+def test_two_wallets_to_choose_from(desk: Desk) -> None:
+    """Only the one that is chosen is asked anything."""
+    tab, signature = desk.asked(a_wallet(name="First", key="22" * 32), a_wallet(name="Second"))
+    tab.click("Second", role="radio")
+    tab.click("Sign")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+    assert tab.calls(0) == []
+
+
+def test_no_wallet(desk: Desk) -> None:
+    """Nothing to sign with, and a word about it; not signing works."""
+    tab, signature = desk.asked()
+    tab.see("No wallet has been found in this browser.")
+    assert tab.ask("evaluate", script="document.querySelector('#sign').disabled") is True
+    tab.click("Don’t sign")
+    with pytest.raises(SigningDeclined):
+        signature.result(10)
+
+
+# --- what does not go well -------------------------------------------------------------------------
+
+
+def test_a_refusal_in_the_wallet(desk: Desk) -> None:
+    """EIP-1193's 4001 over the document is the answer, with the wallet's own words."""
+    tab, signature = desk.asked(a_wallet(refuses={"eth_signTypedData_v4": 4001}))
+    tab.click("Sign")
+    with pytest.raises(SigningDeclined) as raised:
+        signature.result(10)
+    assert (raised.value.code, raised.value.reason) == (4001, "refused by Injected")
+    tab.see("You refused, and the program knows.")
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "words"),
+    [
+        ("eth_requestAccounts", 4001, "You refused in your wallet. Nothing was signed."),
+        ("eth_requestAccounts", -32002, "Your wallet has a question open already."),
+        ("eth_signTypedData_v4", -32603, "Your wallet did not do it. It says: refused by Injected"),
+    ],
+)
+def test_what_can_be_tried_again(desk: Desk, method: str, code: int, words: str) -> None:
+    """A refusal to connect, a question that is open, an error of the wallet's: it is said, and nothing is lost."""
+    tab, signature = desk.asked(a_wallet(refuses={method: code}), a_wallet(name="Other"))
+    tab.click("Sign")
+    tab.see(words)
+    assert not signature.done()
+    tab.click("Other", role="radio")
+    tab.click("Sign")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+
+
+def test_a_wallet_with_another_account(desk: Desk) -> None:
+    """Both accounts are named; the wallet is asked to choose, and then signs."""
+    tab, signature = desk.asked(a_wallet(shows=[OTHER.address]))
+    tab.click("Sign")
+    tab.see("Choose it in your wallet")
+    assert OTHER.address in tab.text("#status")
+    assert KEY.address in tab.text("#status")
+    tab.click("Choose the account")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+
+
+def test_a_signature_of_another_account(desk: Desk) -> None:
+    """A wallet that signs with another key than it shows is found out, and the page says so."""
+    tab, signature = desk.asked(a_wallet(signsWith="22" * 32))
+    tab.click("Sign")
+    with pytest.raises(SignatureForeign):
+        signature.result(10)
+    tab.see("Not accepted")
+
+
+def test_a_wallet_on_another_chain(desk: Desk) -> None:
+    """It is offered to switch (EIP-3326), and then signs."""
+    tab, signature = desk.asked(a_wallet(chainId=1, chains=[CHAIN]))
+    tab.click("Sign")
+    tab.see("Your wallet is on chain 1.")
+    tab.click(f"Switch to chain {CHAIN}")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+
+
+def test_a_wallet_that_does_not_know_the_chain(desk: Desk) -> None:
+    """It is said, and the person can give up."""
+    tab, signature = desk.asked(a_wallet(chainId=1))
+    tab.click("Sign")
+    tab.click(f"Switch to chain {CHAIN}")
+    tab.see("Your wallet does not know that chain.")
+    tab.click("Don’t sign")
+    with pytest.raises(SigningDeclined):
+        signature.result(10)
+
+
+def test_the_page_is_closed(desk: Desk) -> None:
+    """The program hears of it at once, not only when its time is over."""
+    tab, signature = desk.asked(a_wallet())
+    tab.see("Allow access")
+    tab.ask("close")
+    with pytest.raises(PageClosed):
+        signature.result(10)
+
+
+def test_the_page_is_loaded_again(desk: Desk) -> None:
+    """It goes on, although its address was used: the tab remembers."""
+    tab, signature = desk.asked(a_wallet())
+    tab.see("Allow access")
+    tab.ask("reload")
+    tab.see("Allow access")
+    tab.click("Sign")
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+
+
+def test_time_is_over_while_the_page_is_open(desk: Desk) -> None:
+    """Then nothing can be signed there any more."""
+    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=6)
+    with ThreadPoolExecutor(1) as threads:
+        signature = threads.submit(wallet.sign_typed_data, DOCUMENT)
+        tab = desk.browser.open(desk.urls.get(timeout=10), a_wallet())
+        tab.see("What you sign now is not used.")
+        assert isinstance(signature.exception(20), medrec.errors.SignerTimeout)
+    assert tab.ask("evaluate", script="document.querySelector('#asked').hidden") is True
+
+
+# --- the address, and the browser's own rules --------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [lambda url: url.partition("#")[0], lambda url: url.partition("#")[0] + "#wrong"])
+def test_an_address_without_its_word(desk: Desk, change: Callable[[str], str]) -> None:
+    """Missing or wrong: nothing is shown, and nothing is used up."""
+    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=30)
+    with ThreadPoolExecutor(1) as threads:
+        signature = threads.submit(wallet.sign_typed_data, DOCUMENT)
+        url = desk.urls.get(timeout=10)
+        stranger = desk.browser.open(change(url), a_wallet())
+        stranger.see("This address was used")
+        assert "General Hospital" not in stranger.text("body")
+        tab = desk.browser.open(url, a_wallet())
+        tab.click("Sign")
+        assert signature.result(10)
+
+
+def test_an_address_that_was_used(desk: Desk) -> None:
+    """In another tab it shows nothing; the first one goes on. No server and no list of addresses sees the word."""
+    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=30)
+    with ThreadPoolExecutor(1) as threads:
+        signature = threads.submit(wallet.sign_typed_data, DOCUMENT)
+        url = desk.urls.get(timeout=10)
+        tab = desk.browser.open(url, a_wallet())
+        tab.see("Allow access")
+        desk.browser.open(url, a_wallet()).see("This address was used")
+        token = url.partition("#")[2]
+        assert token not in tab.ask("evaluate", script="location.href")
+        assert token not in tab.ask("evaluate", script="document.documentElement.outerHTML")
+        tab.click("Sign")
+        assert signature.result(10)
+    seen = tab.ask("seen")
+    assert all(request.startswith(url.partition("/#")[0]) for request in seen["requests"])
+    assert seen["complaints"] == []
+
+
+def test_another_name_of_this_machine(desk: Desk) -> None:
+    """The page answers to the address that was opened alone, even where another name leads here (DNS rebinding)."""
+    wallet = medrec.BrowserWallet(KEY.address, chain_id=CHAIN, open_page=desk.urls.put, timeout=30)
+    with ThreadPoolExecutor(1) as threads:
+        signature = threads.submit(wallet.sign_typed_data, DOCUMENT)
+        url = desk.urls.get(timeout=10)
+        assert desk.browser.open(url.replace("127.0.0.1", "localhost")).text("body") == "{}"
+        tab = desk.browser.open(url, a_wallet())
+        tab.click("Sign")
+        assert signature.result(10)
+
+
+def test_the_browser_keeps_the_page_to_itself(desk: Desk) -> None:
+    """No script of others, no other server, no frame: Chromium itself refuses."""
+    tab, signature = desk.asked(a_wallet())
+    tab.see("Allow access")
+    origin = tab.ask("evaluate", script="location.origin")
+    elsewhere = "fetch('http://127.0.0.1:9/').then(() => 'reached', (error) => String(error))"
+    assert "TypeError" in tab.ask("evaluate", script=elsewhere)
+    script = """(() => { const made = document.createElement('script'); made.textContent = 'window.hurt = 1';
+        document.body.append(made); return window.hurt ?? null; })()"""
+    assert tab.ask("evaluate", script=script) is None
+    assert any("Content Security Policy" in complaint for complaint in tab.ask("seen")["complaints"])
+    framed = """new Promise((resolve) => { const made = document.createElement('iframe');
+        made.onload = () => { try { resolve(made.contentDocument === null ? 'refused' : made.contentDocument.title); }
+        catch { resolve('refused'); } }; made.src = %s; document.body.append(made); })"""
+    outside = desk.browser.open("about:blank")
+    assert outside.ask("evaluate", script=framed % json.dumps(origin + "/")) == "refused"
+    posted = f"""fetch('{origin}/api/wait', {{method: 'POST', body: '{{}}'}}).then(() => 'read', () => 'refused')"""
+    assert outside.ask("evaluate", script=posted) == "refused"
+    tab.click("Sign")
+    assert signature.result(10)
+
+
+# --- for everybody -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", [PHONE, DESKTOP, {**PHONE, "colorScheme": "dark"}], ids=["phone", "desktop", "dark"]
+)
+def test_it_can_be_read_and_used_by_everybody(desk: Desk, options: dict[str, Any], tmp_path: Path) -> None:
+    """axe-core finds nothing, asked and ended; nothing is wider than the screen."""
+    document = DOCUMENT | {"message": DOCUMENT["message"] | {"flags": "3", "expiry": "4102444800"}}
+    tab, signature = desk.asked(
+        a_wallet(shows=[OTHER.address]), a_wallet(name="Other"), document=document, options=options
+    )
+    tab.see("Look twice")
+    assert tab.ask("audit") == []
+    tab.click("Sign")
+    tab.see("Choose it in your wallet")
+    tab.ask("evaluate", script="document.querySelector('#exact').open = true")
+    assert tab.ask("audit") == []
+    assert tab.ask("evaluate", script="document.documentElement.scrollWidth <= window.innerWidth") is True
+    shots = Path(os.environ.get("MEDREC_SCREENSHOTS", tmp_path))
+    tab.ask("evaluate", script="document.querySelector('#exact').open = false")
+    tab.ask("screenshot", path=str(shots / f"asked-{options['viewport']['width']}-{options.get('colorScheme')}.png"))
+    tab.click("Other", role="radio")
+    tab.click("Sign")
+    assert signature.result(10)
+    tab.see("Signed")
+    assert tab.ask("audit") == []
+    tab.ask("screenshot", path=str(shots / f"signed-{options['viewport']['width']}-{options.get('colorScheme')}.png"))
+
+
+def test_it_can_be_used_without_a_mouse(desk: Desk) -> None:
+    """Focus begins at the heading and goes in the order of reading; Space and Enter do what a mouse does."""
+    tab, signature = desk.asked(a_wallet(name="First", key="22" * 32), a_wallet(name="Second"))
+    tab.see("Allow access")
+    focused = "document.activeElement.id || document.activeElement.name || document.activeElement.tagName"
+    assert tab.ask("evaluate", script=focused) == "title"
+    order = []
+    for _ in range(4):
+        tab.ask("press", key="Tab")
+        order.append(tab.ask("evaluate", script=focused))
+    assert order == ["SUMMARY", "wallet", "sign", "refuse"]
+    for key in ("Shift+Tab", "Shift+Tab", "ArrowDown", "Enter"):
+        tab.ask("press", key=key)
+    assert signature.result(10) == KEY.sign_typed_data(DOCUMENT)
+    tab.see("Signed")
+    assert tab.ask("evaluate", script=focused) == "title"
+
+
+# --- an extension, and a contract --------------------------------------------------------------------
+
+
+def test_an_extension_signs(desk: Desk) -> None:
+    """An unpacked extension that announces itself: page, content script, and the process that has the key."""
+    tab, signature = desk.asked(extension=EXTENSION)
+    tab.see("Test wallet")
+    tab.click("Sign")
+    assert signature.result(20) == KEY.sign_typed_data(DOCUMENT)
+
+
+def test_a_patient_whose_wallet_is_an_extension(browser: Browser) -> None:
+    """Registers, grants and revokes by signatures alone, in one page; a courier carries them to the contract."""
+    approvals: list[Future[Any]] = []
+
+    def approve(url: str) -> None:
+        approvals.append(browser.start("approve", url=url, extension=EXTENSION))
+
+    with medrec.local() as net:
+        hospital = net.organisation(medrec.Wallet.create(), name="General Hospital")
+        net.registrar().accredit(hospital, expires=timedelta(days=365))
+        payer = medrec.Wallet.create()
+        net._fund(payer.address)  # type: ignore[misc]
+        carried = Network(net.chain, net.contract, net.store, courier=OwnExpense(net.contract, payer))
+        wallet = medrec.BrowserWallet(KEY.address, chain_id=net.chain.chain_id, open_page=approve, timeout=30)
+        with wallet:
+            alice = carried.patient(wallet, root()).register(["general", "psychiatry"])
+            wallet.names = lambda: medrec.KnownNames(alice.compartments(), {hospital.address: "General Hospital"})
+            alice.grant(hospital, read=["general"], append=["general"], expires=timedelta(days=90))
+            chart = hospital.chart(alice.id)
+            number = chart.append(b"seen", compartment="general", title="note").number
+            assert chart.read(number).read() == b"seen"
+            alice.revoke(hospital)
+            with pytest.raises(medrec.PermissionRevoked):
+                chart.append(b"late", compartment="general", title="late")
+        assert net.chain.balance(KEY.address) == 0
+    (approval,) = approvals
+    seen = approval.result(20)
+    assert len(seen["summaries"]) == 5
+    assert "“General Hospital” may read “general” and add to “general” in your record" in seen["summaries"][3]
+    assert "“General Hospital” may no longer read or add to your record." in seen["summaries"][4]
+    assert "You can close this page." in seen["end"]
+
+
+# --- what is shipped -----------------------------------------------------------------------------------
+
+
+def test_the_page_knows_what_python_signs() -> None:
+    """Types of the documents, domain and purposes are the same on both sides."""
+    typescript.compile_tests()
+    module = typescript.TESTS.parent / "src" / "sign" / "forms.js"
+    script = f"const f = await import({json.dumps(module.as_uri())}); console.log(JSON.stringify(f));"
+    command = [str(toolchain.node()), "--input-type=module", "--eval", script]
+    known = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    structs = [form.struct for form in FORMS.values()] + [
+        wallet_change._WALLET_CHANGE,
+        statement._STATEMENT,
+        profile._PROFILE,
+    ]
+    assert known["FORMS"] == {one.name: [f"{kind} {name}" for name, kind in one.fields] for one in structs}
+    assert known["DOMAIN"] == [f"{kind} {name}" for name, kind in typed_data._DOMAIN_FIELDS]
+    assert [code for code, _ in known["PURPOSES"]] == [purpose.name for purpose in medrec.Purpose]
+
+
+def test_the_page_that_is_shipped_is_built_from_these_sources() -> None:
+    """Byte for byte: a build gives the files that are in the package, and is small."""
+    assert build_pages.differences() == []
+    assert sum(path.stat().st_size for path in build_pages.PAGE.iterdir()) < 50_000
+
+
+def test_the_command_line_signs_in_a_browser(browser: Browser, tmp_path: Path) -> None:
+    """From the shell to the extension and back; the variable BROWSER says what opens the page."""
+    (tmp_path / "document.json").write_text(json.dumps(DOCUMENT))
+    opener = tmp_path / "opener"
+    opener.write_text(f'#!/bin/sh\nprintf %s "$1" >{tmp_path}/part && mv {tmp_path}/part {tmp_path}/url\n')
+    opener.chmod(0o755)
+    command = [sys.executable, "-m", "medrec_py.cli", "sign", "document.json", "--browser", "--json"]
+    environment = {
+        **os.environ,
+        "BROWSER": f"{opener} %s",
+        "MEDREC_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(ROOT),
+    }
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True) as program:
+        while not (tmp_path / "url").exists():
+            assert program.poll() is None, program.communicate()
+            time.sleep(0.05)
+        approval = browser.start("approve", url=(tmp_path / "url").read_text(), extension=EXTENSION)
+        out, err = program.communicate(timeout=40)
+    assert (program.returncode, err) == (0, "")
+    assert json.loads(out)["signature"] == "0x" + KEY.sign_typed_data(DOCUMENT).hex()
+    assert "“" not in approval.result(20)["summaries"][0]

@@ -1,0 +1,61 @@
+"""How much each patient and each client may ask for."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from medrec_py.relay.quotas import Quota, client_key
+
+
+class Clock:
+    time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def test_a_bucket_empties_and_fills_again() -> None:
+    """So many at once, so many an hour; the wait that is named is enough."""
+    clock = Clock()
+    quota = Quota(burst=3, per_hour=3600, now=clock)
+    assert [quota.take({"a": 1}) for _ in range(4)] == [0, 0, 0, 1.0]
+    assert quota.take({"b": 3}) == 0
+    assert quota.take({"b": 2}) == 2.0
+    clock.time = 2.0
+    assert quota.take({"b": 2}) == 0
+    clock.time = 100.0
+    assert quota.take({"b": 3}) == 0  # and never more than a full one
+
+
+def test_several_buckets_or_none() -> None:
+    """Where one has too few, none is touched."""
+    quota = Quota(burst=2, per_hour=3600, now=Clock())
+    assert quota.take({"a": 2}) == 0
+    assert quota.take({"a": 1, "b": 2}) == 1.0
+    assert quota.take({"b": 2}) == 0
+    assert quota.take({"b": 1, "c": 3}) == float("inf")
+    assert Quota(burst=1, per_hour=0, now=Clock()).take({"a": 2}) == float("inf")
+
+
+def test_memory_is_bounded() -> None:
+    """The bucket that was asked for longest ago is forgotten."""
+    quota = Quota(burst=1, per_hour=1, now=Clock(), max_buckets=10)
+    for number in range(100):
+        assert quota.take({str(number): 1}) == 0
+    assert len(quota._buckets) == 10
+    assert quota.take({"99": 1}) > 0
+    assert quota.take({"0": 1}) == 0
+
+
+def test_threads_never_take_more_than_there_is() -> None:
+    """Whoever comes at once."""
+    quota = Quota(burst=50, per_hour=0.001, now=Clock())
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(wait == 0 for wait in pool.map(lambda _: quota.take({"a": 1}), range(200))) == 50
+
+
+def test_what_a_client_is() -> None:
+    """An address; of IPv6 what one subscriber has; who comes by a socket, and who hides, share one."""
+    assert client_key("192.0.2.7") == client_key("::ffff:192.0.2.7") == "192.0.2.7"
+    assert client_key("2001:db8:1:2::1") == client_key("2001:db8:1:2:ffff::9") != client_key("2001:db8:1:3::1")
+    assert client_key(None) == client_key("unknown") == client_key("") == "here"

@@ -1,0 +1,200 @@
+"""Keyrings of a representative: fit for the readers of its compartments, and nothing else of them counts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+import medrec_py as medrec
+from medrec_py.chain.types import Flag, Terms
+from medrec_py.crypto import new_keyring
+from medrec_py.crypto.keyring import Inbox
+from medrec_py.crypto.keys import EpochId, EpochKeys, KemSeed
+from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from medrec_py.errors import BlockTooLarge, StorageError, StoreTimeout, StoreUnavailable
+from medrec_py.keyrings import RESERVED
+from medrec_py.purposes import Purpose
+from medrec_py.storage import BlockStore, Cid
+from tests.sdk.people import People, meet
+
+pytestmark = pytest.mark.slow
+
+DAY = 86_400
+
+
+@pytest.fixture
+def people() -> Iterator[People]:
+    with medrec.local() as net:
+        yield meet(net)
+
+
+@dataclass
+class Representative:
+    """Alice's mother, who may decide about one compartment, with her own means of doing harm."""
+
+    people: People
+    party: medrec.Provider
+    compartment: int
+
+    def publish(
+        self,
+        *,
+        root_public_key: bytes | None = None,
+        inbox: Inbox | None = None,
+        number: int | None = None,
+        block: bytes | None = None,
+    ) -> None:
+        """Publish a keyring of her compartment for the hospital."""
+        ledger, alice = self.people.alice._ledger, self.people.alice
+        consent = ledger.consent(alice.id)
+        _, patients = consent.keyrings.latest_by_patient()
+        epoch = EpochId(self.compartment, number or consent.keyrings.next_number(self.compartment))
+        hospital = bytes.fromhex(self.people.hospital.address[2:])
+        built = new_keyring.build(
+            ledger.place(alice.id),
+            consent.keyring_version,
+            epochs=[NewEpoch(epoch, ledger.chain.now(), EpochKeys.generate())],
+            readers=[Reader(hospital, ledger.key_of(self.people.hospital.address), [epoch], history=False)],
+            root_public_key=root_public_key or patients.root_public_key,
+            names={},
+            inbox=inbox,
+            suite=ledger.suite,
+        )
+        for page in built.pages:
+            ledger.put_block(page)
+        pointer = ledger.put_block(built.block if block is None else block)
+        call = ledger.contract.publish_keyring(alice.id, consent.keyring_version, built.compartments, pointer)
+        ledger.send(self.party._wallet, call)
+
+
+@pytest.fixture
+def mother(people: People) -> Representative:
+    """A representative for "general", and the hospital as a reader and author there."""
+    alice = people.alice
+    people.grant()
+    party = people.net.reader(medrec.Wallet.create())
+    (compartment,) = [number for number, name in alice.compartments().items() if name == "general"]
+    mask, now = 1 << compartment, people.net.chain.now()
+    terms = Terms(mask, mask, 0, now + 20 * DAY, 1 << Purpose.TREAT, int(Flag.HISTORY | Flag.MANAGE))
+    contract = people.net.contract
+    alice._ledger.send(alice._wallet, contract.grant(alice.id, party.address, terms, bytes(32), version=1))
+    alice.rotate("general")
+    return Representative(people, party, compartment)
+
+
+def newest(people: People, compartment: int) -> int:
+    """Number of the epoch that authors seal to."""
+    ledger = people.alice._ledger
+    found = ledger.consent(people.alice.id).keyrings.newest(compartment, ledger.now())
+    assert found is not None
+    return found.epoch.id.number
+
+
+def test_a_fit_one_is_used(people: People, mother: Representative) -> None:
+    """Authors seal to it, its readers open it, and so does the patient."""
+    following = people.alice._ledger.consent(people.alice.id).keyrings.next_number(mother.compartment)
+    mother.publish()
+    assert newest(people, mother.compartment) == following
+    people.alice.revoke(mother.party)
+    people.alice.rotate("general")
+    number = people.chart().append(b"well", compartment="general", title="note").number
+    assert people.alice.chart().read(number).read() == b"well"
+
+
+def test_the_patient_opens_what_is_sealed_to_it(people: People, mother: Representative) -> None:
+    """The keys are sealed to the patient's root key, too."""
+    mother.publish()
+    consent = people.alice._ledger.consent(people.alice.id)
+    epoch = EpochId(mother.compartment, newest(people, mother.compartment))
+    assert people.alice._keys.epoch_keys(consent, epoch).history is not None
+
+
+class _Trouble:
+    """A store that fails in some way for one block, and counts how often it is asked for it."""
+
+    def __init__(self, store: BlockStore, pointer: bytes, error: StorageError) -> None:
+        self.asked = 0
+        get = store.get_block
+
+        def failing(cid: Cid) -> bytes:
+            if cid.digest == pointer:
+                self.asked += 1
+                raise error
+            return get(cid)
+
+        store.get_block = failing  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("error", [BlockTooLarge("too large"), StoreTimeout("late"), StoreUnavailable("away")])
+def test_a_block_that_cannot_be_had_holds_nobody_up(
+    people: People, mother: Representative, error: StorageError
+) -> None:
+    """Too large, or where gateways wait in vain: it is asked for once, and everything goes on."""
+    contract, alice = people.net.contract, people.alice
+    pointer = secrets.token_bytes(32)
+    trouble = _Trouble(people.net.store, pointer, error)
+    for _ in range(3):
+        version = contract.history_of(alice.id).keyring_version
+        call = contract.publish_keyring(alice.id, version, 1 << mother.compartment, pointer)
+        alice._ledger.send(mother.party._wallet, call)
+    number = people.chart().append(b"well", compartment="general", title="note").number
+    assert people.chart().read(number).read() == b"well"
+    assert alice.chart().read(number).read() == b"well"
+    assert alice.revoke(mother.party).rotated
+    alice.rotate("general")
+    assert trouble.asked <= 3 * 3  # once for each entry, by each of the three who look: patient, author, reader
+
+
+@pytest.mark.parametrize("harm", ["inbox", "root key", "number", "no keyring"])
+def test_what_it_may_not_publish_is_left_out(people: People, mother: Representative, harm: str) -> None:
+    """An inbox or root key of its own, a number that uses up all others, bytes: as if it had never been published."""
+    suite = people.alice._ledger.suite
+    own = suite.public_key(KemSeed.generate())
+    before = newest(people, mother.compartment)
+    inbox = people.alice._ledger.consent(people.alice.id).keyrings.inbox()[1]
+    if harm == "inbox":
+        mother.publish(inbox=Inbox(9, own))
+    elif harm == "root key":
+        mother.publish(root_public_key=own)
+    elif harm == "number":
+        mother.publish(number=(1 << 32) - 1)
+    else:
+        mother.publish(block=b"no keyring at all")
+    consent = people.alice._ledger.consent(people.alice.id)
+    assert newest(people, mother.compartment) == before
+    assert consent.keyrings.inbox()[1] == inbox
+    number = people.chart().append(b"well", compartment="general", title="note").number
+    assert people.alice.chart().read(number).read() == b"well"
+    people.alice.rotate("general")
+    assert before < newest(people, mother.compartment) < 2 * RESERVED
+
+
+def test_a_wallet_that_has_taken_over_publishes_as_the_patient(people: People) -> None:
+    """Who decides for the patient now is the patient, whoever registered the id."""
+    alice, heir = people.alice, medrec.Wallet.create()
+    alice.change_root(wallet=heir)
+    alice.rotate()
+    consent = alice._ledger.consent(alice.id)
+    assert [entry.by_patient for entry in consent.keyrings.entries] == [True] * len(consent.keyrings.entries)
+    assert consent.wallet == bytes.fromhex(heir.address[2:])
+
+
+def test_a_pointer_to_nothing_harms_nobody(people: People, mother: Representative) -> None:
+    """Record, inbox and the patient's decisions go on; should the block turn up later, no number was used twice."""
+    contract, alice = people.net.contract, people.alice
+    inbox = alice._ledger.consent(alice.id).keyrings.inbox()
+    before = newest(people, mother.compartment)
+    version = contract.history_of(alice.id).keyring_version
+    nothing = secrets.token_bytes(32)
+    alice._ledger.send(
+        mother.party._wallet, contract.publish_keyring(alice.id, version, 1 << mother.compartment, nothing)
+    )
+    assert alice._ledger.consent(alice.id).keyrings.inbox() == inbox
+    number = people.chart().append(b"well", compartment="general", title="note").number
+    assert alice.revoke(mother.party).rotated
+    assert newest(people, mother.compartment) > before + RESERVED
+    assert alice.chart().read(number).read() == b"well"
+    assert people.chart().read(number).read() == b"well"

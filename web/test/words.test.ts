@@ -1,0 +1,419 @@
+/** The words of the page are those of the document: nothing that is signed is left out, and nothing unknown passes for known. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { read } from "../src/sign/document.ts";
+import { FORMS } from "../src/sign/forms.ts";
+import { moment, span } from "../src/sign/moments.ts";
+import { bits, compartments, type Names, tame } from "../src/sign/names.ts";
+import { type Description, describe as tell } from "../src/sign/words.ts";
+
+type Document = ReturnType<typeof documentOf>;
+
+const NOW = 1_800_000_000n;
+const CLOCK = { now: NOW, zone: "UTC" };
+const HOLDER = address(0xa1);
+const NAMES: Names = {
+  compartments: { 3: "general", 17: "psychiatry", 40: "dental" },
+  accounts: { [address(0xc1)]: "General Hospital" },
+};
+
+function address(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0").repeat(20)}`;
+}
+
+function digest(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0").repeat(32)}`;
+}
+
+const VALUES: Record<string, string> = {
+  patient: HOLDER,
+  signer: HOLDER,
+  author: HOLDER,
+  actor: HOLDER,
+  account: HOLDER,
+  wallet: address(0xb2),
+  grantee: address(0xc1),
+  onBehalfOf: address(0xd1),
+  read: String((1n << 3n) | (1n << 17n)),
+  append: String(1n << 3n),
+  compartments: String(1n << 17n),
+  notBefore: "0",
+  expiry: String(NOW + 90n * 86_400n),
+  purposes: "1",
+  purpose: "0",
+  flags: "0",
+  version: "6",
+  keyringVersion: "4",
+  decision: "8",
+  number: "9",
+  replaces: "0",
+  time: String(NOW - 60n),
+  deadline: String(NOW + 3600n),
+  seal: digest(0x51),
+  keyring: digest(0x52),
+  pointer: digest(0x53),
+  claim: digest(0x54),
+  document: digest(0x55),
+  metadata: digest(0x56),
+  content: digest(0x57),
+  recordId: `0x${"58".repeat(16)}`,
+};
+
+/** A second value of each type, which the first does not contain. */
+const OTHERS: Record<string, string> = {
+  address: address(0xee),
+  bytes32: digest(0xee),
+  bytes16: `0x${"ee".repeat(16)}`,
+  uint8: "5",
+  uint16: "32",
+  uint24: "77",
+  uint40: String(NOW + 777_777n),
+  uint64: String((1n << 40n) | (1n << 62n)),
+  uint256: String(NOW + 7777n),
+};
+
+function membersOf(kind: string): { name: string; type: string }[] {
+  return (FORMS[kind] ?? []).map((member) => {
+    const [type = "", name = ""] = member.split(" ");
+    return { name, type };
+  });
+}
+
+function documentOf(kind: string, changes: Record<string, unknown> = {}) {
+  const members = membersOf(kind);
+  const message: Record<string, unknown> = Object.fromEntries(members.map(({ name }) => [name, VALUES[name] ?? ""]));
+  return {
+    types: {
+      EIP712Domain: [
+        { name: "name", type: "string" },
+        { name: "version", type: "string" },
+        { name: "chainId", type: "uint256" },
+        { name: "verifyingContract", type: "address" },
+      ],
+      [kind]: members,
+    } as Record<string, { name: string; type: string }[]>,
+    primaryType: kind,
+    domain: { name: "MedRec", version: "1", chainId: 31_337, verifyingContract: address(0x0c) },
+    message: { ...message, ...changes },
+  };
+}
+
+function told(document: object, names = NAMES, holder = HOLDER): Description {
+  return tell(read(JSON.stringify(document)), holder, names, CLOCK);
+}
+
+function wordsOf({ title, summary, facts, cautions }: Description): string {
+  const lines = facts.flatMap(({ label, lines: [...rest] }) => rest.map((line) => `${label}: ${line}`));
+  return [title, summary, ...lines, ...cautions].join("\n");
+}
+
+function wordsAbout(kind: string, changes: Record<string, unknown> = {}): string {
+  return wordsOf(told(documentOf(kind, changes)));
+}
+
+describe("every decision", () => {
+  for (const kind of Object.keys(FORMS)) {
+    it(`${kind} is known, and each of its members is in the words and in the exact data`, () => {
+      const document = documentOf(kind);
+      const reading = read(JSON.stringify(document));
+      assert.deepEqual(reading.faults, []);
+      assert.deepEqual(reading.unsigned, []);
+      const described = told(document);
+      const covered = new Set(described.facts.flatMap(({ members }) => members));
+      for (const { name, type } of membersOf(kind)) {
+        assert.ok(covered.has(name), `${name} is in no fact`);
+        const row = reading.rows.find(({ path }) => path === name);
+        assert.deepEqual(row, { path: name, type, value: VALUES[name] });
+      }
+    });
+
+    for (const { name, type } of membersOf(kind)) {
+      it(`${kind}: another ${name} makes other words`, () => {
+        assert.notEqual(wordsAbout(kind, { [name]: OTHERS[type] }), wordsAbout(kind));
+      });
+
+      it(`${kind}: a ${name} that is none of its type is not put into words`, () => {
+        const beyond = type.startsWith("uint") ? String(1n << BigInt(type.slice(4))) : "0x12";
+        for (const value of [beyond, "", " 1", "0x", "-1", 1.5, null, [], {}, true, "1e3", "٣"]) {
+          const reading = read(JSON.stringify(documentOf(kind, { [name]: value })));
+          assert.equal(reading.values, null, JSON.stringify(value));
+          assert.ok(reading.rows.some(({ path }) => path === name || path.startsWith(name)));
+        }
+      });
+    }
+
+    it(`${kind} names chain and contract`, () => {
+      const words = wordsAbout(kind);
+      assert.match(words, new RegExp(`${address(0x0c)} on chain 31337`));
+    });
+  }
+
+  it("has addresses and digests in full", () => {
+    for (const kind of Object.keys(FORMS)) {
+      const words = wordsAbout(kind);
+      for (const { name, type } of membersOf(kind)) {
+        if (type === "address" || type.startsWith("bytes")) assert.ok(words.includes(VALUES[name] ?? "-"), name);
+      }
+    }
+  });
+
+  it("random values never break the words", () => {
+    for (let round = 0; round < 300; round++) {
+      for (const kind of Object.keys(FORMS)) {
+        const changes = Object.fromEntries(membersOf(kind).map(({ name, type }) => [name, random(type)]));
+        const document = documentOf(kind, changes);
+        const described = told(document);
+        assert.ok(described.facts.length > 0, JSON.stringify(document));
+        assert.doesNotMatch(wordsOf(described), /undefined|NaN|Invalid|\[object/);
+      }
+    }
+  });
+});
+
+function random(type: string): string {
+  const bytes = type === "address" ? 20 : Number(/\d+$/.exec(type)?.[0]) / (type.startsWith("uint") ? 8 : 1);
+  const octets = Array.from({ length: bytes }, () => Math.floor(Math.random() * 256));
+  const digits = octets.map((octet) => octet.toString(16).padStart(2, "0")).join("");
+  return type.startsWith("uint") ? String(BigInt(`0x${digits}`)) : `0x${digits}`;
+}
+
+function withMember(document: Document, member: { name: string; type: string }): object {
+  const types = { ...document.types, Grant: [...(document.types["Grant"] ?? []), member] };
+  return { ...document, types, message: { ...document.message, hidden: "4711" } };
+}
+
+function retyped(document: Document, name: string, type: string): object {
+  const members = (document.types["Grant"] ?? []).map((one) => (one.name === name ? { name, type } : one));
+  return { ...document, types: { ...document.types, Grant: members } };
+}
+
+function withoutMember(document: Document, name: string): object {
+  const members = (document.types["Grant"] ?? []).filter((one) => one.name !== name);
+  return { ...document, types: { ...document.types, Grant: members } };
+}
+
+function reversed(document: Document): object {
+  return { ...document, types: { ...document.types, Grant: (document.types["Grant"] ?? []).toReversed() } };
+}
+
+function salted(document: Document): object {
+  const members = [...(document.types["EIP712Domain"] ?? []), { name: "salt", type: "bytes32" }];
+  return {
+    ...document,
+    types: { ...document.types, EIP712Domain: members },
+    domain: { ...document.domain, salt: digest(1) },
+  };
+}
+
+/** Every value of a document that is not a list or an object. */
+function leavesOf(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [String(value)];
+  return Object.entries(value)
+    .filter(([name]) => name !== "primaryType")
+    .flatMap(([, one]) => leavesOf(one));
+}
+
+describe("a document that is not MedRec's", () => {
+  const changed: [string, (document: Document) => object, RegExp][] = [
+    [
+      "another type",
+      (d) => ({ ...d, primaryType: "Permit", types: { ...d.types, Permit: [] } }),
+      /no decision called “Permit”/,
+    ],
+    ["another domain", (d) => ({ ...d, domain: { ...d.domain, name: "MedRek" } }), /not made for MedRec/],
+    ["another version", (d) => ({ ...d, domain: { ...d.domain, version: "2" } }), /not made for MedRec/],
+    ["a further member", (d) => withMember(d, { name: "hidden", type: "uint256" }), /unknown part “uint256 hidden”/],
+    ["a member of another type", (d) => retyped(d, "flags", "uint16"), /unknown part “uint16 flags”/],
+    ["a member left out", (d) => withoutMember(d, "purposes"), /lacks “uint16 purposes”/],
+    ["members in another order", (d) => reversed(d), /another order/],
+    [
+      "a value that is not signed",
+      (d) => ({ ...d, message: { ...d.message, note: "x" } }),
+      /“note”, which would not be signed/,
+    ],
+    [
+      "a part that is not signed",
+      (d) => ({ ...d, extra: { deep: [1] } }),
+      /“extra.deep\[0\]”, which would not be signed/,
+    ],
+    ["a further type", (d) => ({ ...d, types: { ...d.types, Other: [] } }), /defines “Other”/],
+    ["a salt in its domain", (d) => salted(d), /unknown part “bytes32 salt”/],
+    [
+      "a number that JavaScript rounds",
+      (d) => ({ ...d, domain: { ...d.domain, chainId: 2 ** 53 } }),
+      /“chainId” has a value/,
+    ],
+  ];
+
+  for (const [what, change, fault] of changed) {
+    it(`with ${what} gets no words but a warning, and is shown whole`, () => {
+      const document = change(documentOf("Grant"));
+      const described = told(document);
+      assert.match(described.title, /does not know/);
+      assert.deepEqual(described.facts, []);
+      assert.match(described.cautions.join("\n"), fault);
+      const { rows, unsigned } = read(JSON.stringify(document));
+      const shown = [...rows, ...unsigned].map(({ value }) => value);
+      for (const leaf of leavesOf(document))
+        assert.ok(
+          shown.some((value) => value.includes(leaf)),
+          leaf,
+        );
+    });
+  }
+
+  it("of nested types is shown down to its leaves", () => {
+    const document = {
+      types: {
+        EIP712Domain: [{ name: "name", type: "string" }],
+        Mail: [
+          { name: "to", type: "Person[]" },
+          { name: "lines", type: "string[2]" },
+          { name: "none", type: "uint8[]" },
+          { name: "missing", type: "bool" },
+        ],
+        Person: [{ name: "name", type: "string" }],
+      },
+      primaryType: "Mail",
+      domain: { name: "Post" },
+      message: { to: [{ name: "Bob", secret: 1 }, { name: "Eve" }], lines: ["a", "b"], none: [] },
+    };
+    const { rows, unsigned } = read(JSON.stringify(document));
+    const shown = Object.fromEntries(rows.map(({ path, value }) => [path, value]));
+    assert.equal(shown["to[0].name"], "Bob");
+    assert.equal(shown["to[1].name"], "Eve");
+    assert.equal(shown["lines[1]"], "b");
+    assert.equal(shown["none"], "(empty list)");
+    assert.equal(shown["missing"], "(missing)");
+    assert.equal(shown["domain.name"], "Post");
+    assert.deepEqual(unsigned, [{ path: "to[0].secret", type: "", value: "1" }]);
+  });
+
+  it("that is none at all is refused", () => {
+    for (const text of ["[]", "null", "{}", '{"types":{},"primaryType":"A","domain":{},"message":{}}', "{"]) {
+      assert.throws(() => read(text));
+    }
+  });
+
+  it("whose type is named as what every object has is unknown", () => {
+    for (const kind of ["constructor", "toString", "__proto__"]) {
+      const text = JSON.stringify(documentOf("Grant")).replaceAll('"Grant"', JSON.stringify(kind));
+      assert.match(tell(read(text), HOLDER, NAMES, CLOCK).title, /does not know/);
+    }
+  });
+});
+
+describe("a permission", () => {
+  it("is said in one sentence", () => {
+    const { summary } = told(documentOf("Grant"));
+    assert.equal(
+      summary,
+      "“General Hospital” may read “general” and “psychiatry” and add to “general” in your record, for treatment, " +
+        "until 15 April 2027 at 08:00 UTC (in 90 days).",
+    );
+  });
+
+  it("that is ordinary needs no second look", () => {
+    assert.deepEqual(told(documentOf("Grant")).cautions, []);
+  });
+
+  const wide: [string, Record<string, string>, RegExp][] = [
+    ["MANAGE", { flags: "2" }, /may let others in without asking you/],
+    ["HISTORY", { flags: "1" }, /written before today/],
+    ["an unknown flag", { flags: "128" }, /flag number 7, unknown here/],
+    ["a far end", { expiry: String(NOW + 10n * 365n * 86_400n) }, /lasts for 10 years/],
+    ["no end", { expiry: String((1n << 40n) - 1n) }, /lasts for \d+ years/],
+    ["an end that is over", { expiry: "1" }, /over already/],
+    ["many purposes", { purposes: "65535" }, /16 of 16 purposes/],
+    ["every part", { read: String((1n << 3n) | (1n << 17n) | (1n << 40n)) }, /every part of the record/],
+    ["a part without a name", { read: String(1n << 9n) }, /no name is known here for part number 9/],
+    ["a late deadline", { deadline: String(NOW + 30n * 86_400n) }, /can use it for 30 days/],
+    ["a deadline beyond time", { deadline: String((1n << 256n) - 1n) }, /can use it for \d+ years/],
+    ["a deadline that is over", { deadline: "5" }, /is over/],
+    ["another signer", { signer: address(0x99) }, /another account as the one that decides/],
+  ];
+  for (const [what, changes, caution] of wide) {
+    it(`with ${what} is called out`, () => {
+      assert.match(told(documentOf("Grant", changes)).cautions.join("\n"), caution);
+    });
+  }
+
+  it("for a compartment without a name shows its number", () => {
+    const words = wordsAbout("Grant", { read: String(1n << 9n) });
+    assert.match(words, /May read: part number 9 \(no name is known here\)/);
+    const nameless = wordsOf(told(documentOf("Grant"), { compartments: {}, accounts: {} }));
+    assert.match(nameless, /May read: part number 3 \(no name is known here\)/);
+    assert.match(nameless, /may read 2 parts/);
+  });
+
+  it("of a representative names whose record it is", () => {
+    assert.match(wordsAbout("Grant", { patient: address(0x77) }), new RegExp(`Whose record: ${address(0x77)}`));
+  });
+
+  it("with a purpose that is unknown shows its number", () => {
+    assert.match(wordsAbout("Append", { purpose: "200" }), /purpose number 200, unknown here/);
+  });
+});
+
+describe("other decisions", () => {
+  it("a revocation says that the keys stay where they do", () => {
+    assert.match(wordsAbout("Revoke", { keyring: digest(0) }), /keys are not changed/);
+    assert.doesNotMatch(wordsAbout("Revoke"), /keys are not changed/);
+  });
+
+  it("an erasure and a change of wallet are called out", () => {
+    assert.ok(told(documentOf("PublishErased")).cautions.length > 0);
+    assert.ok(told(documentOf("ChangeWallet")).cautions.length > 0);
+    assert.ok(told(documentOf("WalletChange")).cautions.length > 0, "by another account than the new wallet");
+    assert.deepEqual(told(documentOf("WalletChange", { wallet: HOLDER })).cautions, []);
+  });
+
+  it("a correction names entry and record", () => {
+    assert.match(wordsAbout("Append", { replaces: String((5n << 32n) | 2n) }), /entry 5, record 2 in it/);
+  });
+});
+
+describe("names", () => {
+  it("cannot pass for more than a name", () => {
+    assert.equal(tame("a\u202eb\nc\u0000"), "a�b�c�");
+    assert.equal(Array.from(tame("x".repeat(500))).length, 81);
+    assert.equal(tame("  ä  "), "ä");
+  });
+
+  it("stand beside the numbers", () => {
+    assert.deepEqual(bits((1n << 63n) | 1n), [0, 63]);
+    assert.deepEqual(bits(0n), []);
+    assert.deepEqual(compartments((1n << 3n) | 1n, NAMES), [
+      "part number 0 (no name is known here)",
+      "“general” (part number 3)",
+    ]);
+  });
+
+  it("are looked up among what was given alone", () => {
+    const names: Names = { compartments: {}, accounts: {} };
+    assert.deepEqual(compartments(1n, names), ["part number 0 (no name is known here)"]);
+  });
+});
+
+describe("times", () => {
+  it("are given with their distance", () => {
+    assert.equal(moment(NOW, CLOCK), "15 January 2027 at 08:00 UTC (in 0 seconds)");
+    assert.equal(moment(NOW - 7200n, CLOCK), "15 January 2027 at 06:00 UTC (2 hours ago)");
+    assert.equal(moment(NOW + 61n, CLOCK), "15 January 2027 at 08:01:01 UTC (in 1 minute)");
+    assert.match(moment(1n << 60n, CLOCK), /^never/);
+  });
+
+  it("are spans in one unit", () => {
+    assert.deepEqual([1n, 59n, 60n, 7199n, 7200n, 172_800n, 63_072_000n].map(span), [
+      "1 second",
+      "59 seconds",
+      "1 minute",
+      "119 minutes",
+      "2 hours",
+      "2 days",
+      "2 years",
+    ]);
+  });
+});

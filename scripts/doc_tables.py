@@ -70,7 +70,7 @@ TIMED = {
     "rotate_1000_readers_s": "seal and store a keyring for 1,000 readers, s",
     "reseal_records_per_s": "records of 4 KiB that are sealed anew and stored, a second",
     "rewrap_records_per_s": "records of 4 KiB that are opened, verified and given a new envelope, a second",
-    "erase_records_per_s": "the same when a record is erased: survivors that are stored anew, old blocks removed, a second",
+    "erase_records_per_s": "survivors of an erased record: the same, stored, and old blocks removed, a second",
 }
 
 RELAYED = {

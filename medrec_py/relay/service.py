@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Self
 
 from medrec_py.chain.contract import MedRecContract
@@ -19,9 +19,9 @@ from medrec_py.errors import (
     NotDeployed,
     QueueError,
     QueueFull,
-    StorageError,
 )
 from medrec_py.relay.batches import BYTES
+from medrec_py.relay.blocks import Keeper
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.quotas import Quota, client_key
@@ -65,7 +65,7 @@ class Relayer:
         self._contract = contract
         self._address = wallet.address
         self._queue = queue
-        self._store = store
+        self._keeper = None if store is None else Keeper(store)
         self._patients = Quota(limits.patient_burst, limits.patient_per_hour)
         self._clients = Quota(limits.client_burst, limits.client_per_hour)
         self._draining = False
@@ -157,7 +157,7 @@ class Relayer:
             "chainId": self._contract.chain.chain_id,
             "contract": self._contract.address,
             "relayer": self._address,
-            "storesBlocks": self._store is not None,
+            "storesBlocks": self._keeper is not None,
             "limits": {
                 "bundleBytes": MAX_BUNDLE,
                 "callBytes": BYTES,
@@ -222,8 +222,7 @@ class Relayer:
         self._count(self._clients, {client_key(client): len(bundle.decisions) - 1}, "address", before=1)
         try:
             task = self._checked(bundle)
-            with self._patients_share(bundle):
-                self._keep_blocks(bundle)
+            with self._patients_share(bundle), self._blocks_kept(bundle):
                 item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)))
         except (ChainUnavailable, NotDeployed) as error:
             raise Refusal(Code.NODE, "the relayer's node does not answer as it should") from error
@@ -241,7 +240,7 @@ class Relayer:
         checks.place(bundle)
         checks.deadline(bundle)
         checks.distinct(bundle)
-        if bundle.blocks and self._store is None:
+        if bundle.blocks and self._keeper is None:
             raise Refusal(Code.BLOCKS, "this relayer keeps no blocks")
         if not self._has_funds():
             raise Refusal(Code.FUNDS, "the relayer's account does not have enough ether")
@@ -276,14 +275,8 @@ class Relayer:
             message = f"this relayer has done enough for this {what} for now"
             raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
 
-    def _keep_blocks(self, bundle: Bundle) -> None:
-        if self._store is None or not bundle.blocks:
-            return
-        try:
-            for _ in self._store.put_many(bundle.blocks):  # read back and verified
-                pass
-        except StorageError as error:
-            raise Refusal(Code.STORE, "the relayer cannot keep the blocks") from error
+    def _blocks_kept(self, bundle: Bundle) -> AbstractContextManager[None]:
+        return self._keeper.kept(bundle.blocks) if self._keeper and bundle.blocks else nullcontext()
 
     def _has_funds(self) -> bool:
         seen = self.sender.seen

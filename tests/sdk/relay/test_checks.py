@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.blocks import pointer_to
 from medrec_py.crypto.decisions import Register
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
-from medrec_py.errors import BundleRefused, NotDeployed, StorageError
+from medrec_py.errors import BundleRefused, NotDeployed, QueueError, StorageError
 from medrec_py.relay.batches import BYTES
+from medrec_py.relay.blocks import Keeper
 from medrec_py.relay.calls import share_of
 from medrec_py.relay.refusals import REMEDIES, STATUS, Code
 from medrec_py.storage import FolderStore
@@ -260,6 +262,42 @@ def test_blocks_are_kept_before_anything_is_sent(office: Office, desk: Desk, tmp
     document = json.loads(bundle.to_json())
     document["decisions"] = document["decisions"][:1]
     assert office.refused(json.dumps(document).encode()).code is Code.MALFORMED
+
+
+def test_blocks_of_what_is_not_taken_are_let_go(office: Office, desk: Desk, tmp_path: Path) -> None:
+    """Where the queue is full, say; but not what was there before."""
+    patient, mine, before = person(), b"mine, sealed", b"there before"
+    grants = [desk.grant(patient, person(), seal=pointer_to(block)) for block in (mine, before)]
+    bundle = Bundle((desk.register(patient), *grants), (mine, before))
+    with FolderStore(tmp_path / "blocks") as store:
+        store.put_block(before)
+        office.open(store=store)
+        limits, office.queue._limits = office.queue._limits, (0, 1 << 20)
+        assert office.refused(bundle).code is Code.QUEUE
+        assert set(store.pins()) == {Cid.of(before)}
+        office.queue._limits = limits
+        office.take(bundle)
+        assert set(store.pins()) == {Cid.of(before), Cid.of(mine)}
+
+
+def test_blocks_that_two_bundles_bring_at_once_stay(tmp_path: Path) -> None:
+    """Whichever of them began first, also where the store did not have it yet when it was asked."""
+
+    class Behind(FolderStore):
+        def has(self, cid: Cid) -> bool:
+            return False
+
+    for begins, kind in product((False, True), (FolderStore, Behind)):
+        with kind(tmp_path / f"{kind.__name__}{begins}") as store:
+            keeper = Keeper(store)
+            refused = keeper.kept([b"shared", b"alone"])
+            if begins:
+                refused.__enter__()
+            with keeper.kept([b"shared"]):
+                if not begins:
+                    refused.__enter__()
+            assert not refused.__exit__(QueueError, QueueError("full"), None)
+            assert set(store.pins()) == {Cid.of(b"shared")}
 
 
 def test_a_node_that_is_down(office: Office, desk: Desk) -> None:

@@ -122,7 +122,11 @@ class Listener:
 
 
 async def read_body(
-    request: Request, limit: int, too_large: Callable[[], MedRecError], seconds: float | None = None
+    request: Request,
+    limit: int,
+    too_large: Callable[[], MedRecError],
+    seconds: float | None = None,
+    arrived: Callable[[int], None] | None = None,
 ) -> bytes:
     """The body of a request, which must not take longer than it may.
 
@@ -131,11 +135,13 @@ async def read_body(
         limit: Most bytes of it.
         too_large: Makes what is raised where there are more.
         seconds: Within which it must have come; `RECEIVE_SECONDS` unless given.
+        arrived: Called with the size of each piece that has come; what it raises ends the reading.
 
     Raises:
         TimeoutError: it did not come in time.
     """
-    return await asyncio.wait_for(_read(request, limit, too_large), RECEIVE_SECONDS if seconds is None else seconds)
+    reading = _read(request, limit, too_large, arrived)
+    return await asyncio.wait_for(reading, RECEIVE_SECONDS if seconds is None else seconds)
 
 
 # ------------------------------------------------------------------------------------------------------------ private
@@ -143,9 +149,13 @@ async def read_body(
 _UNIX: Final = "unix:"
 
 
-async def _read(request: Request, limit: int, too_large: Callable[[], MedRecError]) -> bytes:
+async def _read(
+    request: Request, limit: int, too_large: Callable[[], MedRecError], arrived: Callable[[int], None] | None
+) -> bytes:
     body = bytearray()
     async for piece in request.stream():
+        if arrived is not None:
+            arrived(len(piece))
         body += piece
         if len(body) > limit:
             raise too_large()

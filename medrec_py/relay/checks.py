@@ -70,6 +70,19 @@ class Checks:
                 f"{self._limits.deadline_seconds} s",
             )
 
+    def distinct(self, bundle: Bundle) -> None:
+        """No decision is in it twice: the second would do nothing, and cost as much.
+
+        Raises:
+            Refusal: one is.
+        """
+        seen: set[bytes] = set()
+        for number, signed in enumerate(bundle.decisions):
+            digest = signed.decision.digest()
+            if digest in seen:
+                raise Refusal(Code.MALFORMED, "the same decision is in the bundle twice", decision=number)
+            seen.add(digest)
+
     def signatures(self, bundle: Bundle) -> None:
         """Everybody who has to sign did: keys here, accounts with code by the chain.
 

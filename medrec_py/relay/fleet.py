@@ -159,10 +159,17 @@ class Fleet:
 
         Enough for one decision in any case, with which it is tried.
         """
-        reserved = sum(flight.gas * price_of(flight.fees) for flight in self.unmined)
         least = intrinsic_gas(bytes(1000)) + self._share + BESIDE_CALL
         price = price_of(fees)
-        return LARGEST_TRANSACTION if price == 0 else max(least, (balance - reserved) // price)
+        return LARGEST_TRANSACTION if price == 0 else max(least, self.spare(balance) // price)
+
+    def spare(self, balance: int) -> int:
+        """What is left of a balance beside all that the transactions on their way could cost, wei."""
+        return balance - sum(flight.gas * price_of(flight.fees) for flight in self.unmined)
+
+    def gas_of(self, batch: Batch, head: Block) -> int:
+        """The gas limit of its transaction."""
+        return self._call_of(batch, head)[1]
 
     def launch(self, batches: Iterable[Batch], items: Sequence[Item], head: Block, fees: Mapping[str, int]) -> int:
         """Sign transactions, write them down with the bundles in them, then hand them over.
@@ -203,15 +210,17 @@ class Fleet:
             nonce += 1
 
     def _signed(self, batch: Batch, nonce: int, fees: Mapping[str, int], head: Block) -> Flight:
+        call, gas = self._call_of(batch, head)
+        signed = sign(self._chain, self._wallet, call, nonce=nonce, gas=gas, fees=fees)
+        return Flight(nonce, batch.atomic, batch.parts, call.data, gas, fees, signed.raw, (signed.hash,), self._now())
+
+    def _call_of(self, batch: Batch, head: Block) -> tuple[Call, int]:
         calls = [as_call(self._contract, call) for call in batch.calls]
         if batch.atomic:
             call = self._contract.multicall(calls)
-            gas = gas_together(call, len(calls), self._limits.gas_per_decision, head.gas_limit)
-        else:
-            call = self._contract.relay(calls)
-            gas = relay_gas(call.data, len(calls), self._share)
-        signed = sign(self._chain, self._wallet, call, nonce=nonce, gas=gas, fees=fees)
-        return Flight(nonce, batch.atomic, batch.parts, call.data, gas, fees, signed.raw, (signed.hash,), self._now())
+            return call, gas_together(call, len(calls), self._limits.gas_per_decision, head.gas_limit)
+        call = self._contract.relay(calls)
+        return call, relay_gas(call.data, len(calls), self._share)
 
     def _hand_over(self, flight: Flight) -> None:
         watch = self._watches.setdefault(flight.nonce, _Watch())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
@@ -101,23 +101,30 @@ class Health(BaseModel):
 
 
 class _Room:
-    """Bytes of bodies at a time."""
+    """Bytes of bodies at a time: those that have come, since what is announced costs nobody anything."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held = 0
 
-    @asynccontextmanager
-    async def hold(self, size: int) -> AsyncIterator[None]:
-        with self._lock:
-            if self._held + size > BYTES_AT_ONCE:
-                raise Refusal(Code.BUSY, "the relayer is receiving as much as it can")
-            self._held += size
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[int], None]]:
+        """Room for one body. What it yields is told of each piece that has come."""
+        mine = 0
+
+        def add(size: int) -> None:
+            nonlocal mine
+            with self._lock:
+                if self._held + size > BYTES_AT_ONCE:
+                    raise Refusal(Code.BUSY, "the relayer is receiving as much as it can")
+                self._held += size
+                mine += size
+
         try:
-            yield
+            yield add
         finally:
             with self._lock:
-                self._held -= size
+                self._held -= mine
 
 
 def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
@@ -153,9 +160,12 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
     async def post(request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refusal(Code.MEDIA_TYPE, "a bundle is application/json")
-        async with room.hold(_announced(request)):
-            body = await listening.read_body(request, MAX_BUNDLE, _too_large, BODY_SECONDS)
-            taken = await in_thread(relayer.accept, body, _client(request, behind_proxy))
+        _require_small(request)
+        client = _client(request, behind_proxy)
+        relayer.admit(client)
+        with room.hold() as add:
+            body = await listening.read_body(request, MAX_BUNDLE, _too_large, BODY_SECONDS, add)
+            taken = await in_thread(relayer.take, body, client)
         return _json(taken, HTTPStatus.ACCEPTED)
 
     @app.get(
@@ -187,6 +197,9 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
 # ------------------------------------------------------------------------------------------------------------ private
 
 _STATUSES: Final = (400, 403, 409, 413, 415, 422, 429, 503)
+_UNREAD: Final = frozenset(
+    {Code.TOO_LARGE, Code.MEDIA_TYPE, Code.BUSY, Code.MALFORMED, Code.QUOTA, Code.DRAINING}
+)  # of what is refused so, the body may not have been read
 _BODY: Final = {
     "requestBody": {
         "required": True,
@@ -231,7 +244,7 @@ def _refusal(refusal: Refusal) -> Response:
     response = _json(refusal.document(), refusal.status)
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
-    if refusal.code in {Code.TOO_LARGE, Code.MEDIA_TYPE, Code.BUSY, Code.MALFORMED}:
+    if refusal.code in _UNREAD:
         response.headers["Connection"] = "close"  # the rest of what comes on it is not worth reading
     return response
 
@@ -244,14 +257,11 @@ def _too_large() -> MedRecError:
     return Refusal(Code.TOO_LARGE, f"a bundle has at most {MAX_BUNDLE} bytes")
 
 
-def _announced(request: Request) -> int:
-    """How much room a body takes: what it says, or as much as there may be."""
+def _require_small(request: Request) -> None:
+    """Refuse a body that says itself that it is too large."""
     length = request.headers.get("content-length", "")
-    if not length.isdecimal():
-        return MAX_BUNDLE
-    if int(length) > MAX_BUNDLE:
+    if length.isdecimal() and int(length) > MAX_BUNDLE:
         raise _too_large()
-    return int(length)
 
 
 def _client(request: Request, behind_proxy: bool) -> str | None:

@@ -16,8 +16,8 @@ class Limits:
         queue_bytes: Bytes of them together.
         patient_burst: Decisions of one patient at once.
         patient_per_hour: Decisions of one patient in the long run.
-        client_burst: Bundles from one address at once; IPv6 by its /64.
-        client_per_hour: Bundles from one address in the long run.
+        client_burst: Decisions from one address at once; IPv6 by its /64.
+        client_per_hour: Decisions from one address in the long run.
         gas_per_decision: Gas that a decision may use, its ERC-1271 signatures included.
         max_fee_per_gas: Highest price in wei per gas; whatever the chain asks for if ``None``.
         deadline_seconds: A bundle's deadline must be at least so far ahead of the chain's clock.

@@ -43,8 +43,12 @@ class Quota:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when there were so many
 
-    def take(self, wanted: Mapping[str, int]) -> float:
+    def take(self, wanted: Mapping[str, int], before: int = 0) -> float:
         """Take tokens from several buckets, from all of them or from none.
+
+        Args:
+            wanted: How many from which.
+            before: So many were taken from each for the same purpose before, and will be again at the next attempt.
 
         Returns:
             Zero if they were taken; else the seconds after which there are enough, infinite if there never are.
@@ -54,14 +58,22 @@ class Quota:
             there = {key: self._tokens(key, moment) for key in wanted}
             lacking = max((amount - there[key] for key, amount in wanted.items()), default=0.0)
             if lacking > 0:
-                never = self._rate <= 0 or any(amount > self.burst for amount in wanted.values())
-                return float("inf") if never else lacking / self._rate
+                never = self._rate <= 0 or any(amount + before > self.burst for amount in wanted.values())
+                return float("inf") if never else (lacking + before) / self._rate
             for key, amount in wanted.items():
                 self._buckets[key] = there[key] - amount, moment
                 self._buckets.move_to_end(key)
             while len(self._buckets) > self._max:
                 self._buckets.popitem(last=False)
             return 0.0
+
+    def give_back(self, taken: Mapping[str, int]) -> None:
+        """Undo a ``take``."""
+        with self._lock:
+            moment = self._now()
+            for key, amount in taken.items():
+                if key in self._buckets:  # else it was forgotten, and is full
+                    self._buckets[key] = min(float(self.burst), self._tokens(key, moment) + amount), moment
 
     def _tokens(self, key: str, moment: float) -> float:
         tokens, since = self._buckets.get(key, (float(self.burst), moment))

@@ -56,7 +56,7 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
 
 _LATER: Final = "Send the same again later, or through another relayer: sending it twice is as once."
 REMEDIES: Final[Mapping[Code, str]] = {
-    Code.MALFORMED: "Use the same version of medrec-py on both sides.",
+    Code.MALFORMED: "Use the same version of medrec-py on both sides, and put each decision into a bundle once.",
     Code.TOO_LARGE: "Send fewer decisions or blocks at once; store blocks yourself.",
     Code.MEDIA_TYPE: "Send application/json.",
     Code.ELSEWHERE: "Use a relayer of the deployment that the decisions were signed for.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,13 +17,13 @@ from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.transactions import LARGEST_TRANSACTION, FeeTooHigh
 from medrec_py.durable_queue import DurableQueue, Item, finished
 from medrec_py.errors import ChainUnavailable, MedRecError
-from medrec_py.relay.batches import fits, pack
+from medrec_py.relay.batches import Batch, fits, pack
 from medrec_py.relay.calls import as_call, share_of
 from medrec_py.relay.checks import Checks
-from medrec_py.relay.fleet import Fleet
+from medrec_py.relay.fleet import Fleet, price_of
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
-from medrec_py.relay.refusals import Refusal
+from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.work import Outcome, Phase, Progress, Task, ready
 from medrec_py.wallet import Signer
 
@@ -119,6 +119,20 @@ class Sender:
         """The latest block's time, and the gas limit of blocks."""
         return self._seen.head.timestamp, self._seen.head.gas_limit
 
+    def require_payable(self, calls: Sequence[bytes]) -> None:
+        """The account could pay for a transaction in which these take place together, if it were the only one.
+
+        Raises:
+            Refusal: it could not, and nodes would not take it.
+            ChainUnavailable: the node does not answer.
+        """
+        try:
+            price = price_of(self._fleet.fees())
+        except FeeTooHigh:  # it waits until less is asked for
+            price = self._limits.max_fee_per_gas or 0
+        if self._fleet.gas_of(Batch(True, (), tuple(calls)), self._seen.head) * price > self._seen.balance:
+            raise Refusal(Code.FUNDS, "the relayer's account does not have enough ether for so much in one transaction")
+
     # --- thread -----------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -185,6 +199,9 @@ class Sender:
             self._fleet.settle(head)
         landed = self._fleet.follow()
         self._settled = None if landed else head.hash  # what landed now may be final already
+        if landed:  # it has been paid for
+            self._next_account = 0.0
+            self._look_at_account()
         self._fleet.renew()
         self._fleet.bump()
         sent, wait = self._send(head)
@@ -207,13 +224,11 @@ class Sender:
     def _send(self, head: Block) -> tuple[int, float | None]:
         """Send what waits. Returns the number of transactions, and when to look again if something goes on waiting."""
         free = self._limits.in_flight - self._fleet.in_flight
-        items = [item for item in self._queue.due(_MOST_BUNDLES) if not self._is_hopeless(item, head)]
-        if not items:
-            self._see(trouble=None)
-            return 0, None
-        if free <= 0:
-            self._see(trouble="transactions that are not mined")
-            return 0, IDLE_SECONDS
+        page = self._queue.due(_MOST_BUNDLES)
+        items = self._hopeful(page, head)
+        if not items or free <= 0:
+            self._see(trouble="transactions that are not mined" if items else None)
+            return 0, IDLE_SECONDS if items else None
         try:
             fees = self._fleet.fees()
         except FeeTooHigh as error:
@@ -221,14 +236,57 @@ class Sender:
                 _log.warning("nothing is sent for now: %s", error)
             self._see(trouble="fees")
             return 0, IDLE_SECONDS
+        hopeful, items = len(items), self._payable(items, head, fees)
+        is_held_back = len(items) < hopeful
+        while not items and len(page) == _MOST_BUNDLES:  # those behind them are not held up
+            page = self._queue.due(_MOST_BUNDLES, after=page[-1].seq)
+            items = self._payable(self._hopeful(page, head), head, fees)
+        if not items:
+            self._see(trouble="ether")
+            return 0, IDLE_SECONDS
         gas = min(LARGEST_TRANSACTION, head.gas_limit, self._fleet.affordable_gas(fees, self._seen.balance))
         chosen, is_full = self._choose(items, free, fits(self._share, gas))
         age = self._now() - items[0].created
         if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
             return 0, self._limits.linger_seconds - age
-        sent = self._fleet.launch(pack(map(ready, chosen), self._share, gas), chosen, head, fees)
+        batches, chosen = self._paid(pack(map(ready, chosen), self._share, gas), chosen, head, fees)
+        sent = self._fleet.launch(batches, chosen, head, fees)
         self._see(trouble=None)
-        return sent, 0.0 if len(chosen) < len(items) else None
+        if len(chosen) < len(items):
+            return sent, 0.0
+        return sent, IDLE_SECONDS if is_held_back else None
+
+    def _hopeful(self, items: Iterable[Item], head: Block) -> list[Item]:
+        return [item for item in items if not self._is_hopeless(item, head)]
+
+    def _payable(self, items: Iterable[Item], head: Block, fees: Mapping[str, int]) -> list[Item]:
+        """Without the atomic bundles that the account cannot pay for as things are.
+
+        No node would take them, and what has a higher nonce would wait for them.
+        """
+        spare, price = self._fleet.spare(self._seen.balance), price_of(fees)
+        return [item for item in items if self._cost_if_atomic(item, head, price) <= max(0, spare)]
+
+    def _cost_if_atomic(self, item: Item, head: Block, price: int) -> int:
+        bundle = ready(item)
+        if price == 0 or not bundle.atomic:
+            return 0
+        return self._fleet.gas_of(Batch(True, (), tuple(bundle.calls.values())), head) * price
+
+    def _paid(
+        self, batches: Iterable[Batch], items: list[Item], head: Block, fees: Mapping[str, int]
+    ) -> tuple[list[Batch], list[Item]]:
+        """Without the atomic ones that cannot be paid for beside those before them."""
+        spare, price = self._fleet.spare(self._seen.balance), price_of(fees)
+        kept: list[Batch] = []
+        for batch in batches:
+            cost = self._fleet.gas_of(batch, head) * price
+            if batch.atomic and cost > max(0, spare):
+                continue
+            spare -= cost
+            kept.append(batch)
+        bundles = {part.bundle for batch in kept for part in batch.parts}
+        return kept, [item for item in items if item.id in bundles]
 
     def _choose(self, items: list[Item], free: int, fitting: int) -> tuple[list[Item], bool]:
         """The first bundles, as many as have room in so many transactions, and whether a transaction is full."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Self
 
 from medrec_py.chain.contract import MedRecContract
@@ -18,9 +19,9 @@ from medrec_py.errors import (
     NotDeployed,
     QueueError,
     QueueFull,
-    StorageError,
 )
 from medrec_py.relay.batches import BYTES
+from medrec_py.relay.blocks import Keeper
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.quotas import Quota, client_key
@@ -64,7 +65,7 @@ class Relayer:
         self._contract = contract
         self._address = wallet.address
         self._queue = queue
-        self._store = store
+        self._keeper = None if store is None else Keeper(store)
         self._patients = Quota(limits.patient_burst, limits.patient_per_hour)
         self._clients = Quota(limits.client_burst, limits.client_per_hour)
         self._draining = False
@@ -95,7 +96,29 @@ class Relayer:
     # --- requests ---------------------------------------------------------------------------------
 
     def accept(self, body: bytes, client: str | None) -> dict[str, Any]:
-        """Take a bundle; one that was taken before is not taken twice.
+        """Admit and take: for whoever has the body already.
+
+        Raises:
+            Refusal: it is not taken; the code says why.
+        """
+        self.admit(client)
+        return self.take(body, client)
+
+    def admit(self, client: str | None) -> None:
+        """Count a request, before anything of its body is read.
+
+        Args:
+            client: The address that it came from; ``None`` by a socket of this machine.
+
+        Raises:
+            Refusal: the address has asked for enough for now, or nothing is taken any more.
+        """
+        with self._refusals_counted():
+            self._require_open()
+            self._count(self._clients, {client_key(client): 1}, "address")
+
+    def take(self, body: bytes, client: str | None) -> dict[str, Any]:
+        """Take a bundle of an admitted request; one that was taken before is not taken twice.
 
         Args:
             body: As it came.
@@ -107,12 +130,8 @@ class Relayer:
         Raises:
             Refusal: it is not taken; the code says why.
         """
-        with self.metrics.checked.time():
-            try:
-                return self._accept(body, client)
-            except Refusal as refusal:
-                self.metrics.refused.labels(refusal.code.value).inc()
-                raise
+        with self.metrics.checked.time(), self._refusals_counted():
+            return self._take(body, client)
 
     def status(self, bundle: str) -> dict[str, Any]:
         """What became of a bundle.
@@ -138,7 +157,7 @@ class Relayer:
             "chainId": self._contract.chain.chain_id,
             "contract": self._contract.address,
             "relayer": self._address,
-            "storesBlocks": self._store is not None,
+            "storesBlocks": self._keeper is not None,
             "limits": {
                 "bundleBytes": MAX_BUNDLE,
                 "callBytes": BYTES,
@@ -179,20 +198,32 @@ class Relayer:
 
     # --- private ----------------------------------------------------------------------------------
 
-    def _accept(self, body: bytes, client: str | None) -> dict[str, Any]:
+    @contextmanager
+    def _refusals_counted(self) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            self.metrics.refused.labels(refusal.code.value).inc()
+            raise
+
+    def _require_open(self) -> None:
         if self._draining:
             raise Refusal(Code.DRAINING, "the relayer is about to end")
-        self._count(self._clients, {client_key(client): 1}, "address")
+
+    def _take(self, body: bytes, client: str | None) -> dict[str, Any]:
+        self._require_open()
         try:
             bundle = Bundle.from_json(body)
         except FormatError as error:
             raise Refusal(Code.MALFORMED, str(error)) from error
         if (there := self._queue.get(bundle.id)) is not None:
             return {"id": there.id, "state": Progress.of(there).phase.value}
+        # One of them was taken when the request was admitted.
+        self._count(self._clients, {client_key(client): len(bundle.decisions) - 1}, "address", before=1)
         try:
             task = self._checked(bundle)
-            self._keep_blocks(bundle)
-            item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)))
+            with self._patients_share(bundle), self._blocks_kept(bundle):
+                item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)))
         except (ChainUnavailable, NotDeployed) as error:
             raise Refusal(Code.NODE, "the relayer's node does not answer as it should") from error
         except QueueFull as error:
@@ -208,35 +239,44 @@ class Relayer:
         checks = self.sender.checks
         checks.place(bundle)
         checks.deadline(bundle)
-        if bundle.blocks and self._store is None:
+        checks.distinct(bundle)
+        if bundle.blocks and self._keeper is None:
             raise Refusal(Code.BLOCKS, "this relayer keeps no blocks")
         if not self._has_funds():
             raise Refusal(Code.FUNDS, "the relayer's account does not have enough ether")
         checks.signatures(bundle)
-        # Only now: with what nobody signed, anybody could use up a patient's share.
-        patients = Counter(checksum_address(signed.decision.place.patient) for signed in bundle.decisions)
-        self._count(self._patients, patients, "patient")
         calls = tuple(call.data for call in checks.calls(bundle))
         if sum(map(len, calls)) > BYTES:
             raise Refusal(Code.TOO_LARGE, f"the decisions and signatures of a bundle have at most {BYTES} bytes")
+        if bundle.atomic:
+            self.sender.require_payable(calls)
         return Task(calls, bundle.deadline, bundle.atomic)
 
-    def _count(self, quota: Quota, wanted: dict[str, int], what: str) -> None:
-        wait = quota.take(wanted)
+    @contextmanager
+    def _patients_share(self, bundle: Bundle) -> Iterator[None]:
+        """Takes it, and gives it back where the bundle is not taken after all.
+
+        After all other checks: by what the contract refuses, a stranger's signature say, anybody could use it up.
+        """
+        patients = Counter(checksum_address(signed.decision.place.patient) for signed in bundle.decisions)
+        self._count(self._patients, patients, "patient")
+        try:
+            yield
+        except BaseException:
+            self._patients.give_back(patients)
+            raise
+
+    def _count(self, quota: Quota, wanted: Mapping[str, int], what: str, before: int = 0) -> None:
+        """Take from a quota; ``before`` were taken for the same already, and have to be again when it comes back."""
+        wait = quota.take(wanted, before)
         if wait == math.inf:
             raise Refusal(Code.QUOTA, f"this relayer does at most {quota.burst} for one {what} at once")
         if wait > 0:
             message = f"this relayer has done enough for this {what} for now"
             raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
 
-    def _keep_blocks(self, bundle: Bundle) -> None:
-        if self._store is None or not bundle.blocks:
-            return
-        try:
-            for _ in self._store.put_many(bundle.blocks):  # read back and verified
-                pass
-        except StorageError as error:
-            raise Refusal(Code.STORE, "the relayer cannot keep the blocks") from error
+    def _blocks_kept(self, bundle: Bundle) -> AbstractContextManager[None]:
+        return self._keeper.kept(bundle.blocks) if self._keeper and bundle.blocks else nullcontext()
 
     def _has_funds(self) -> bool:
         seen = self.sender.seen

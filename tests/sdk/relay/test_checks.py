@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.blocks import pointer_to
 from medrec_py.crypto.decisions import Register
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
-from medrec_py.errors import BundleRefused, NotDeployed, StorageError
+from medrec_py.errors import BundleRefused, NotDeployed, QueueError, StorageError
 from medrec_py.relay.batches import BYTES
+from medrec_py.relay.blocks import Keeper
 from medrec_py.relay.calls import share_of
 from medrec_py.relay.refusals import REMEDIES, STATUS, Code
 from medrec_py.storage import FolderStore
@@ -91,7 +93,7 @@ def test_signatures_of_others(office: Office, desk: Desk) -> None:
     for signatures in ((stranger.sign_typed_data(good.decision.typed_data()),), (b"\1" * 65,), (bytes(65),), (b"x",)):
         forged = SignedDecision(good.decision, signatures)
         for _ in range(2):
-            refusal = office.refused(Bundle((good, forged)))
+            refusal = office.refused(Bundle((desk.register(person()), forged)))
             assert (refusal.code, refusal.status, refusal.decision) == (Code.SIGNATURE, 403, 1)
             assert patient.address[2:].lower() in str(refusal)
     assert office.take(Bundle((good,))) == "waiting"
@@ -166,7 +168,7 @@ def test_decisions_that_no_transaction_holds(office: Office, desk: Desk) -> None
 
 def test_quotas_of_patients_and_clients(office: Office, desk: Desk) -> None:
     """With the time after which it is worth asking again; what was taken already is free but for the address."""
-    office.open(patient_burst=2, patient_per_hour=3600, client_burst=4, client_per_hour=3600)
+    office.open(patient_burst=2, patient_per_hour=3600, client_burst=5, client_per_hour=60)
     patient = person()
     taken = Bundle((desk.register(patient), desk.grant(patient, person())))
     office.take(taken, "192.0.2.1")
@@ -179,6 +181,61 @@ def test_quotas_of_patients_and_clients(office: Office, desk: Desk) -> None:
     too_many = Bundle((desk.register(patient), *(desk.grant(patient, person()) for _ in range(2))))
     refusal = office.refused(too_many, "192.0.2.3")
     assert (refusal.code, refusal.retry_after, "at most 2" in str(refusal)) == (Code.QUOTA, None, True)
+
+
+def test_strangers_use_up_nobodys_share(office: Office, desk: Desk) -> None:
+    """Whoever signed, but may not decide for the patient, takes nothing from it; nor does what is not taken at last."""
+    office.open(patient_burst=2, patient_per_hour=1)
+    patient, stranger = person(), person()
+    office.take(Bundle((desk.register(patient),)))
+    office.step(2)
+    foreign = desk.grant(patient, stranger).decision
+    for _ in range(3):
+        refusal = office.refused(Bundle((signed(replace(foreign, signer=address_bytes(stranger.address)), stranger),)))
+        assert refusal.code is Code.CONTRACT
+    mine = Bundle((desk.grant(patient, person()),))
+    limits, office.queue._limits = office.queue._limits, (0, 1 << 20)
+    assert [office.refused(mine).code for _ in range(3)] == [Code.QUEUE] * 3
+    office.queue._limits = limits
+    assert office.take(mine) == "waiting"
+    assert office.refused(Bundle((desk.grant(patient, person()),))).code is Code.QUOTA
+
+
+def test_the_same_decision_twice(office: Office, desk: Desk) -> None:
+    """It would be paid for twice, and count twice."""
+    register = desk.register(person())
+    for atomic in (False, True):
+        refusal = office.refused(Bundle((register, desk.register(person()), register), atomic=atomic))
+        assert (refusal.code, refusal.status, refusal.decision) == (Code.MALFORMED, 400, 2)
+
+
+def test_an_address_pays_for_each_decision(office: Office, desk: Desk) -> None:
+    """Not for each bundle; and the time that it is told is enough, with what every request costs."""
+    office.open(client_burst=5, client_per_hour=60)
+    bundles = [desk.newcomer() for _ in range(3)]
+    for bundle in bundles[:2]:
+        office.take(bundle, "192.0.2.1")
+    refusal = office.refused(bundles[2], "192.0.2.1")
+    assert (refusal.code, refusal.status) == (Code.QUOTA, 429)
+    assert refusal.retry_after is not None
+    assert 60 < refusal.retry_after <= 120
+    too_many = Bundle(tuple(decision for bundle in bundles for decision in bundle.decisions))
+    refusal = office.refused(too_many, "192.0.2.2")
+    assert (refusal.code, refusal.retry_after, "at most 5" in str(refusal)) == (Code.QUOTA, None, True)
+
+
+def test_an_atomic_bundle_that_cannot_be_paid_for(office: Office, desk: Desk) -> None:
+    """It needs a transaction of its own, which no node would take; others share what there is ether for."""
+    price = office.relayer.sender._fleet.fees()["maxFeePerGas"]
+    office.node.answers["eth_getBalance"] = lambda *_: hex(price * 1_000_000)
+    office.open()
+    decisions = desk.newcomer().decisions
+    refusal = office.refused(Bundle(decisions, atomic=True))
+    assert (refusal.code, refusal.status, refusal.retry_after) == (Code.FUNDS, 503, 5)
+    assert office.take(Bundle(decisions)) == "waiting"
+    office.node.answers["eth_getBalance"] = lambda *_: hex(price * 1_400_000)
+    office.open()
+    assert office.take(Bundle(desk.newcomer().decisions, atomic=True)) == "waiting"
 
 
 def test_blocks_are_kept_before_anything_is_sent(office: Office, desk: Desk, tmp_path: Path) -> None:
@@ -205,6 +262,42 @@ def test_blocks_are_kept_before_anything_is_sent(office: Office, desk: Desk, tmp
     document = json.loads(bundle.to_json())
     document["decisions"] = document["decisions"][:1]
     assert office.refused(json.dumps(document).encode()).code is Code.MALFORMED
+
+
+def test_blocks_of_what_is_not_taken_are_let_go(office: Office, desk: Desk, tmp_path: Path) -> None:
+    """Where the queue is full, say; but not what was there before."""
+    patient, mine, before = person(), b"mine, sealed", b"there before"
+    grants = [desk.grant(patient, person(), seal=pointer_to(block)) for block in (mine, before)]
+    bundle = Bundle((desk.register(patient), *grants), (mine, before))
+    with FolderStore(tmp_path / "blocks") as store:
+        store.put_block(before)
+        office.open(store=store)
+        limits, office.queue._limits = office.queue._limits, (0, 1 << 20)
+        assert office.refused(bundle).code is Code.QUEUE
+        assert set(store.pins()) == {Cid.of(before)}
+        office.queue._limits = limits
+        office.take(bundle)
+        assert set(store.pins()) == {Cid.of(before), Cid.of(mine)}
+
+
+def test_blocks_that_two_bundles_bring_at_once_stay(tmp_path: Path) -> None:
+    """Whichever of them began first, also where the store did not have it yet when it was asked."""
+
+    class Behind(FolderStore):
+        def has(self, cid: Cid) -> bool:
+            return False
+
+    for begins, kind in product((False, True), (FolderStore, Behind)):
+        with kind(tmp_path / f"{kind.__name__}{begins}") as store:
+            keeper = Keeper(store)
+            refused = keeper.kept([b"shared", b"alone"])
+            if begins:
+                refused.__enter__()
+            with keeper.kept([b"shared"]):
+                if not begins:
+                    refused.__enter__()
+            assert not refused.__exit__(QueueError, QueueError("full"), None)
+            assert set(store.pins()) == {Cid.of(b"shared")}
 
 
 def test_a_node_that_is_down(office: Office, desk: Desk) -> None:

@@ -37,6 +37,25 @@ def test_several_buckets_or_none() -> None:
     assert Quota(burst=1, per_hour=0, now=Clock()).take({"a": 2}) == float("inf")
 
 
+def test_what_was_taken_before_counts_for_the_wait() -> None:
+    """At the next attempt it will be taken again; and what never has room is told so."""
+    quota = Quota(burst=5, per_hour=3600, now=Clock())
+    assert quota.take({"a": 1}) == 0
+    assert quota.take({"a": 4}, before=1) == 0
+    assert quota.take({"a": 3}, before=1) == 4.0
+    assert quota.take({"a": 5}, before=1) == float("inf")
+
+
+def test_what_is_given_back() -> None:
+    """Is there again, and never more than a full bucket."""
+    quota = Quota(burst=3, per_hour=0.001, now=Clock())
+    assert quota.take({"a": 2}) == 0
+    quota.give_back({"a": 1, "unknown": 7})
+    assert [quota.take({"a": 2}), quota.take({"a": 1}) > 0] == [0, True]
+    quota.give_back({"a": 100})
+    assert [quota.take({"a": 3}), quota.take({"a": 1}) > 0] == [0, True]
+
+
 def test_memory_is_bounded() -> None:
     """The bucket that was asked for longest ago is forgotten."""
     quota = Quota(burst=1, per_hour=1, now=Clock(), max_buckets=10)

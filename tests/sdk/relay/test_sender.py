@@ -12,6 +12,8 @@ from medrec_py.chain.transactions import Call, send
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.durable_queue import State
 from medrec_py.errors import ChainUnavailable, QueueUnwritable
+from medrec_py.relay import sender as relay_sender
+from medrec_py.relay.fleet import Fleet
 from medrec_py.relay.flight import PREFIX, Flight
 from medrec_py.relay.sender import RECHECK_SECONDS
 from tests.sdk.chain.nodes import refusing
@@ -176,6 +178,49 @@ def test_an_account_with_little_ether_sends_little_at_a_time(office: Office, des
     assert fleet.affordable_gas({"gasPrice": 0}, 0) == 1 << 24
     assert fleet.affordable_gas({"gasPrice": 10}, 10**9) == 10**8
     assert 600_000 < fleet.affordable_gas({"gasPrice": 10}, 0) < 750_000
+
+
+def steady_price(office: Office, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The highest price of a unit of gas, the same from now on: each block that is not full makes it lower."""
+    fees = office.relayer.sender._fleet.fees()
+    monkeypatch.setattr(Fleet, "fees", lambda _: fees)
+    return fees["maxFeePerGas"]
+
+
+def test_an_atomic_bundle_that_has_become_too_dear(office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits, and nothing waits for it: what is behind it is sent; once there is ether it is sent as well."""
+    price = steady_price(office, monkeypatch)
+    dear = [Bundle(desk.newcomer().decisions, atomic=True) for _ in range(2)]
+    others = [desk.newcomer() for _ in range(2)]
+    for bundle in (*dear, *others):
+        office.take(bundle)
+    office.node.answers["eth_getBalance"] = lambda *_: hex(price * 1_000_000)
+    office.open()
+    office.step(6)
+    assert [office.state(bundle) for bundle in (*dear, *others)] == ["waiting"] * 2 + ["done"] * 2
+    assert office.relayer.sender.step() > 0
+    assert office.relayer.health()[1]["trouble"] == "ether"
+    office.node.answers["eth_getBalance"] = lambda *_: hex(price * 2_000_000)
+    office.time += 6
+    before = len(sent(office))
+    office.step()
+    assert len(sent(office)) == before + 1  # the second cannot be paid for beside the first
+    office.step(3)
+    assert [office.state(bundle) for bundle in dear] == ["done"] * 2
+
+
+def test_many_that_are_too_dear_hold_up_nobody(office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than are looked at at once."""
+    monkeypatch.setattr(relay_sender, "_MOST_BUNDLES", 2)
+    price = steady_price(office, monkeypatch)
+    for _ in range(4):
+        office.take(Bundle(desk.newcomer().decisions, atomic=True))
+    other = desk.newcomer()
+    office.take(other)
+    office.node.answers["eth_getBalance"] = lambda *_: hex(price * 1_000_000)
+    office.open()
+    office.step(4)
+    assert office.state(other) == "done"
 
 
 # --- time -----------------------------------------------------------------------------------------

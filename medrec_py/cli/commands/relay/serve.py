@@ -64,7 +64,7 @@ def serve(
         int, typer.Option("--per-patient", metavar="N", min=1, help="Decisions of a patient an hour, and at once.")
     ] = 200,
     per_client: Annotated[
-        int, typer.Option("--per-client", metavar="N", min=1, help="Bundles from an address an hour, and at once.")
+        int, typer.Option("--per-client", metavar="N", min=1, help="Decisions from an address an hour, and at once.")
     ] = 600,
     gas_per_decision: Annotated[
         int, typer.Option("--gas-per-decision", metavar="GAS", min=50_000, help="What a decision may use.")

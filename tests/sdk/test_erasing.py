@@ -314,10 +314,10 @@ def test_two_devices_that_erase_the_same_do_not_undo_each_other(
     other = people.net.patient(alice._wallet, alice._root)  # type: ignore[arg-type]
     heir, send = medrec.Wallet.create(), ledger.send
 
-    def after_the_other(wallet: object, *calls: object) -> object:
+    def after_the_other(wallet: object, *calls: object, **how: object) -> object:
         monkeypatch.setattr(ledger, "send", send)
         other.erase(numbers["shame"], wallet=heir)
-        return send(wallet, *calls)  # type: ignore[arg-type]
+        return send(wallet, *calls, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ledger, "send", after_the_other)
     with pytest.raises(medrec.errors.MedRecError):

@@ -159,10 +159,10 @@ def test_what_is_appended_meanwhile_is_moved_afterwards(people: People, monkeypa
     def overtaken(change: RootChange, *arguments: object) -> object:
         send = change.ledger.send
 
-        def slow(*calls: object) -> object:
+        def slow(*calls: object, **how: object) -> object:
             monkeypatch.setattr(change.ledger, "send", send)
             late.append(people.chart().append(b"late", compartment="general", title="late"))
-            return send(*calls)  # type: ignore[arg-type]
+            return send(*calls, **how)  # type: ignore[arg-type]
 
         if not late:
             monkeypatch.setattr(change.ledger, "send", slow)
@@ -192,10 +192,10 @@ def test_a_change_that_was_interrupted_behind_its_transaction_is_finished_by_han
     late_chart = people.chart()
     sent = people.alice._ledger.send
 
-    def late_send(*calls: object) -> object:
+    def late_send(*calls: object, **how: object) -> object:
         monkeypatch.setattr(people.alice._ledger, "send", sent)
         late_chart.append(b"late", compartment="general", title="late")
-        return sent(*calls)  # type: ignore[arg-type]
+        return sent(*calls, **how)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(RootChange, "_attempt", overtaken)

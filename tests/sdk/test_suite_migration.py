@@ -225,7 +225,7 @@ def test_content_that_was_sealed_before_the_move_is_published_under_its_own_suit
     assert people.alice.read(large).read() == LARGE
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **_how: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -73,8 +73,7 @@ class OwnExpense:
     def carry(self, bundle: Bundle) -> str:
         """As ``Courier``. All of a bundle takes place together, or nothing."""
         calls = [signed_call(self._contract, signed) for signed in bundle.decisions]
-        call = calls[0] if len(calls) == 1 else self._contract.multicall(calls)
-        return self._contract.send(self._payer, call).transaction
+        return self._contract.send(self._payer, self._contract.together(calls)).transaction
 
 
 class Delivery:

@@ -82,6 +82,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         self._fetch = fetch
         self._cache = cache
         self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
+        self._fit: set[KeyringEntry] = set()  # of representatives
         self._left_out: dict[KeyringEntry, float] = {}  # until when, by the clock of time.monotonic
         self._note(entries)
 
@@ -97,7 +98,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         more = Keyrings(self.place, (), self._fetch, self._cache)
         more.entries = (*self.entries, *entries)
         more._by_compartment = dict(self._by_compartment)
-        more._left_out = self._left_out
+        more._fit, more._left_out = self._fit, self._left_out
         more._note(entries)
         return more
 
@@ -220,12 +221,14 @@ class Keyrings(Mapping[EpochId, Epoch]):
 
     def _counts(self, entry: KeyringEntry) -> bool:
         """Whether a keyring is what its publisher may publish."""
-        if entry.by_patient:
+        if entry.by_patient or entry in self._fit:
             return True
         if self._left_out.get(entry, 0.0) > time.monotonic():
             return False
         counts = self._is_fit(entry)
-        if not counts:
+        if counts:
+            self._fit.add(entry)
+        else:
             self._left_out[entry] = time.monotonic() + LEFT_OUT_SECONDS
         return counts
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple, cast
 
 from medrec_py import consent as consents
@@ -34,7 +35,7 @@ from medrec_py.courier import Courier, Delivery
 from medrec_py.crypto import profile as profiles
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.profile import ProfileContent
-from medrec_py.crypto.signed_decisions import MAX_BLOCKS, MAX_BLOCKS_SIZE, Bundle, SignedDecision, blocks_named
+from medrec_py.crypto.signed_decisions import MAX_BLOCKS, MAX_BLOCKS_SIZE, Bundle, SignedDecision, blocks_reached
 from medrec_py.crypto.suites import by_number
 from medrec_py.errors import (
     ClockWrong,
@@ -125,6 +126,7 @@ class Ledger:
         self._trials = Trials()
         self.courier = courier
         self.signed_for = SIGNED_FOR
+        self.only_signs = False
 
     # --- chain ------------------------------------------------------------------------------------------------------
 
@@ -171,21 +173,26 @@ class Ledger:
             RelayError: the courier did not do it. It may still be done until the signatures' deadline.
         """
         staged = [] if self.courier is None or at_once else stages(calls)
+        if self.only_signs and len(staged) != 1:
+            raise InvalidInput(
+                "this cannot be signed for somebody else to send: it takes several steps, or must take place all at "
+                "once; let the wallet send it"
+            )
         if self.courier is not None and staged:
             return self._together([self._have_carried(self.courier, wallet, stage) for stage in staged])
         with self._trials.sending():
-            receipt = self.contract.send(wallet, self._in_one(calls))
+            receipt = self.contract.send(wallet, self.contract.together(calls))
         return self._together([receipt])
 
-    def through(self, courier: Courier, signed_for: int = SIGNED_FOR) -> Ledger:
-        """The same, with what is decided brought by a courier.
+    def only_signing(self, drawer: Courier, signed_for: int) -> Ledger:
+        """The same, where nothing is sent: what is decided is signed and given to a courier, or cannot be decided.
 
         Args:
-            courier: Brings it.
+            drawer: Takes what was signed.
             signed_for: Seconds for which decisions are signed.
         """
         other = copy(self)  # what was read, and which attempts run, is the same for both
-        other.courier, other.signed_for = courier, signed_for
+        other.courier, other.signed_for, other.only_signs = drawer, signed_for, True
         return other
 
     def carry(self, courier: Courier, bundle: Bundle) -> Receipt:
@@ -426,13 +433,11 @@ class Ledger:
 
     def _have_carried(self, courier: Courier, wallet: Signer, calls: Sequence[Call]) -> Receipt:
         with self._trials.sending():
-            self.contract.check(wallet.address, self._in_one(calls))  # the direct form: the node sees no signature
+            # In its direct form: what is only tried shows the node no signature.
+            self.contract.check(wallet.address, self.contract.together(calls))
             bundle = self._signed(courier, wallet, calls)
         # From here on no error says that it will never be mined: whoever has the signatures may send them.
         return self._delivered(courier, bundle, lambda: courier.carry(bundle))
-
-    def _in_one(self, calls: Sequence[Call]) -> Call:
-        return calls[0] if len(calls) == 1 else self.contract.multicall(list(calls))
 
     def _together(self, receipts: Sequence[Receipt]) -> Receipt:
         """Show receipts to the observers, and make one of them, with the events of all."""
@@ -471,7 +476,7 @@ class Ledger:
             return courier.carry(bundle)
         calls = [signed_call(self.contract, signed) for signed in bundle.decisions]
         nobody = address_of(bytes(19) + b"\1")  # who sends it makes no difference
-        self.contract.check(nobody, self._in_one(calls))
+        self.contract.check(nobody, self.contract.together(calls))
         for block in bundle.blocks:
             self.keep_block(block)
         return courier.carry(replace(bundle, blocks=()))
@@ -483,21 +488,14 @@ class Ledger:
 
     def _blocks_of(self, decisions: Sequence[SignedDecision]) -> tuple[bytes, ...]:
         """What decisions publish, as far as it was stored in this attempt and a bundle has room for it."""
-        stored = self._trials.published
-        wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
-        found: dict[bytes, bytes] = {}
+        found: list[bytes] = []
         room = MAX_BLOCKS_SIZE
-        while wanted and len(found) < MAX_BLOCKS:
-            pointer = wanted.pop()
-            if pointer in found or pointer not in stored:
-                continue
-            block = self.fetch(pointer)
+        for block in islice(blocks_reached(decisions, self._trials.published, self.fetch), MAX_BLOCKS):
             room -= len(block)
             if room < 0:
                 break
-            found[pointer] = block
-            wanted += [other for other in stored if other not in found and other in block]
-        return tuple(found.values())
+            found.append(block)
+        return tuple(found)
 
     def _decided(self, patient: str) -> tuple[Consent, Sequence[Logged[Event]]]:
         """The decisions of a patient, and the events that they come from."""

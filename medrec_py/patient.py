@@ -377,14 +377,16 @@ class Patient(Party):
             valid: How long the signatures count. Until then whoever has them can send them: keep it short.
 
         Raises:
-            InvalidInput: ``valid`` is not positive, or nothing was decided.
+            InvalidInput: ``valid`` is not positive, nothing was decided, or it is a decision that the wallet has to
+                send itself: erasing, another root secret, and what moves records (a grant, too, while records wait in
+                the inbox: `rotate` before).
             MedRecError: what the decision raises. Nothing was signed.
         """
         seconds = int(valid.total_seconds())
         if seconds <= 0:
             raise InvalidInput("signatures must count for a second at least")
         try:
-            decide(Patient(self._ledger.through(Drawer(), seconds), self._wallet, self._root, self._id))
+            decide(Patient(self._ledger.only_signing(Drawer(), seconds), self._wallet, self._root, self._id))
         except Kept as kept:
             return kept.bundle
         raise InvalidInput("nothing was decided, so there is nothing to sign")

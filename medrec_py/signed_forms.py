@@ -35,21 +35,14 @@ _FUNCTIONS: Final = frozenset(
         "grant",
         "revoke",
         "revokeAndRotate",
-        "changeWallet",
         "publishKeyring",
         "publishMoved",
-        "publishErased",
         "append",
         "appendMany",
         "logAccess",
     }
 )
 
-
-_MANIFESTS: Final[Mapping[str, Callable[..., SignedForm]]] = {
-    "publishMoved": PublishMoved,
-    "publishErased": PublishErased,
-}
 
 _SIGNED_CALLS: Final[Mapping[type[SignedForm], Callable[..., Call]]] = {
     Register: MedRecContract.register_signed,
@@ -71,7 +64,8 @@ def stages(calls: Sequence[Call]) -> list[list[Call]]:
     something else is signed once that is on the chain: a manifest of moved records behind the keyring that it needs.
 
     Returns:
-        Nothing if the account has to send them itself, since one of them has no signed form.
+        Nothing if the account has to send them itself: where one of them has no signed form, or is part of a change of
+        the root secret or of an erasure, of which no part may take place alone.
     """
     if any(call.function not in _FUNCTIONS or _skips(call) for call in calls):
         return []
@@ -124,15 +118,13 @@ class Signing:
             WalletError: it does not sign.
             ChainError: the node does not answer.
         """
-        return tuple(self._signed(decision, consent) for decision, consent in self._decisions(calls))
+        return tuple(map(self._signed, self._decisions(calls)))
 
-    def _signed(self, decision: SignedForm, consent: bytes | None) -> SignedDecision:
+    def _signed(self, decision: SignedForm) -> SignedDecision:
         wallet, document, digest = self._signer.sign_typed_data, decision.typed_data(), decision.digest()
-        signature = sign(wallet, self._account, document, digest, self._check_contract)
-        return SignedDecision(decision, (signature,) if consent is None else (signature, consent))
+        return SignedDecision(decision, (sign(wallet, self._account, document, digest, self._check_contract),))
 
-    def _decisions(self, calls: Sequence[Call]) -> Iterator[tuple[SignedForm, bytes | None]]:
-        """Each decision, and the signature of another wallet that belongs to it."""
+    def _decisions(self, calls: Sequence[Call]) -> Iterator[SignedForm]:
         relayed: int | None = None
         for call in calls:
             for step in _steps(call):
@@ -142,23 +134,18 @@ class Signing:
                     relayed += 1
                 yield self._decision(step, relayed or 0)
 
-    def _decision(self, call: Call, number: int) -> tuple[SignedForm, bytes | None]:
+    def _decision(self, call: Call, number: int) -> SignedForm:
         place = self._place(call.arguments[0] if call.arguments else self._signer.address)
-        arguments = call.arguments[1:]
-        if call.function == "changeWallet":
-            wallet, taken, agreed, consent = arguments
-            return ChangeWallet(place, self._account, address_bytes(wallet), taken, agreed), consent
-        return self._own_decision(call.function, place, arguments, number), None
-
-    def _own_decision(self, function: str, place: Place, arguments: tuple[Any, ...], number: int) -> SignedForm:
+        function, arguments = call.function, call.arguments[1:]
         me, deadline = self._account, self._deadline
         if function == "register":
             return Register(place, me, deadline)
         if function == "publishKeyring":
             keyring_version, compartments, pointer = arguments
             return PublishKeyring(place, me, pointer, keyring_version, compartments, deadline)
-        if function in _MANIFESTS:
-            return _MANIFESTS[function](place, me, *arguments, deadline)
+        if function == "publishMoved":
+            taken, compartments, pointer = arguments
+            return PublishMoved(place, me, taken, compartments, pointer, deadline)
         other, *rest = arguments
         address = address_bytes(other)
         if function == "grant":

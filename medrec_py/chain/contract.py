@@ -133,6 +133,10 @@ class MedRecContract:
                 raise InvalidInput("a multicall takes calls of this contract alone, without value")
         return self._call("multicall", [call.data for call in calls])
 
+    def together(self, calls: Sequence[Call]) -> Call:
+        """One call as it is, several as a `multicall`: they take place together, or none does."""
+        return calls[0] if len(calls) == 1 else self.multicall(calls)
+
     # --- patients ---------------------------------------------------------------------------------
 
     def register(self) -> Call:

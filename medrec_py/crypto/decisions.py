@@ -13,8 +13,9 @@ A decision that was signed and not sent can be sent by whoever has it until its 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from medrec_py.crypto.keys import ADDRESS_SIZE, Place, check_size, check_uint
 from medrec_py.crypto.typed_data import Message, TypedStruct
@@ -50,6 +51,17 @@ class SignedForm:
                 check_uint(value, name, (1 << int(kind[4:])) - 1)
             else:
                 check_size(value, ADDRESS_SIZE if kind == "address" else 32, name)
+
+    @classmethod
+    def from_typed_data(cls, document: Mapping[str, Any]) -> Self:
+        """The decision that an EIP-712 document states, if it is exactly one that ``typed_data`` makes.
+
+        Raises:
+            FormatError: it is another one, or is written otherwise.
+        """
+        deployment, message = cls.struct.read(document)
+        values: dict[str, Any] = {_snake(name): value for name, value in message.items()}
+        return cls(Place(deployment.chain_id, deployment.contract, values.pop("patient")), **values)
 
     def typed_data(self) -> dict[str, Any]:
         """The EIP-712 document as JSON has it, for a wallet to show and sign."""

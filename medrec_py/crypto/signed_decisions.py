@@ -12,12 +12,12 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
 
-from medrec_py.crypto.blocks import MAX_BLOCK, pointer_to
+from medrec_py.crypto.blocks import MAX_BLOCK, Fetch, pointer_to
 from medrec_py.crypto.decisions import (
     Append,
     ChangeWallet,
@@ -78,11 +78,7 @@ def read_decision(document: Mapping[str, Any]) -> SignedForm:
     form = FORMS.get(name) if isinstance(name := document.get("primaryType"), str) else None
     if form is None:
         raise FormatError("the document is none of the decisions that MedRec knows")
-    deployment, message = form.struct.read(document)
-    values = {_snake(member): value for member, value in message.items() if member != "patient"}
-    patient = message["patient"]
-    assert isinstance(patient, bytes)  # noqa: S101 - every form has it as an address
-    return form(Place(deployment.chain_id, deployment.contract, patient), **values)
+    return form.from_typed_data(document)
 
 
 def signer_of(decision: SignedForm) -> bytes:
@@ -163,6 +159,25 @@ class SignedDecision:
         return [mine]
 
 
+def blocks_reached(decisions: Iterable[SignedDecision], among: Collection[bytes], fetch: Fetch) -> Iterator[bytes]:
+    """The blocks that decisions name, and those whose pointers stand in one that is reached, each once.
+
+    Args:
+        decisions: Where it begins.
+        among: Pointers of the blocks that count.
+        fetch: Gives one of them.
+    """
+    wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
+    missing = set(among)
+    while missing and wanted:
+        pointer = wanted.pop()
+        if pointer in missing:
+            missing.remove(pointer)
+            block = fetch(pointer)
+            yield block
+            wanted += [other for other in missing if other in block]
+
+
 @dataclass(frozen=True)
 class Bundle:
     """Signed decisions and blocks.
@@ -210,14 +225,8 @@ class Bundle:
     def only(self, decisions: tuple[SignedDecision, ...]) -> Self:
         """A bundle of some of the decisions, with the blocks that these name."""
         blocks = {pointer_to(block): block for block in self.blocks}
-        wanted = [pointer for signed in decisions for pointer in blocks_named(signed.decision)]
-        found: dict[bytes, bytes] = {}
-        while wanted:
-            pointer = wanted.pop()
-            if pointer in blocks and pointer not in found:
-                found[pointer] = blocks[pointer]
-                wanted += [other for other in blocks if other in blocks[pointer]]
-        return type(self)(decisions, tuple(found.values()), self.atomic and len(decisions) > 1)
+        reached = tuple(blocks_reached(decisions, blocks, blocks.__getitem__))
+        return type(self)(decisions, reached, self.atomic and len(decisions) > 1)
 
     def verify(self, check_contract: CheckContractSignature | None = None) -> None:
         """Check all signatures; see ``SignedDecision.verify``."""
@@ -267,14 +276,10 @@ class Bundle:
 
     def _require_named(self) -> None:
         """Each block is named by a decision, or by a block that is: nobody stores what nobody signed."""
-        missing = {pointer_to(block): block for block in self.blocks}
-        if len(missing) < len(self.blocks):
+        blocks = {pointer_to(block): block for block in self.blocks}
+        if len(blocks) < len(self.blocks):
             raise FormatError("a block stands twice in the bundle")
-        reached = [pointer for signed in self.decisions for pointer in blocks_named(signed.decision)]
-        while missing and reached:
-            block = missing.pop(reached.pop(), b"")
-            reached += [pointer for pointer in missing if pointer in block]
-        if missing:
+        if sum(1 for _ in blocks_reached(self.decisions, blocks, blocks.__getitem__)) < len(blocks):
             raise FormatError("a block of the bundle is named by no decision")
 
 
@@ -324,7 +329,3 @@ def _read_block(value: Any) -> bytes:
     if not isinstance(value, str) or base64.b64encode(octets).decode() != value:
         raise FormatError("a block of the bundle is not base64")
     return octets
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from medrec_py.chain import abi
@@ -51,11 +50,6 @@ def intrinsic_gas(data: bytes) -> int:
 def relay_gas(data: bytes, calls: int, share: int) -> int:
     """A gas limit with which a relay never runs short, whatever its calls use."""
     return intrinsic_gas(data) + calls * (share + BESIDE_CALL)
-
-
-def together(contract: MedRecContract, calls: Sequence[Call]) -> Call:
-    """Calls that take place together or not at all."""
-    return calls[0] if len(calls) == 1 else contract.multicall(calls)
 
 
 def gas_together(call: Call, decisions: int, per_decision: int, block_gas: int) -> int:

@@ -14,7 +14,7 @@ from medrec_py.chain.transactions import Call
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import ChainUnavailable, SignatureMissing
-from medrec_py.relay.calls import gas_together, together
+from medrec_py.relay.calls import gas_together
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.signed_forms import signed_call
@@ -119,7 +119,7 @@ class Checks:
             Refusal: they use too much gas.
             ChainUnavailable: the node does not answer.
         """
-        call = together(self._contract, calls)
+        call = self._contract.together(calls)
         gas = gas_together(call, len(calls), self._limits.gas_per_decision, self._clock()[1])
         try:
             self._contract.chain.call({**call.transaction(self._sender), "gas": hex(gas)})

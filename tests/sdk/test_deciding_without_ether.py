@@ -219,6 +219,22 @@ def test_nothing_to_sign(net: Network) -> None:
         alice.signed(lambda patient: patient.rotate(), valid=timedelta(0))
 
 
+def test_what_only_the_wallet_can_send_is_not_sent_by_signing(net: Network) -> None:
+    """Asked to sign and send nothing, it sends nothing: what cannot be signed for another is refused."""
+    alice = net.patient(medrec.Wallet.create()).register()
+    number = alice.chart().append(b"one", compartment="general", title="1").number
+    sent = net.chain.transaction_count(alice.id)
+    for decide in (
+        lambda patient: patient.erase(number, wallet=medrec.Wallet.create()),
+        lambda patient: patient.change_root(root=medrec.Wallet.create().root),
+        lambda patient: patient.reseal(number),
+    ):
+        with pytest.raises(InvalidInput, match="cannot be signed for somebody else"):
+            alice.signed(decide)
+    assert net.chain.transaction_count(alice.id) == sent
+    assert alice.chart().read(number).read() == b"one"
+
+
 def test_nobody_pays(net: Network, hospital: medrec.Organisation) -> None:
     """Without a relayer somebody has to be named."""
     alice = net.patient(medrec.Wallet.create()).register()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medrec_py.cli import certificates
 from medrec_py.cli.arguments import ADDRESS, checked
 from medrec_py.cli.command import command, group
 from medrec_py.cli.moments import iso, readable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from medrec_py.crypto.keys import KemSeed
     from medrec_py.keyfile import KeyFile
     from medrec_py.keyservice.account import Line, Reading
-    from medrec_py.listening import Tls
 
 module_app = typer.Typer(help="Modules of keys: encrypted files with profile keys.", no_args_is_help=True)
 group(module_app)
@@ -138,7 +138,8 @@ def serve(
     service = network.key_service(principal, keys, Path(account))
     try:
         address = listen or f"unix:{session.settings.home / 'keys.sock'}"
-        with stop_signals() as stopped, server(service.handle, address, _tls(certificate, certificate_key)) as running:
+        tls = certificates.tls(certificate, certificate_key)
+        with stop_signals() as stopped, server(service.handle, address, tls) as running:
             log_to_stderr("medrec_py.keyservice")
             _say_ready(session, running.address, principal, account, str(service.head))
             stopped.wait()
@@ -221,16 +222,6 @@ def _server_class() -> Any:
     except ImportError as error:
         raise ConfigurationError("a key service needs the extra [service]: pip install 'medrec-py[service]'") from error
     return Server
-
-
-def _tls(certificate: str | None, key: str | None) -> Tls | None:
-    from medrec_py.listening import Tls  # noqa: PLC0415
-
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise InvalidInput("--certificate and --certificate-key go together")
-    return Tls(Path(certificate), Path(key))
 
 
 def _say_ready(session: Session, address: str, principal: str, account: str, head: str) -> None:

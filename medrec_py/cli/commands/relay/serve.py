@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medrec_py.cli import certificates
 from medrec_py.cli.command import command
 from medrec_py.cli.opening import open_blocks
 from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
 from medrec_py.cli.stopping import log_to_stderr, stop_signals
-from medrec_py.errors import ConfigurationError, InvalidInput
+from medrec_py.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from medrec_py.listening import Tls
     from medrec_py.relay.limits import Limits
     from medrec_py.relay.service import Relayer
     from medrec_py.storage import BlockStore
@@ -109,7 +109,7 @@ def serve(
         keep_seconds=keep_days * _DAY,
         least_balance=int(least_balance * _ETHER),
     )
-    tls = _tls(certificate, certificate_key)
+    tls = certificates.tls(certificate, certificate_key)
     contract = session.network.contract
     if confirmations is not None:
         session.chain.confirmations = confirmations
@@ -165,16 +165,6 @@ def _wallet(session: Session, keystore: str | None) -> Signer:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(f"the keystore {keystore} cannot be read: {reason}") from error
     return Wallet.from_keystore(document, session.passphrases.of(session.settings.profile))
-
-
-def _tls(certificate: str | None, key: str | None) -> Tls | None:
-    from medrec_py.listening import Tls  # noqa: PLC0415
-
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise InvalidInput("--certificate and --certificate-key go together")
-    return Tls(Path(certificate), Path(key))
 
 
 def _say_ready(session: Session, address: str, relayer: Relayer, queue: Path, store: BlockStore | None) -> None:

@@ -1,6 +1,6 @@
-"""Write the artifacts that the SDK ships: ABI and bytecode of MedRec, so that its users need no compiler.
+"""Write the artifacts that the SDK ships: ABI and bytecode, so that its users need no compiler, and words for wallets.
 
-ape run export_artifacts            # write medrec_py/chain/artifacts/MedRec.json
+ape run export_artifacts            # write medrec_py/chain/artifacts
 ape run export_artifacts --check    # compare with a fresh compilation; exit 1 if they differ
 """
 
@@ -13,9 +13,11 @@ from typing import Any
 
 import click
 
+from medrec_py.chain import descriptors
 from scripts.compiler import ROOT, compile_contracts, solidity_config
 
-ARTIFACT = ROOT / "medrec_py" / "chain" / "artifacts" / "MedRec.json"
+FOLDER = ROOT / "medrec_py" / "chain" / "artifacts"
+ARTIFACT = FOLDER / "MedRec.json"
 
 
 def artifact() -> dict[str, Any]:
@@ -35,15 +37,31 @@ def render(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
-def export(path: Path = ARTIFACT) -> None:
-    """Compile and write the artifact."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(artifact()), encoding="utf-8")
+def render_descriptors(abi: list[dict[str, Any]]) -> dict[str, str]:
+    """The texts of the descriptors' files by their names; their order is the one in which members are shown."""
+    return {
+        descriptors.name_of(kind, common=True): json.dumps(descriptors.common(kind, abi), indent=1) + "\n"
+        for kind in descriptors.KINDS
+    }
 
 
-def is_current(path: Path = ARTIFACT) -> bool:
-    """Whether the artifact in the tree is what the contracts in the tree compile to."""
-    return path.exists() and path.read_text(encoding="utf-8") == render(artifact())
+def contents() -> dict[str, str]:
+    """The text of each file by its name."""
+    compiled = artifact()
+    return {ARTIFACT.name: render(compiled), **render_descriptors(compiled["abi"])}
+
+
+def export(folder: Path = FOLDER) -> None:
+    """Compile and write the artifacts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def differences(folder: Path = FOLDER) -> list[str]:
+    """The files in the tree that are not what the contracts in the tree give."""
+    paths = {folder / name: text for name, text in contents().items()}
+    return [path.name for path, text in paths.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
 
 
 @click.command()
@@ -52,12 +70,14 @@ def cli(check: bool) -> None:
     """Export the artifacts that the SDK ships."""
     if not check:
         export()
-        click.echo(f"Wrote {ARTIFACT.relative_to(ROOT)}.")
-    elif is_current():
+        click.echo(f"Wrote {FOLDER.relative_to(ROOT)}.")
+    elif not (stale := differences()):
         click.echo("The shipped artifacts are those of the contracts.")
     else:
         click.echo(
-            f"{ARTIFACT.relative_to(ROOT)} differs from the contracts: run `ape run export_artifacts`.", err=True
+            f"{', '.join(stale)} in {FOLDER.relative_to(ROOT)} differ from the contracts: "
+            "run `ape run export_artifacts`.",
+            err=True,
         )
         sys.exit(1)
 

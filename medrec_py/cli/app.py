@@ -17,6 +17,7 @@ from medrec_py.cli.commands import (
     config,
     demo,
     deploy,
+    descriptors,
     doctor,
     history,
     init,
@@ -66,7 +67,7 @@ group(
     ],
 )
 
-for _single in (init, demo, deploy, doctor):
+for _single in (init, demo, deploy, descriptors, doctor):
     _single.add_to(app)
 for _name, _group in (
     ("patient", patient.app),

@@ -26,7 +26,7 @@ VERSION = 1
 
 _KEYS = ("v", "suite", "account", "number", "key", "name", "endpoints", "time", "signature")
 _MAX_NUMBER = (1 << 32) - 1
-_PROFILE = TypedStruct("Profile", (("account", "address"), ("content", "bytes32")))
+PROFILE = TypedStruct("Profile", (("account", "address"), ("content", "bytes32")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ class ProfileContent:
 
     def typed_data(self, deployment: Deployment) -> dict[str, Any]:
         """The EIP-712 document as JSON has it, for a wallet to show and sign."""
-        return _PROFILE.typed_data(deployment, self._message())
+        return PROFILE.typed_data(deployment, self._message())
 
     def digest(self, deployment: Deployment) -> bytes:
         """The EIP-712 digest that is signed, 32 bytes."""
-        return _PROFILE.digest(deployment, self._message())
+        return PROFILE.digest(deployment, self._message())
 
     def as_map(self) -> dict[str, cbor.Value]:
         """The profile's map without its signature."""

@@ -12,7 +12,7 @@ from medrec_py.crypto.typed_data import Message, TypedStruct
 _CLAIM = b"medrec/1/claim"
 _DIGEST_SIZE = 32
 
-_STATEMENT = TypedStruct(
+STATEMENT = TypedStruct(
     "Statement",
     (
         ("patient", "address"),
@@ -58,11 +58,11 @@ class Statement:
 
     def typed_data(self) -> dict[str, Any]:
         """The EIP-712 document as JSON has it, for a wallet to show and sign."""
-        return _STATEMENT.typed_data(self.place, self._message())
+        return STATEMENT.typed_data(self.place, self._message())
 
     def digest(self) -> bytes:
         """The EIP-712 digest that is signed, 32 bytes."""
-        return _STATEMENT.digest(self.place, self._message())
+        return STATEMENT.digest(self.place, self._message())
 
     def claim(self, salt: bytes, signature: bytes) -> bytes:
         """The claim that stands beside the record's pointer on chain, 32 bytes.

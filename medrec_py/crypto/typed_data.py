@@ -43,8 +43,8 @@ Message: TypeAlias = Mapping[str, int | bytes]
 _UNREADABLE = (ArithmeticError, AttributeError, InvalidInput, LookupError, TypeError, ValueError)
 """What reading a document of any form may raise."""
 
-_DOMAIN_NAME = "MedRec"
-_DOMAIN_VERSION = "1"
+DOMAIN_NAME = "MedRec"
+DOMAIN_VERSION = "1"
 _DOMAIN_FIELDS = (("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address"))
 _SIZES = {"address": ADDRESS_SIZE} | {f"bytes{n}": n for n in range(1, 33)} | {f"uint{8 * n}": n for n in range(1, 33)}
 _CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # SEC 2, secp256k1
@@ -85,8 +85,8 @@ class TypedStruct:
             "types": {"EIP712Domain": _members(_DOMAIN_FIELDS), self.name: _members(self.fields)},
             "primaryType": self.name,
             "domain": {
-                "name": _DOMAIN_NAME,
-                "version": _DOMAIN_VERSION,
+                "name": DOMAIN_NAME,
+                "version": DOMAIN_VERSION,
                 "chainId": deployment.chain_id,
                 "verifyingContract": checksum_address(deployment.contract),
             },
@@ -153,8 +153,8 @@ def _domain_separator(chain_id: int, contract: bytes) -> bytes:
     members = ",".join(f"{kind} {name}" for name, kind in _DOMAIN_FIELDS)
     return keccak(
         keccak(f"EIP712Domain({members})".encode())
-        + keccak(_DOMAIN_NAME.encode())
-        + keccak(_DOMAIN_VERSION.encode())
+        + keccak(DOMAIN_NAME.encode())
+        + keccak(DOMAIN_VERSION.encode())
         + _word("uint256", chain_id)
         + _word("address", contract)
     )

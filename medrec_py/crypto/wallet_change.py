@@ -8,7 +8,7 @@ from typing import Any
 from medrec_py.crypto.keys import ADDRESS_SIZE, Place, check_size, check_uint
 from medrec_py.crypto.typed_data import Message, TypedStruct
 
-_WALLET_CHANGE = TypedStruct(
+WALLET_CHANGE = TypedStruct(
     "WalletChange",
     (("patient", "address"), ("wallet", "address"), ("decision", "uint64"), ("deadline", "uint256")),
 )
@@ -37,11 +37,11 @@ class WalletChange:
 
     def typed_data(self) -> dict[str, Any]:
         """The EIP-712 document as JSON has it, for the new wallet to show and sign."""
-        return _WALLET_CHANGE.typed_data(self.place, self._message())
+        return WALLET_CHANGE.typed_data(self.place, self._message())
 
     def digest(self) -> bytes:
         """The EIP-712 digest that is signed, 32 bytes."""
-        return _WALLET_CHANGE.digest(self.place, self._message())
+        return WALLET_CHANGE.digest(self.place, self._message())
 
     def _message(self) -> Message:
         return {

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 import medrec_py as medrec
+from medrec_py.chain import descriptor_words
 from medrec_py.courier import OwnExpense
-from medrec_py.crypto import profile, statement, typed_data, wallet_change
+from medrec_py.crypto import typed_data
 from medrec_py.crypto.decisions import Grant
 from medrec_py.crypto.keys import Place
-from medrec_py.crypto.signed_decisions import FORMS
+from medrec_py.crypto.messages import STRUCTS
+from medrec_py.crypto.typed_data import TypedStruct
 from medrec_py.errors import PageClosed, SignatureForeign, SigningDeclined
 from medrec_py.network import Network
 from scripts import build_pages, toolchain
@@ -446,19 +448,42 @@ def test_a_patient_whose_wallet_is_an_extension(browser: Browser) -> None:
 
 def test_the_page_knows_what_python_signs() -> None:
     """Types of the documents, domain and purposes are the same on both sides."""
-    typescript.compile_tests()
-    module = typescript.TESTS.parent / "src" / "sign" / "forms.js"
-    script = f"const f = await import({json.dumps(module.as_uri())}); console.log(JSON.stringify(f));"
-    command = [str(toolchain.node()), "--input-type=module", "--eval", script]
-    known = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    structs = [form.struct for form in FORMS.values()] + [
-        wallet_change._WALLET_CHANGE,
-        statement._STATEMENT,
-        profile._PROFILE,
-    ]
-    assert known["FORMS"] == {one.name: [f"{kind} {name}" for name, kind in one.fields] for one in structs}
+    known = page_says("f")
+    assert known["FORMS"] == {one.name: [f"{kind} {name}" for name, kind in one.fields] for one in STRUCTS}
     assert known["DOMAIN"] == [f"{kind} {name}" for name, kind in typed_data._DOMAIN_FIELDS]
     assert [code for code, _ in known["PURPOSES"]] == [purpose.name for purpose in medrec.Purpose]
+    assert [words for _, words in known["PURPOSES"]] == list(descriptor_words.PURPOSES)
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.name)
+def test_the_page_and_wallets_use_the_same_words(struct: TypedStruct) -> None:
+    """Intent and labels of the descriptors (ERC-7730) are title and labels of the page."""
+    place = Place(CHAIN, b"\x0c" * 20, b"\xa1" * 20)
+    sizes = {"address": 20, "bytes16": 16, "bytes32": 32}
+    message = {name: b"\xa1" * sizes[kind] if kind in sizes else 0 for name, kind in struct.fields}
+    text, holder = json.dumps(struct.typed_data(place, message)), json.dumps("0x" + "a1" * 20)
+    names = "{compartments: {}, accounts: {}}"
+    told = page_says(f"w.describe(d.read({json.dumps(text)}), {holder}, {names}, {{now: 1n, zone: 'UTC'}})")
+    words = descriptor_words.MESSAGES[struct.name]
+    assert told["title"] == words.intent
+    labels = {name: (words.labels.get(name) or descriptor_words.COMMON[name]).text for name, _ in struct.fields}
+    on_the_page = {name: {fact["label"] for fact in told["facts"] if name in fact["members"]} for name in labels}
+    for name, label in labels.items():
+        several = len(on_the_page[name]) > 1  # of the flags the page makes two
+        assert several or on_the_page[name] == {label.removesuffix(" (bits)")}
+
+
+def page_says(expression: str) -> Any:
+    """What an expression is in the page's own code."""
+    typescript.compile_tests()
+    folder = typescript.TESTS.parent / "src" / "sign"
+    imports = {"f": "forms", "d": "document", "w": "words"}
+    loaded = "".join(
+        f"const {name} = await import({json.dumps((folder / f'{one}.js').as_uri())}); " for name, one in imports.items()
+    )
+    script = f"{loaded}console.log(JSON.stringify({expression}));"
+    command = [str(toolchain.node()), "--input-type=module", "--eval", script]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def test_the_page_that_is_shipped_is_built_from_these_sources() -> None:

@@ -14,3 +14,8 @@ def load_artifact(name: str = "MedRec") -> dict[str, Any]:
     text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")
     artifact: dict[str, Any] = json.loads(text)
     return artifact
+
+
+def load_descriptor(name: str) -> str:
+    """The text of a descriptor for wallets (ERC-7730), by the name of its file."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -43,7 +43,8 @@ _WALLET: Final = "wallet.json"
 _ROOT: Final = "root.json"
 _STAGED: Final = ".init-"
 
-SIGNERS: Final = ("clef", "node")
+BROWSER: Final = "browser"
+SIGNERS: Final = ("clef", "node", BROWSER)
 """The kinds of signers that can have an identity's key."""
 
 

@@ -112,7 +112,7 @@ def open_signer(settings: Settings, kind: str, address: str, chain_id: int) -> R
 
     Args:
         settings: Say where it is: else Clef is where it listens by itself, and a node is the one in use.
-        kind: One of ``identities.SIGNERS``.
+        kind: One of ``identities.SIGNERS``, but a browser.
         address: Of the account.
         chain_id: The chain that it is to sign for.
 
@@ -131,7 +131,7 @@ def open_signer(settings: Settings, kind: str, address: str, chain_id: int) -> R
         address,
         chain_id=chain_id,
         headers=_authorization(token),
-        timeout=_seconds(settings, "signer-timeout"),
+        timeout=signer_timeout(settings),
     )
 
 
@@ -153,6 +153,11 @@ def open_network(settings: Settings, chain: Chain, courier: Courier | None = Non
 def timeout(settings: Settings) -> float:
     """Seconds until a request is given up."""
     return _seconds(settings, "timeout")
+
+
+def signer_timeout(settings: Settings) -> float:
+    """Seconds until a request to the signer is given up."""
+    return _seconds(settings, "signer-timeout")
 
 
 def _seconds(settings: Settings, name: str) -> float:

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from medrec_py.cli import opening
+from medrec_py.cli import browsers, opening
 from medrec_py.cli.errors import KeysElsewhere
 from medrec_py.cli.files import private_folder, write_private
-from medrec_py.cli.identities import Identities, Identity
+from medrec_py.cli.identities import BROWSER, Identities, Identity
 from medrec_py.cli.options import Given
 from medrec_py.cli.output import Document, Output
 from medrec_py.cli.passphrases import Passphrases
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from medrec_py.provider import Mandate, Provider
     from medrec_py.relayer import RelayerClient
     from medrec_py.wallet import Signer
+    from medrec_py.wallets.browser import BrowserWallet
 
 UNSENT = "unsent"
 """Folder, in a profile's, of signed decisions that a relayer did not carry out."""
@@ -59,6 +60,8 @@ class Session:
         self.passphrases = Passphrases(self.settings, environment)
         self.pins = Pins(environment)
         self.receipts: list[Receipt] = []
+        self.mentioned: list[str] = []
+        """Accounts that the command is about: a page on which it is signed shows the names that they publish."""
         self._resources = ExitStack()
 
     def close(self) -> None:
@@ -146,7 +149,21 @@ class Session:
         kind = self.identity.signer
         if kind is None:
             return self.identity.wallet(self.passphrases.of(self.identity.profile))
+        if kind == BROWSER:
+            return self._in_browser()
         return opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
+
+    def _in_browser(self) -> BrowserWallet:
+        """A wallet in a browser, with one page for everything that the command has signed."""
+        from medrec_py.wallets.browser import BrowserWallet  # noqa: PLC0415 - slow to import
+
+        wallet = BrowserWallet(
+            self.identity.address,
+            chain_id=self.chain.chain_id,
+            timeout=opening.signer_timeout(self.settings),
+            open_page=lambda url: browsers.open_page(self.output, url),
+        )
+        return self._resources.enter_context(wallet)
 
     @cached_property
     def root(self) -> RootSecret:
@@ -172,12 +189,16 @@ class Session:
             locked: It only reads: its wallet stays locked.
         """
         from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
+        from medrec_py.wallets.browser import BrowserWallet  # noqa: PLC0415
 
         network = self.network
         if self.identities.successor_folder(self.identity.profile).exists():
             self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
         signer = Locked(self.identity.address) if locked else self.wallet
-        return network.patient(signer, self.root, patient=self.patient_id)
+        patient = network.patient(signer, self.root, patient=self.patient_id)
+        if isinstance(signer, BrowserWallet):
+            signer.names = lambda: browsers.known_names(network, patient, self.mentioned)
+        return patient
 
     def provider(self) -> Provider:
         """The profile as a provider that acts for itself."""

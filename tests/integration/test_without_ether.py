@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +20,12 @@ from medrec_py.chain.types import ProviderKind
 from medrec_py.crypto.bundle_texts import from_text, to_parts
 from medrec_py.storage import FolderStore
 from scripts.devchain import running_anvil
+from scripts.pytest_components import require
+from tests.integration.test_cli import PROGRAM
 from tests.integration.test_relay import Relayer, relaying
+from tests.support import chromium
 from tests.support.chains import ANVIL_PHRASE, DAY, Site, settle
+from tests.support.chromium import Browser
 from tests.support.clef import running_clef
 from tests.support.safe import Safes
 from tests.support.wallets import MONTH, a_patients_way, root
@@ -66,12 +76,107 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 yield World(site, node, relayer, doctor)
 
 
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """Chromium of one person, whose extension has one key."""
+    for component in ("node", "typescript", "vite", "chromium"):
+        require(component)
+    with chromium.running(tmp_path / "chromium") as running:
+        yield running
+
+
+def in_an_extension(key: medrec.Wallet, chain_id: int) -> dict[str, Any]:
+    """An extension of Chromium that has a key."""
+    return {"name": "Test wallet", "key": bytes(key._account.key).hex(), "chainId": chain_id, "chains": None}
+
+
+class BrowserShell:
+    """The program as a person runs it, whose wallet is in Chromium: `BROWSER` says what opens its pages."""
+
+    def __init__(self, world: World, browser: Browser, folder: Path, extension: dict[str, Any]) -> None:
+        self._browser, self._folder, self._extension = browser, folder, extension
+        self._url = folder / "url"
+        opener = folder / "opener"
+        opener.write_text(f'#!/bin/sh\nprintf %s "$1" >{folder}/part && mv {folder}/part {self._url}\n')
+        opener.chmod(0o755)
+        self._environment = {
+            **os.environ,
+            "BROWSER": f"{opener} %s",
+            "MEDREC_HOME": str(folder / "home"),
+            "MEDREC_PASSPHRASE": "correct horse battery staple",
+            "MEDREC_CHAIN": world.node,
+            "MEDREC_CONTRACT": world.site.contract.address,
+            "MEDREC_RELAYER": world.relayer.ready["address"],
+        }
+        self.ask(f"config set store {folder / 'device'} {world.relayer.folder / 'blocks'}")
+
+    def ask(self, line: str) -> dict[str, Any]:
+        """Run a command that has nothing signed in the browser."""
+        return self._ended(self._started(line))
+
+    def approved(self, line: str) -> tuple[dict[str, Any], list[str]]:
+        """Run a command, and sign on its page; returns what the page said as well."""
+        self._url.unlink(missing_ok=True)
+        program = self._started(line)
+        while not self._url.exists():
+            assert program.poll() is None, program.communicate()
+            time.sleep(0.05)
+        approval = self._browser.start("approve", url=self._url.read_text(), extension=self._extension)
+        return self._ended(program), approval.result(30)["summaries"]
+
+    def _started(self, line: str) -> subprocess.Popen[str]:
+        command, pipe = [*PROGRAM, *line.split(), "--json"], subprocess.PIPE
+        return subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=pipe,
+            stderr=pipe,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    @staticmethod
+    def _ended(program: subprocess.Popen[str]) -> dict[str, Any]:
+        try:
+            out, err = program.communicate(timeout=90)
+        finally:
+            program.kill()
+        assert program.returncode == 0, (out, err)
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+
 def test_from_a_phrase(world: World, tmp_path: Path) -> None:
     """Registered, granted, read, revoked; the keys that were made on the device reach the doctor by the relayer."""
     with world.device(tmp_path / "device") as net:
         alice = net.patient(medrec.Wallet.create()).register(compartments=["general"])
         a_patients_way(net, alice, world.doctor)
         assert world.spent_nothing(alice.address)
+
+
+@pytest.mark.node
+@pytest.mark.typescript
+@pytest.mark.vite
+@pytest.mark.chromium
+def test_from_a_browser(world: World, browser: Browser, tmp_path: Path) -> None:
+    """The same with the key in an extension of Chromium: all of it signed on one page, and sent by the relayer."""
+    key, approvals = medrec.Wallet.create(), list[Future[Any]]()
+    with world.device(tmp_path / "device") as net:
+        extension = in_an_extension(key, net.chain_id)
+
+        def approve(url: str) -> None:
+            approvals.append(browser.start("approve", url=url, extension=extension))
+
+        with medrec.BrowserWallet(key.address, chain_id=net.chain_id, open_page=approve, timeout=60) as wallet:
+            alice = net.patient(wallet, root()).register(compartments=["general"])
+            wallet.names = lambda: medrec.KnownNames(alice.compartments(), {world.doctor.address: "Doctor"})
+            a_patients_way(net, alice, world.doctor)
+        assert world.spent_nothing(alice.address)
+    (approval,) = approvals
+    summaries = approval.result(30)["summaries"]
+    assert any("“Doctor” may read “general” and add to “general” in your record" in one for one in summaries)
+    assert "“Doctor” may no longer read or add to your record." in summaries[-1]
 
 
 @pytest.mark.clef
@@ -108,6 +213,34 @@ def test_offline_by_qr_codes(world: World, tmp_path: Path) -> None:
         other.carry(from_text("\n".join(to_parts(alice.signed(lambda patient: patient.revoke(world.doctor))))))
         assert not alice.permissions()
         assert world.spent_nothing(alice.address)
+
+
+@pytest.mark.node
+@pytest.mark.typescript
+@pytest.mark.vite
+@pytest.mark.chromium
+def test_the_program_with_a_wallet_in_a_browser(world: World, browser: Browser, tmp_path: Path) -> None:
+    """Registers by the relayer, grants and revokes offline: each command opens a page, anybody sends what it signed."""
+    key = medrec.Wallet.create()
+    shell = BrowserShell(world, browser, tmp_path, in_an_extension(key, world.site.chain.chain_id))
+    shell.ask(f"init --light-kdf --signer browser --address {key.address}")
+    registered, summaries = shell.approved("patient register --compartment general")
+    assert registered["patient"] == key.address
+    assert summaries[0].startswith("You register your record.")
+    granted, summaries = shell.approved(
+        f"permission grant {world.doctor.address} --read general --until 30d --offline grant.json --qr codes"
+    )
+    assert any("“Doctor” may read “general” in your record" in one for one in summaries)
+    assert granted["link"].startswith("medrec:")
+    assert list((tmp_path / "codes").iterdir())
+    assert shell.ask("permission list")["permissions"] == []
+    shell.ask("relay send grant.json")
+    (permission,) = shell.ask("permission list")["permissions"]
+    assert permission["grantee"] == world.doctor.address
+    shell.approved(f"permission revoke {world.doctor.address} --offline revoke.json")
+    shell.ask("relay send revoke.json")
+    assert shell.ask("permission list")["permissions"] == []
+    assert world.spent_nothing(key.address)
 
 
 def test_what_the_contract_refuses_has_its_error(world: World, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from medrec_py.cli.command import command
-from medrec_py.cli.identities import SIGNERS, Elsewhere
+from medrec_py.cli.identities import BROWSER, SIGNERS, Elsewhere
 from medrec_py.cli.output import Document, Fields
 from medrec_py.cli.session import Session
 from medrec_py.cli.terminal import ask_phrase, is_interactive, show_phrase_once
@@ -18,6 +18,11 @@ from medrec_py.errors import InvalidInput
 _FUNDING = """\
 It needs some ether for gas before its first transaction. On a development chain that Anvil runs here:
   cast rpc anvil_setBalance {address} 0xde0b6b3a7640000"""
+
+_NO_FUNDING = """\
+Its wallet signs in a browser, and sends nothing. Name a relayer that sends and pays for what it signs:
+  medrec config set relayer URL
+or sign with --offline, and have somebody send it with `medrec relay send`."""
 
 _SHOWN = ("profile", "address", "signer", "phrase", "folder")
 
@@ -47,8 +52,8 @@ def init(
         typer.Option(
             "--signer",
             metavar="KIND",
-            help="The wallet's key is with a signer: clef, or node for an account of a node's. The phrase gives the "
-            "root secret alone.",
+            help="The wallet's key is with a signer: clef, node for an account of a node's, or browser for a wallet "
+            "in a browser on this machine. The phrase gives the root secret alone.",
         ),
     ] = None,
     address: Annotated[
@@ -83,8 +88,13 @@ def init(
         session.output.result(
             document,
             Fields([(name, document[name]) for name in _SHOWN if name in document]),
-            *([] if restored else [_FUNDING.format(address=identity.address)]),
+            *([] if restored else [_after(elsewhere).format(address=identity.address)]),
         )
+
+
+def _after(elsewhere: Elsewhere | None) -> str:
+    """What the account needs before it can decide anything."""
+    return _NO_FUNDING if elsewhere is not None and elsewhere.signer == BROWSER else _FUNDING
 
 
 def _elsewhere(signer: str | None, address: str | None) -> Elsewhere | None:

@@ -48,6 +48,7 @@ def grant(
 ) -> None:
     """Let somebody read or append, in place of whatever they had. The keys go along, sealed to their published key."""
     grantee, end = checked(address), parse_moment(until)
+    session.mentioned.append(grantee)
     start_moment = None if start is None else parse_moment(start)
     purposes = [Purpose.parse(code) for code in purpose or ["TREAT"]]
     if not read and not append:
@@ -109,6 +110,7 @@ def revoke(
     from medrec_py.chain.events import KeyringPublished  # noqa: PLC0415 - slow to import
 
     grantee = checked(address)
+    session.mentioned.append(grantee)
     if offline is not None:
         sign_only(session, lambda patient: patient.revoke(grantee), file=offline, valid=valid, codes=qr)
         return

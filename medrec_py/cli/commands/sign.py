@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medrec_py.cli.arguments import ADDRESS, checked
+from medrec_py.cli.browsers import account_names, open_page
 from medrec_py.cli.command import command
 from medrec_py.cli.files import write_private
 from medrec_py.cli.moments import parse_moment
 from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
-from medrec_py.errors import ConfigurationError, InvalidInput, MedRecError, SignerUnavailable
+from medrec_py.errors import ConfigurationError, InvalidInput
 
 if TYPE_CHECKING:
     from medrec_py.wallets.browser import KnownNames
@@ -62,7 +63,7 @@ def sign(
         checked(account) if account is not None else _signer(document),
         chain_id=_chain_id(document),
         timeout=_seconds(wait),
-        open_page=lambda url: _open(session, url),
+        open_page=lambda url: open_page(session.output, url),
     )
     if names:
         wallet.names = _names(session, document)
@@ -86,20 +87,6 @@ def sign(
             ]
         ),
     )
-
-
-def _open(session: Session, url: str) -> None:
-    """Open the page, or have the person open it: on their own terminal its address is no secret from them."""
-    from medrec_py.wallets.browser import open_in_browser  # noqa: PLC0415
-
-    try:
-        open_in_browser(url)
-    except SignerUnavailable:
-        if session.output.as_json:
-            raise
-        session.output.note(f"No browser could be started. Open this in one on this machine; it is good once:\n{url}")
-    else:
-        session.output.note("A page opens in your browser. Read it, and sign there.")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -154,10 +141,5 @@ def _names(session: Session, document: dict[str, Any]) -> KnownNames:
         compartments = dict(patient.compartments())
     else:
         session.output.warn("the document is about another patient than the profile's: no compartment has a name here")
-    accounts = {}
-    for value in {value for value in members.values() if isinstance(value, str) and len(value) == len(patient.id)}:
-        try:
-            accounts[value] = session.network.profile(checked(value)).name
-        except MedRecError:  # whoever published nothing has no name
-            continue
-    return KnownNames(compartments, accounts)
+    addresses = {value for value in members.values() if isinstance(value, str) and len(value) == len(patient.id)}
+    return KnownNames(compartments, account_names(session.network, addresses))

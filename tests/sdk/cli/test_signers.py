@@ -155,3 +155,15 @@ def test_the_default_places(world: Shell) -> None:
     settings = Settings({}, environment)
     assert "8550" in repr(opening.open_signer(settings, "clef", KEY.address, 1))
     assert IN_PROCESS in repr(opening.open_signer(settings, "node", KEY.address, 1))
+
+
+def test_a_wallet_in_a_browser_sends_nothing_itself(world: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a relayer the command ends, no page is opened, and what to do is said; reading needs no browser."""
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    made = world.ask(f"--profile vera init --light-kdf --signer browser --address {KEY.address}")
+    assert (made["address"], made["signer"]) == (KEY.address, "browser")
+    code, error = world.fail("--profile vera patient register --compartment general")
+    assert (code, error["type"]) == (8, "SignsNoTransactions")
+    assert "--relayer" in error["message"]
+    assert opened == []

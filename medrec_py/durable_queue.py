@@ -150,8 +150,16 @@ class DurableQueue:
 
     # --- items ------------------------------------------------------------------------------------
 
-    def put(self, item_id: str, payload: bytes, result: bytes = b"") -> Item:
+    def put(
+        self, item_id: str, payload: bytes, result: bytes = b"", notes: Mapping[str, bytes | None] | None = None
+    ) -> Item:
         """Have an item on the disk. One of that id that is there already stays as it is, and is returned.
+
+        Args:
+            item_id: Its name.
+            payload: What it is.
+            result: What is written about it at first.
+            notes: As ``write`` takes them, in the same step. Where the item is there already they are not written.
 
         Raises:
             QueueFull: as many unfinished items, or bytes, are in it as it takes.
@@ -169,6 +177,7 @@ class DurableQueue:
                 " VALUES (?, ?, ?, 0, 0.0, ?, ?, ?)",
                 (item_id, payload, int(State.WAITING), result, moment, moment),
             )
+            _note(db, notes or {})
             put = self._find(db, item_id)
         assert put is not None  # noqa: S101 - it was just inserted
         self._held = items + 1, size + len(payload)
@@ -238,11 +247,7 @@ class DurableQueue:
                 " payload = iif(?, x'', payload) WHERE seq = ?",
                 rows,
             )
-            for key, value in (notes or {}).items():
-                if value is None:
-                    db.execute("DELETE FROM notes WHERE key = ?", (key,))
-                else:
-                    db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+            _note(db, notes or {})
             held = self._measure() if any(row[5] for row in rows) else self._held
         self._held = held
 
@@ -318,6 +323,14 @@ class DurableQueue:
                     if db.in_transaction:
                         db.execute("ROLLBACK")
                 raise
+
+
+def _note(db: sqlite3.Connection, notes: Mapping[str, bytes | None]) -> None:
+    for key, value in notes.items():
+        if value is None:
+            db.execute("DELETE FROM notes WHERE key = ?", (key,))
+        else:
+            db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
 
 
 def _item(row: tuple[Any, ...]) -> Item:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -29,10 +29,13 @@ class Keeper:
         self._attempts: list[tuple[frozenset[Cid], set[Cid]]] = []  # what each names, and what it alone brings
 
     @contextmanager
-    def kept(self, blocks: Sequence[bytes]) -> Iterator[None]:
+    def kept(self, blocks: Sequence[bytes]) -> Iterator[set[Cid]]:
         """Pins blocks, and unpins them if what is done then raises.
 
         Not those that were there before, nor those that another bundle brings at the same time.
+
+        Returns:
+            Those that it would unpin. While it lasts ``let_go`` leaves all of them alone.
 
         Raises:
             Refusal: the store cannot keep them.
@@ -47,9 +50,10 @@ class Keeper:
             self._attempts.append(attempt)
         try:
             self._put(blocks, names, new)
-            yield
+            yield new
         except BaseException:
-            self._let_go(new)
+            with self._lock:  # nobody begins to rely on one meanwhile
+                self._unpin(new)
             raise
         finally:
             with self._lock:
@@ -70,13 +74,24 @@ class Keeper:
         except StorageError as error:
             raise _refusal() from error
 
-    def _let_go(self, new: set[Cid]) -> None:
-        with self._lock:  # nobody begins to rely on one meanwhile
-            try:
-                if new:
-                    self._store.unpin_many(sorted(new, key=str))
-            except StorageError as error:
-                _log.warning("blocks of a bundle that was not taken stay in the store: %s", type(error).__name__)
+    def let_go(self, cids: Iterable[Cid]) -> bool:
+        """Unpins blocks that nobody needs any more, but for those that a bundle names which is being taken.
+
+        Returns:
+            Whether the store did it.
+        """
+        with self._lock:
+            named = {name for names, _ in self._attempts for name in names}
+            return self._unpin(set(cids) - named)
+
+    def _unpin(self, cids: set[Cid]) -> bool:
+        try:
+            if cids:
+                self._store.unpin_many(sorted(cids, key=str))
+        except StorageError as error:
+            _log.warning("blocks of a bundle that came to nothing stay in the store: %s", type(error).__name__)
+            return False
+        return True
 
 
 def _refusal() -> Refusal:

@@ -83,18 +83,29 @@ class Checks:
                 raise Refusal(Code.MALFORMED, "the same decision is in the bundle twice", decision=number)
             seen.add(digest)
 
-    def signatures(self, bundle: Bundle) -> None:
+    def signatures(self, bundle: Bundle) -> tuple[str, ...]:
         """Everybody who has to sign did: keys here, accounts with code by the chain.
+
+        Returns:
+            Those whose code said so, EIP-55, sorted: they may say something else when it is carried out.
 
         Raises:
             Refusal: somebody did not.
             ChainUnavailable: the node does not answer.
         """
+        vouching: set[str] = set()
+
+        def ask(account: bytes, digest: bytes, signature: bytes) -> bool:
+            is_valid = self._check_contract(account, digest, signature)
+            vouching.update([checksum_address(account)] if is_valid else [])
+            return is_valid
+
         for number, signed in enumerate(bundle.decisions):
             try:
-                signed.verify(self._check_contract)
+                signed.verify(ask)
             except SignatureMissing as error:
                 raise Refusal(Code.SIGNATURE, str(error), decision=number) from None
+        return tuple(sorted(vouching))
 
     def calls(self, bundle: Bundle) -> list[Call]:
         """The calls that carry it out, which the contract would not refuse as things are.

@@ -16,6 +16,7 @@ from typing import Final
 from medrec_py.chain.answers import Block, Mined
 from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.contract import MedRecContract
+from medrec_py.chain.reverts import SignatureInvalid, decode_revert
 from medrec_py.chain.transactions import (
     LARGEST_TRANSACTION,
     Call,
@@ -32,8 +33,9 @@ from medrec_py.relay.calls import BESIDE_CALL, as_call, gas_together, intrinsic_
 from medrec_py.relay.flight import PREFIX, Flight, Part
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
+from medrec_py.relay.quotas import Quota
 from medrec_py.relay.results import outcomes
-from medrec_py.relay.work import Outcome, Phase, Progress
+from medrec_py.relay.work import Outcome, Phase, Progress, Task
 from medrec_py.wallet import Signer
 
 ATTEMPTS: Final = 3
@@ -103,6 +105,7 @@ class Fleet:
         limits: Of the relayer.
         share: Gas that must be left before each call of a relay.
         metrics: Where it counts.
+        accounts: Those with code whose signatures failed when they were carried out, a token for each time.
         now: Unix time.
     """
 
@@ -114,6 +117,7 @@ class Fleet:
         limits: Limits,
         share: int,
         metrics: Metrics,
+        accounts: Quota,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._contract = contract
@@ -123,6 +127,7 @@ class Fleet:
         self._limits = limits
         self._share = share
         self._metrics = metrics
+        self._accounts = accounts
         self._now = now
         self._flights = {flight.nonce: flight for flight in map(Flight.from_bytes, queue.notes(PREFIX).values())}
         self._watches: dict[int, _Watch] = {}
@@ -157,11 +162,15 @@ class Fleet:
     def affordable_gas(self, fees: Mapping[str, int], balance: int) -> int:
         """The most gas of a further transaction: nodes want to see all that those on their way could cost.
 
-        Enough for one decision in any case, with which it is tried.
+        Enough for one decision in any case: whether that can be paid for, whoever asks has to see.
         """
-        least = intrinsic_gas(bytes(1000)) + self._share + BESIDE_CALL
         price = price_of(fees)
-        return LARGEST_TRANSACTION if price == 0 else max(least, self.spare(balance) // price)
+        return LARGEST_TRANSACTION if price == 0 else max(self.least_gas, self.spare(balance) // price)
+
+    @property
+    def least_gas(self) -> int:
+        """What a transaction with a usual decision needs at the least."""
+        return intrinsic_gas(bytes(1000)) + self._share + BESIDE_CALL
 
     def spare(self, balance: int) -> int:
         """What is left of a balance beside all that the transactions on their way could cost, wei."""
@@ -258,17 +267,35 @@ class Fleet:
         """A transaction is in a block, perhaps in another one than before."""
         found = outcomes(self._chain, self._contract.address, self._wallet.address, flight, mined)
         landed = replace(flight, block=mined.block, block_hash=mined.block_hash, mined=transaction)
+        blamed = self._blamed(flight, found)
+        self._accounts.spend(blamed)
         if found is None:
-            changed = [self._once_more(part, failed=True) for part in flight.parts]
+            changed = [self._once_more(part, failed=ATTEMPTS if blamed else 1) for part in flight.parts]
             landed = replace(landed, parts=())
             self._metrics.transactions.labels("failed").inc()
         else:
             changed = self._told(flight.parts, found, transaction, mined.block)
-        self._queue.write([item for item in changed if item is not None], {landed.key: landed.to_bytes()})
+        notes = {landed.key: landed.to_bytes(), **self._accounts.notes(blamed)}
+        self._queue.write([item for item in changed if item is not None], notes)
         self._flights[flight.nonce] = landed
         self._watches.pop(flight.nonce, None)
         self._metrics.transactions.labels("mined").inc()
         self._metrics.gas.inc(mined.gas_used)
+
+    def _blamed(self, flight: Flight, found: Sequence[Outcome] | None) -> set[str]:
+        """The accounts with code that took something for their signature before, and did not when it counted.
+
+        Whatever is carried out together fails as a whole if the code of one uses up all gas, and then gives no reason.
+        """
+        if found is None:
+            return {account for part in flight.parts for account in self._vouching(flight, part)}
+        errors = [decode_revert(outcome.reason) for outcome in found if outcome.reason is not None]
+        return {str(error.values["signer"]) for error in errors if isinstance(error, SignatureInvalid)}
+
+    def _vouching(self, flight: Flight, part: Part) -> tuple[str, ...]:
+        """The accounts with code on whose word the decisions of an atomic bundle rest."""
+        item = self._queue.get(part.bundle) if flight.atomic else None
+        return () if item is None or not item.payload else Task.from_bytes(item.payload).accounts
 
     def _told(self, parts: Sequence[Part], found: Sequence[Outcome], transaction: str, block: int) -> list[Item | None]:
         changed: list[Item | None] = []
@@ -285,8 +312,13 @@ class Fleet:
                 self._metrics.decisions.labels(outcome.phase.value).inc()
         return changed
 
-    def _once_more(self, part: Part, *, failed: bool) -> Item | None:
-        """A bundle, of which some decisions are to be sent anew; not for ever, if their transaction failed."""
+    def _once_more(self, part: Part, *, failed: int) -> Item | None:
+        """A bundle, of which some decisions are to be sent anew; not for ever, if their transaction failed.
+
+        Args:
+            part: Which of them.
+            failed: As how many attempts the transaction counts.
+        """
         if (item := self._queue.get(part.bundle)) is None:
             return None
         item = replace(item, attempts=item.attempts + failed)
@@ -388,7 +420,7 @@ class Fleet:
         _log.error(
             "another transaction of %s took nonce %d: is its key used elsewhere?", self._wallet.address, flight.nonce
         )
-        changed = [item for part in flight.parts if (item := self._once_more(part, failed=False)) is not None]
+        changed = [item for part in flight.parts if (item := self._once_more(part, failed=0)) is not None]
         self._queue.write(changed, {flight.key: None})
         del self._flights[flight.nonce]
         self._watches.pop(flight.nonce, None)

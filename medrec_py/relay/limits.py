@@ -18,6 +18,7 @@ class Limits:
         patient_per_hour: Decisions of one patient in the long run.
         client_burst: Decisions from one address at once; IPv6 by its /64.
         client_per_hour: Decisions from one address in the long run.
+        account_per_hour: Of failed signatures of an account with code, so many are forgotten in an hour.
         gas_per_decision: Gas that a decision may use, its ERC-1271 signatures included.
         max_fee_per_gas: Highest price in wei per gas; whatever the chain asks for if ``None``.
         deadline_seconds: A bundle's deadline must be at least so far ahead of the chain's clock.
@@ -34,6 +35,7 @@ class Limits:
     patient_per_hour: float = 200.0
     client_burst: int = 100
     client_per_hour: float = 600.0
+    account_per_hour: float = 1 / 24
     gas_per_decision: int = 600_000
     max_fee_per_gas: int | None = None
     deadline_seconds: int = 60

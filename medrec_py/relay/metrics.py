@@ -35,6 +35,9 @@ class Metrics:
         self.queue = Gauge("medrec_relay_queue", "Bundles, by state.", ["state"], registry=registry)
         self.in_flight = Gauge("medrec_relay_in_flight", "Transactions that are not mined.", registry=registry)
         self.balance = Gauge("medrec_relay_balance_wei", "What the account has.", registry=registry)
+        self.broke = Gauge(
+            "medrec_relay_out_of_ether", "Whether the account cannot pay for a single decision.", registry=registry
+        )
         self.node = Gauge("medrec_relay_node_up", "Whether the node answered last time.", registry=registry)
 
     def text(self) -> bytes:

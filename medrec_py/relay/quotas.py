@@ -1,42 +1,51 @@
-"""How much each patient and each client may ask for: token buckets, in bounded memory.
+"""How much each patient, client and account may ask for: token buckets, in bounded memory.
 
-A bucket is full at first, holds ``burst`` tokens, and gets ``per_hour`` of them back in an hour. They are forgotten
-with the process: a restart gives everybody a full one.
+A bucket is full at first, holds ``burst`` tokens, and gets ``per_hour`` of them back in an hour. Buckets that are not
+full can be written down as notes of the queue, and begin there again after a restart.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from medrec_py.relay.limits import HOUR
 
+PREFIX: Final = "quota/"
+"""Of the keys of the notes."""
+
 MAX_BUCKETS: Final = 100_000
 """Buckets that are remembered. Beyond that the one that was asked for longest ago is forgotten."""
+
+_NOTE: Final = struct.Struct(">dd")  # tokens, and when there were so many
 
 
 class Quota:
     """Buckets of one kind. May be shared between threads.
 
     Args:
+        name: Of the kind; in the keys of the notes.
         burst: Tokens of a full bucket.
         per_hour: Tokens that come back in an hour.
-        now: Seconds of a clock that only goes forward.
+        now: Unix time. Where it goes back, nothing comes back meanwhile.
         max_buckets: See `MAX_BUCKETS`.
     """
 
     def __init__(
         self,
+        name: str,
         burst: int,
         per_hour: float,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         max_buckets: int = MAX_BUCKETS,
     ) -> None:
         self.burst = burst
+        self._prefix = f"{PREFIX}{name}/"
         self._rate = per_hour / HOUR
         self._now = now
         self._max = max_buckets
@@ -61,11 +70,22 @@ class Quota:
                 never = self._rate <= 0 or any(amount + before > self.burst for amount in wanted.values())
                 return float("inf") if never else (lacking + before) / self._rate
             for key, amount in wanted.items():
-                self._buckets[key] = there[key] - amount, moment
-                self._buckets.move_to_end(key)
-            while len(self._buckets) > self._max:
-                self._buckets.popitem(last=False)
+                self._set(key, there[key] - amount, moment)
             return 0.0
+
+    def spend(self, keys: Iterable[str]) -> None:
+        """Take a token from each bucket, as far as there is one."""
+        with self._lock:
+            moment = self._now()
+            for key in keys:
+                self._set(key, max(0.0, self._tokens(key, moment) - 1), moment)
+
+    def wait(self, keys: Iterable[str]) -> float:
+        """Seconds until there is a token in each of these buckets; zero if there is. Takes none."""
+        with self._lock:
+            moment = self._now()
+            lacking = max((1 - self._tokens(key, moment) for key in keys), default=0.0)
+        return 0.0 if lacking <= 0 else lacking / self._rate
 
     def give_back(self, taken: Mapping[str, int]) -> None:
         """Undo a ``take``."""
@@ -75,9 +95,46 @@ class Quota:
                 if key in self._buckets:  # else it was forgotten, and is full
                     self._buckets[key] = min(float(self.burst), self._tokens(key, moment) + amount), moment
 
+    # --- written down -------------------------------------------------------------------------------------------------
+
+    def notes(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Some buckets as notes of the queue."""
+        with self._lock:
+            return {self._prefix + key: _NOTE.pack(*self._buckets[key]) for key in keys if key in self._buckets}
+
+    def restore(self, notes: Mapping[str, bytes]) -> None:
+        """Take up what was written down, among it notes of other kinds."""
+        with self._lock:
+            for key, note in self._mine(notes).items():
+                self._set(key, *note)
+
+    def full(self, notes: Mapping[str, bytes]) -> dict[str, None]:
+        """Those of the notes whose buckets are full by now: to be removed, as the queue's ``write`` takes it."""
+        with self._lock:
+            moment = self._now()
+            full = [key for key, note in self._mine(notes).items() if self._refilled(*note, moment) >= self.burst]
+        return dict.fromkeys(self._prefix + key for key in full)
+
+    # --- private ------------------------------------------------------------------------------------------------------
+
+    def _mine(self, notes: Mapping[str, bytes]) -> dict[str, tuple[float, float]]:
+        return {
+            key.removeprefix(self._prefix): _NOTE.unpack(note)
+            for key, note in notes.items()
+            if key.startswith(self._prefix)
+        }
+
+    def _set(self, key: str, tokens: float, moment: float) -> None:
+        self._buckets[key] = tokens, moment
+        self._buckets.move_to_end(key)
+        while len(self._buckets) > self._max:
+            self._buckets.popitem(last=False)
+
     def _tokens(self, key: str, moment: float) -> float:
-        tokens, since = self._buckets.get(key, (float(self.burst), moment))
-        return min(float(self.burst), tokens + (moment - since) * self._rate)
+        return self._refilled(*self._buckets.get(key, (float(self.burst), moment)), moment)
+
+    def _refilled(self, tokens: float, since: float, moment: float) -> float:
+        return min(float(self.burst), tokens + max(0.0, moment - since) * self._rate)
 
 
 def client_key(address: str | None) -> str:

@@ -23,6 +23,7 @@ from medrec_py.relay.checks import Checks
 from medrec_py.relay.fleet import Fleet, price_of
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
+from medrec_py.relay.quotas import Quota
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.work import Outcome, Phase, Progress, Task, ready
 from medrec_py.wallet import Signer
@@ -35,6 +36,9 @@ EXPIRE_SECONDS: Final = 15
 
 RECHECK_SECONDS: Final = 60.0
 """What has waited for so long is checked again before it is paid for."""
+
+TIDY_SECONDS: Final = 30.0
+"""How often what came to its end is cleaned up."""
 
 _FIRST_PAUSE: Final = 0.02
 _TROUBLE_PAUSE: Final = 1.0
@@ -53,12 +57,14 @@ class Seen:
         node_up: Whether the node answered the last time.
         balance: Of the account, wei.
         trouble: Why nothing is sent, in a few words; ``None`` if something is, or nothing has to be.
+        is_broke: The account cannot pay for a single decision, with nothing of its own on its way.
     """
 
     head: Block
     node_up: bool
     balance: int
     trouble: str | None
+    is_broke: bool = False
 
 
 class Sender:
@@ -70,6 +76,8 @@ class Sender:
         queue: Where bundles and transactions are kept.
         limits: Of the relayer.
         metrics: Where it counts.
+        accounts: See ``Fleet``.
+        tidy: Called now and then, to clean up what came to its end.
         now: Unix time.
 
     Raises:
@@ -84,6 +92,8 @@ class Sender:
         queue: DurableQueue,
         limits: Limits,
         metrics: Metrics,
+        accounts: Quota,
+        tidy: Callable[[], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._contract = contract
@@ -91,12 +101,13 @@ class Sender:
         self._queue = queue
         self._limits = limits
         self._metrics = metrics
+        self._tidy = tidy
         self._now = now
         self._share = share_of(contract)
         self._seen = Seen(contract.chain.block(), True, contract.chain.balance(wallet.address), None)
         self.checks = Checks(contract, wallet.address, limits, self.clock)
-        self._fleet = Fleet(contract, wallet, queue, limits, self._share, metrics, now)
-        self._next_account = self._next_prune = 0.0
+        self._fleet = Fleet(contract, wallet, queue, limits, self._share, metrics, accounts, now)
+        self._next_account = self._next_prune = self._next_tidy = 0.0
         self._settled: str | None = None  # the block up to which mined transactions were looked at
         self._waited = _FIRST_PAUSE
         self._idle = threading.Event()  # nothing waits and nothing is on its way
@@ -249,12 +260,27 @@ class Sender:
         age = self._now() - items[0].created
         if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
             return 0, self._limits.linger_seconds - age
-        batches, chosen = self._paid(pack(map(ready, chosen), self._share, gas), chosen, head, fees)
+        packed = list(pack(map(ready, chosen), self._share, gas))
+        if self._fleet.gas_of(packed[0], head) * price_of(fees) > max(0, self._fleet.spare(self._seen.balance)):
+            return 0, self._cannot_pay()
+        batches, chosen = self._paid(packed, chosen, head, fees)
         sent = self._fleet.launch(batches, chosen, head, fees)
-        self._see(trouble=None)
-        if len(chosen) < len(items):
-            return sent, 0.0
-        return sent, IDLE_SECONDS if is_held_back else None
+        self._see(trouble=None, is_broke=False)
+        later = IDLE_SECONDS if is_held_back else None
+        return sent, 0.0 if len(chosen) < len(items) else later
+
+    def _cannot_pay(self) -> float:
+        """Sign nothing that no node would take: its nonce would be in the way of all others, and of itself for ever.
+
+        Returns:
+            Seconds until the balance is looked at again.
+        """
+        if not self._fleet.in_flight:  # else what those do not use comes back
+            if not self._seen.is_broke:
+                _log.error("%s has not enough ether for one decision: nothing is sent until it has", self._address)
+            self._see(trouble="ether", is_broke=True)
+            self._next_account = 0.0
+        return IDLE_SECONDS
 
     def _hopeful(self, items: Iterable[Item], head: Block) -> list[Item]:
         return [item for item in items if not self._is_hopeless(item, head)]
@@ -326,8 +352,20 @@ class Sender:
         if self._now() >= self._next_account:
             self._see(balance=self._contract.chain.balance(self._address))
             self._next_account = self._now() + _ACCOUNT_SECONDS
+            if self._seen.is_broke:
+                self._see(is_broke=not self._can_pay_again())
+
+    def _can_pay_again(self) -> bool:
+        try:
+            price = price_of(self._fleet.fees())
+        except FeeTooHigh:
+            return False
+        return self._fleet.least_gas * price <= self._seen.balance
 
     def _prune(self) -> None:
+        if self._now() >= self._next_tidy:
+            self._next_tidy = self._now() + TIDY_SECONDS
+            self._tidy()
         if self._now() >= self._next_prune:
             self._queue.prune(self._now() - self._limits.keep_seconds)
             self._next_prune = self._now() + _PRUNE_SECONDS
@@ -339,6 +377,7 @@ class Sender:
         node_up: bool | None = None,
         balance: int | None = None,
         trouble: str | None = "",
+        is_broke: bool | None = None,
     ) -> None:
         seen = self._seen
         self._seen = Seen(
@@ -346,6 +385,8 @@ class Sender:
             seen.node_up if node_up is None else node_up,
             seen.balance if balance is None else balance,
             seen.trouble if trouble == "" else trouble,
+            seen.is_broke if is_broke is None else is_broke,
         )
         self._metrics.node.set(self._seen.node_up)
         self._metrics.balance.set(self._seen.balance)
+        self._metrics.broke.set(self._seen.is_broke)

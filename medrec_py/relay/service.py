@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Self
 
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.crypto.signed_decisions import MAX_BUNDLE, MAX_DECISIONS, Bundle
 from medrec_py.crypto.typed_data import checksum_address
-from medrec_py.durable_queue import DurableQueue, State
+from medrec_py.durable_queue import DurableQueue, Item, State
 from medrec_py.errors import (
     ChainUnavailable,
     FormatError,
@@ -20,14 +20,18 @@ from medrec_py.errors import (
     QueueError,
     QueueFull,
 )
+from medrec_py.relay import quotas
 from medrec_py.relay.batches import BYTES
 from medrec_py.relay.blocks import Keeper
+from medrec_py.relay.known import Known
+from medrec_py.relay.leftovers import Claim, Leftovers
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.quotas import Quota, client_key
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.sender import Sender
 from medrec_py.relay.work import Progress, Task, fresh
+from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
 from medrec_py.wallet import Signer
 
@@ -66,10 +70,17 @@ class Relayer:
         self._address = wallet.address
         self._queue = queue
         self._keeper = None if store is None else Keeper(store)
-        self._patients = Quota(limits.patient_burst, limits.patient_per_hour)
-        self._clients = Quota(limits.client_burst, limits.client_per_hour)
+        self._leftovers = None if self._keeper is None else Leftovers(queue, self._keeper, contract)
+        self._known = Known(queue, contract)
+        self._patients = Quota("patient", limits.patient_burst, limits.patient_per_hour, now)
+        self._clients = Quota("client", limits.client_burst, limits.client_per_hour, now)
+        self._accounts = Quota("account", 1, limits.account_per_hour, now)
+        self._quotas = self._patients, self._clients, self._accounts
         self._draining = False
-        self.sender = Sender(contract, wallet, queue, limits, self.metrics, now)
+        written = queue.notes(quotas.PREFIX)
+        for quota in self._quotas:
+            quota.restore(written)
+        self.sender = Sender(contract, wallet, queue, limits, self.metrics, self._accounts, self._tidy, now)
 
     # --- its life ---------------------------------------------------------------------------------
 
@@ -221,9 +232,7 @@ class Relayer:
         # One of them was taken when the request was admitted.
         self._count(self._clients, {client_key(client): len(bundle.decisions) - 1}, "address", before=1)
         try:
-            task = self._checked(bundle)
-            with self._patients_share(bundle), self._blocks_kept(bundle):
-                item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)))
+            item = self._put(bundle, self._checked(bundle), client)
         except (ChainUnavailable, NotDeployed) as error:
             raise Refusal(Code.NODE, "the relayer's node does not answer as it should") from error
         except QueueFull as error:
@@ -233,6 +242,40 @@ class Relayer:
         self.metrics.accepted.inc()
         self.sender.wake()
         return {"id": item.id, "state": Progress.of(item).phase.value}
+
+    def _put(self, bundle: Bundle, task: Task, client: str | None) -> Item:
+        """Have it on the disk with what it has cost its patients and its address, and with its claim to its blocks.
+
+        The shares come after all other checks: by what the contract refuses anybody could use up somebody else's.
+        """
+        with self._known.fresh(bundle.id, bundle.decisions) as new:
+            patients = Counter(checksum_address(decision.place.patient) for decision in new)
+            with self._patients_share(patients), self._blocks_kept(bundle) as brought:
+                claim = self._claim(bundle, brought, stays=len(new) < len(bundle.decisions))
+                notes = {**self._patients.notes(patients), **self._clients.notes([client_key(client)])}
+                if self._leftovers is not None:
+                    notes |= self._leftovers.notes(bundle.id, claim)
+                item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)), notes)
+                if self._leftovers is not None:
+                    self._leftovers.add(bundle.id, claim)
+        return item
+
+    def _claim(self, bundle: Bundle, brought: Iterable[Cid], *, stays: bool) -> Claim | None:
+        if self._leftovers is None or not bundle.blocks:
+            return None
+        patients = sorted({checksum_address(signed.decision.place.patient) for signed in bundle.decisions})
+        claim = Claim((), tuple(patients), self.sender.seen.head.number, stays)
+        return self._leftovers.claim(map(Cid.of, bundle.blocks), brought, claim)
+
+    def _tidy(self) -> None:
+        """Clean up what came to its end: claims to blocks, decisions that are known, shares that are full again."""
+        self._known.tidy()
+        if self._leftovers is not None:
+            self._leftovers.tidy()
+        written = self._queue.notes(quotas.PREFIX)
+        full = {key: None for quota in self._quotas for key in quota.full(written)}
+        if full:
+            self._queue.write((), full)
 
     def _checked(self, bundle: Bundle) -> Task:
         """What is to be sent, once everything that speaks against it was looked for, what is cheap first."""
@@ -244,21 +287,25 @@ class Relayer:
             raise Refusal(Code.BLOCKS, "this relayer keeps no blocks")
         if not self._has_funds():
             raise Refusal(Code.FUNDS, "the relayer's account does not have enough ether")
-        checks.signatures(bundle)
+        accounts = checks.signatures(bundle)
+        self._require_trusted(accounts)
         calls = tuple(call.data for call in checks.calls(bundle))
         if sum(map(len, calls)) > BYTES:
             raise Refusal(Code.TOO_LARGE, f"the decisions and signatures of a bundle have at most {BYTES} bytes")
         if bundle.atomic:
             self.sender.require_payable(calls)
-        return Task(calls, bundle.deadline, bundle.atomic)
+        digests = tuple(signed.decision.digest() for signed in bundle.decisions)
+        return Task(calls, bundle.deadline, bundle.atomic, digests, accounts)
+
+    def _require_trusted(self, accounts: Sequence[str]) -> None:
+        """No account with code took a signature before, and did not when it was carried out at this relayer's cost."""
+        if (wait := self._accounts.wait(accounts)) > 0:
+            message = "the code of an account that signs said yes before, and something else when it was carried out"
+            raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
 
     @contextmanager
-    def _patients_share(self, bundle: Bundle) -> Iterator[None]:
-        """Takes it, and gives it back where the bundle is not taken after all.
-
-        After all other checks: by what the contract refuses, a stranger's signature say, anybody could use it up.
-        """
-        patients = Counter(checksum_address(signed.decision.place.patient) for signed in bundle.decisions)
+    def _patients_share(self, patients: Mapping[str, int]) -> Iterator[None]:
+        """Takes it, and gives it back where the bundle is not taken after all."""
         self._count(self._patients, patients, "patient")
         try:
             yield
@@ -275,9 +322,13 @@ class Relayer:
             message = f"this relayer has done enough for this {what} for now"
             raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
 
-    def _blocks_kept(self, bundle: Bundle) -> AbstractContextManager[None]:
-        return self._keeper.kept(bundle.blocks) if self._keeper and bundle.blocks else nullcontext()
+    def _blocks_kept(self, bundle: Bundle) -> AbstractContextManager[Iterable[Cid]]:
+        return self._keeper.kept(bundle.blocks) if self._keeper and bundle.blocks else nullcontext(())
 
     def _has_funds(self) -> bool:
         seen = self.sender.seen
-        return seen.balance >= self.limits.least_balance and (seen.balance > 0 or not seen.head.base_fee)
+        return (
+            not seen.is_broke
+            and seen.balance >= self.limits.least_balance
+            and (seen.balance > 0 or not seen.head.base_fee)
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -40,22 +40,27 @@ class Task:
         calls: ABI-encoded, one for each decision.
         deadline: Last second at which all of it counts, Unix time.
         atomic: All together or none.
+        digests: Of the decisions (EIP-712).
+        accounts: EIP-55, of those whose code vouched for a signature (ERC-1271).
     """
 
     calls: tuple[bytes, ...] = field(repr=False)
     deadline: int
     atomic: bool
+    digests: tuple[bytes, ...] = field(default=(), repr=False)
+    accounts: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """As it is kept."""
-        document = {"calls": [call.hex() for call in self.calls], "deadline": self.deadline, "atomic": self.atomic}
+        document = asdict(self) | {name: [one.hex() for one in getattr(self, name)] for name in ("calls", "digests")}
         return json.dumps(document, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, octets: bytes) -> Self:
         """What `to_bytes` made."""
         document = json.loads(octets)
-        return cls(tuple(map(bytes.fromhex, document["calls"])), document["deadline"], document["atomic"])
+        calls, digests = (tuple(map(bytes.fromhex, document.get(name, ()))) for name in ("calls", "digests"))
+        return cls(calls, document["deadline"], document["atomic"], digests, tuple(document.get("accounts", ())))
 
 
 @dataclass(frozen=True, slots=True)

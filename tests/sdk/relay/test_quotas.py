@@ -17,7 +17,7 @@ class Clock:
 def test_a_bucket_empties_and_fills_again() -> None:
     """So many at once, so many an hour; the wait that is named is enough."""
     clock = Clock()
-    quota = Quota(burst=3, per_hour=3600, now=clock)
+    quota = Quota("test", burst=3, per_hour=3600, now=clock)
     assert [quota.take({"a": 1}) for _ in range(4)] == [0, 0, 0, 1.0]
     assert quota.take({"b": 3}) == 0
     assert quota.take({"b": 2}) == 2.0
@@ -29,17 +29,17 @@ def test_a_bucket_empties_and_fills_again() -> None:
 
 def test_several_buckets_or_none() -> None:
     """Where one has too few, none is touched."""
-    quota = Quota(burst=2, per_hour=3600, now=Clock())
+    quota = Quota("test", burst=2, per_hour=3600, now=Clock())
     assert quota.take({"a": 2}) == 0
     assert quota.take({"a": 1, "b": 2}) == 1.0
     assert quota.take({"b": 2}) == 0
     assert quota.take({"b": 1, "c": 3}) == float("inf")
-    assert Quota(burst=1, per_hour=0, now=Clock()).take({"a": 2}) == float("inf")
+    assert Quota("test", burst=1, per_hour=0, now=Clock()).take({"a": 2}) == float("inf")
 
 
 def test_what_was_taken_before_counts_for_the_wait() -> None:
     """At the next attempt it will be taken again; and what never has room is told so."""
-    quota = Quota(burst=5, per_hour=3600, now=Clock())
+    quota = Quota("test", burst=5, per_hour=3600, now=Clock())
     assert quota.take({"a": 1}) == 0
     assert quota.take({"a": 4}, before=1) == 0
     assert quota.take({"a": 3}, before=1) == 4.0
@@ -48,7 +48,7 @@ def test_what_was_taken_before_counts_for_the_wait() -> None:
 
 def test_what_is_given_back() -> None:
     """Is there again, and never more than a full bucket."""
-    quota = Quota(burst=3, per_hour=0.001, now=Clock())
+    quota = Quota("test", burst=3, per_hour=0.001, now=Clock())
     assert quota.take({"a": 2}) == 0
     quota.give_back({"a": 1, "unknown": 7})
     assert [quota.take({"a": 2}), quota.take({"a": 1}) > 0] == [0, True]
@@ -58,7 +58,7 @@ def test_what_is_given_back() -> None:
 
 def test_memory_is_bounded() -> None:
     """The bucket that was asked for longest ago is forgotten."""
-    quota = Quota(burst=1, per_hour=1, now=Clock(), max_buckets=10)
+    quota = Quota("test", burst=1, per_hour=1, now=Clock(), max_buckets=10)
     for number in range(100):
         assert quota.take({str(number): 1}) == 0
     assert len(quota._buckets) == 10
@@ -68,7 +68,7 @@ def test_memory_is_bounded() -> None:
 
 def test_threads_never_take_more_than_there_is() -> None:
     """Whoever comes at once."""
-    quota = Quota(burst=50, per_hour=0.001, now=Clock())
+    quota = Quota("test", burst=50, per_hour=0.001, now=Clock())
     with ThreadPoolExecutor(8) as pool:
         assert sum(wait == 0 for wait in pool.map(lambda _: quota.take({"a": 1}), range(200))) == 50
 

@@ -54,7 +54,7 @@ def test_bundles_of_many_share_a_transaction(office: Office, desk: Desk) -> None
     assert len({(status["transaction"], status["block"]) for status in statuses}) == 1
     assert [desk.version(bundle) for bundle in bundles] == [1] * 5
     office.step()
-    assert (office.queue.counts()[State.FINISHED], office.queue.notes()) == (5, {})
+    assert (office.queue.counts()[State.FINISHED], office.queue.notes(PREFIX)) == (5, {})
     assert office.take(bundles[0]) == "done"  # and never sent again
     office.step(2)
     assert len(sent(office)) == 1
@@ -482,7 +482,7 @@ def test_a_reorganisation(office: Office, desk: Desk) -> None:
     assert office.queue.counts()[State.TAKEN] == 1
     chain.mine(6)
     office.step(2)
-    assert (office.queue.counts()[State.FINISHED], office.queue.notes()) == (1, {})
+    assert (office.queue.counts()[State.FINISHED], office.queue.notes(PREFIX)) == (1, {})
 
 
 def test_a_reorganisation_that_changes_the_outcome(office: Office, desk: Desk) -> None:

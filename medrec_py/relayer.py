@@ -11,9 +11,9 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
-from medrec_py import untrusted_json
 from medrec_py.chain.reverts import decode_revert
-from medrec_py.crypto.signed_decisions import MAX_DECISIONS, Bundle
+from medrec_py.crypto import untrusted_json
+from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.errors import BundleRefused, ContractError, QuotaExceeded, RelayerUnavailable, RelayTimeout
 from medrec_py.transport import Reply, Transport
 
@@ -25,7 +25,6 @@ PATIENCE: Final = 180.0
 """Seconds until a bundle that is not mined is given up."""
 
 _MAX_ANSWER: Final = 1 << 20
-_MOST_BRACKETS: Final = 4 * MAX_DECISIONS
 _POLL_FIRST, _POLL_LONGEST = 0.1, 2.0
 
 
@@ -189,7 +188,7 @@ class RelayerClient:
 
     def _answer(self, reply: Reply) -> Mapping[str, Any]:
         try:
-            document = untrusted_json.loads(reply.body, most_brackets=_MOST_BRACKETS)
+            document = untrusted_json.loads(reply.body)
             if not isinstance(document, dict):
                 raise TypeError(document)
             if reply.status < HTTPStatus.BAD_REQUEST:

@@ -11,12 +11,12 @@ import base64
 import binascii
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
 
+from medrec_py.crypto import untrusted_json
 from medrec_py.crypto.blocks import MAX_BLOCK, Fetch, pointer_to
 from medrec_py.crypto.decisions import (
     Append,
@@ -62,10 +62,6 @@ FORMS: Final[Mapping[str, type[SignedForm]]] = {
 
 _SIGNERS: Final[Mapping[type[SignedForm], str]] = {Append: "author", LogAccess: "actor"}
 _BUNDLE_KEYS: Final = {"v", "decisions", "blocks", "atomic"}
-_MAX_DEPTH: Final = 16
-_MAX_PARTS: Final = 100_000
-_NESTING: Final = re.compile(r'[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
-"""What opens or closes something outside of strings, and strings."""
 _DECISION_KEYS: Final = {"typedData", "signatures"}
 
 
@@ -259,9 +255,9 @@ class Bundle:
         if len(octets) > MAX_BUNDLE:
             raise FormatError(f"a bundle has at most {MAX_BUNDLE} bytes")
         try:
-            document = json.loads(_require_shallow(octets.decode("utf-8")))
-        except (ValueError, RecursionError) as error:
-            raise FormatError("the bundle is not JSON") from error
+            document = untrusted_json.loads(octets)
+        except ValueError as error:
+            raise FormatError("the bundle is not JSON, or nested deeper than any has to") from error
         if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or not _is_version(document["v"]):
             raise FormatError("the bundle is not one of this version")
         atomic, decisions, blocks = document["atomic"], document["decisions"], document["blocks"]
@@ -281,19 +277,6 @@ class Bundle:
             raise FormatError("a block stands twice in the bundle")
         if sum(1 for _ in blocks_reached(self.decisions, blocks, blocks.__getitem__)) < len(blocks):
             raise FormatError("a block of the bundle is named by no decision")
-
-
-def _require_shallow(text: str) -> str:
-    """A text that is no deeper and has no more parts than any has to.
-
-    Deep nesting may end the process, where another library has raised the recursion limit.
-    """
-    depth = 0
-    for count, token in enumerate(_NESTING.finditer(text)):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
-        if depth > _MAX_DEPTH or count > _MAX_PARTS:
-            raise FormatError("the bundle is nested deeper, or has more parts, than any has to")
-    return text
 
 
 def _is_version(value: Any) -> bool:

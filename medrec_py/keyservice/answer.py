@@ -8,8 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from medrec_py import untrusted_json
-from medrec_py.crypto import cbor, padding
+from medrec_py.crypto import cbor, padding, untrusted_json
 from medrec_py.crypto.epochs import parse_names
 from medrec_py.crypto.keys import DataKey, KemSeed, context
 from medrec_py.crypto.suites import Sealed

@@ -10,9 +10,10 @@ import json
 from http import HTTPStatus
 from typing import Any, Final
 
-from medrec_py import errors, untrusted_json
+from medrec_py import errors
 from medrec_py.chain.reverts import not_permitted
 from medrec_py.chain.types import Action, Denial
+from medrec_py.crypto import untrusted_json
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import KeyServiceError, KeyServiceUnavailable, MedRecError, NotPermitted
 from medrec_py.keyservice.request import Request

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from medrec_py import untrusted_json
+from medrec_py.crypto import untrusted_json
 from medrec_py.crypto.keys import Deployment, Place, context
 from medrec_py.crypto.suites import Suite, by_number
 from medrec_py.crypto.typed_data import TypedStruct, checksum_address, is_signed_by

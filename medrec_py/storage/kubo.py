@@ -18,7 +18,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from medrec_py import limited_http, untrusted_json
+from medrec_py import limited_http
+from medrec_py.crypto import untrusted_json
 from medrec_py.errors import (
     BlockMismatch,
     BlockNotFound,

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from medrec_py import limited_http, untrusted_json
+from medrec_py import limited_http
+from medrec_py.crypto import untrusted_json
 from medrec_py.errors import (
     AccountUnknown,
     InvalidInput,

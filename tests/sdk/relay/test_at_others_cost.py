@@ -48,9 +48,9 @@ def a_turncoat(office: Office) -> bytes:
 
 
 def wait(office: Office, seconds: float = TIDY_SECONDS) -> None:
-    """Let time pass, and make two passes."""
+    """Let time pass, and make passes until what waited has come to its end."""
     office.time += seconds
-    office.step(2)
+    office.step(3)
 
 
 # --- (a) what is public ------------------------------------------------------------------------------

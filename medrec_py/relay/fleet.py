@@ -66,6 +66,11 @@ class _Watch:
     verdicts: int = 0
 
 
+def together(accounts: Iterable[str]) -> str:
+    """What several accounts with code are blamed as, where it is not known which of them it was; one as itself."""
+    return "+".join(sorted(accounts))
+
+
 def price_of(fees: Mapping[str, int]) -> int:
     """The most that a unit of gas may cost, wei."""
     return fees.get("maxFeePerGas", fees.get("gasPrice", 0))
@@ -286,9 +291,11 @@ class Fleet:
         """The accounts with code that took something for their signature before, and did not when it counted.
 
         Whatever is carried out together fails as a whole if the code of one uses up all gas, and then gives no reason.
+        Where there are several, it is all of them together: a stranger may have put somebody's decision beside his own.
         """
         if found is None:
-            return {account for part in flight.parts for account in self._vouching(flight, part)}
+            vouching = [self._vouching(flight, part) for part in flight.parts]
+            return {together(accounts) for accounts in vouching if accounts}
         errors = [decode_revert(outcome.reason) for outcome in found if outcome.reason is not None]
         return {str(error.values["signer"]) for error in errors if isinstance(error, SignatureInvalid)}
 

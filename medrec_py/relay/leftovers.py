@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self
 
@@ -26,6 +26,9 @@ from medrec_py.storage.cid import Cid
 PREFIX: Final = "blocks/"
 """Of the keys of the notes in the queue; the rest is the bundle's id."""
 
+LONGEST_SECONDS: Final = 24 * 3600
+"""How long the blocks of what was refused are kept at the most for somebody else to carry it out."""
+
 _PUBLISHING: Final[tuple[type[Event], ...]] = (PermissionGranted, KeyringPublished, RecordsMoved, RecordsErased)
 
 
@@ -37,12 +40,14 @@ class Claim:
         blocks: Their CIDs.
         patients: EIP-55, whose decisions are in it.
         since: Number of the block at which it was taken.
+        until: Unix time after which nobody can carry out any of it, or nobody is waited for any more.
         stays: Its blocks stay whatever becomes of it: one of its decisions was known before.
     """
 
     blocks: tuple[str, ...]
     patients: tuple[str, ...]
     since: int
+    until: int
     stays: bool
 
     def to_bytes(self) -> bytes:
@@ -53,7 +58,13 @@ class Claim:
     def from_bytes(cls, octets: bytes) -> Self:
         """What `to_bytes` made."""
         document: dict[str, Any] = json.loads(octets)
-        return cls(tuple(document["blocks"]), tuple(document["patients"]), document["since"], document["stays"])
+        return cls(
+            tuple(document["blocks"]),
+            tuple(document["patients"]),
+            document["since"],
+            document["until"],
+            document["stays"],
+        )
 
 
 class Leftovers:
@@ -63,9 +74,11 @@ class Leftovers:
         queue: Where bundles are, and the claims.
         keeper: Has the blocks.
         contract: MedRec.
+        clock: The chain's clock, Unix time.
     """
 
-    def __init__(self, queue: DurableQueue, keeper: Keeper, contract: MedRecContract) -> None:
+    def __init__(self, queue: DurableQueue, keeper: Keeper, contract: MedRecContract, clock: Callable[[], int]) -> None:
+        self._clock = clock
         self._queue = queue
         self._keeper = keeper
         self._contract = contract
@@ -111,10 +124,13 @@ class Leftovers:
             came_to_nothing = item is not None and not any(
                 one.phase is Phase.DONE for one in Progress.of(item).decisions
             )
-            if came_to_nothing and not claim.stays and not self._is_published(claim):
-                self._give_up(bundle)
-            else:
+            if not came_to_nothing or claim.stays:
                 self._settle(bundle)
+            elif self._clock() > claim.until:  # until then somebody else may carry it out
+                if self._is_published(claim):
+                    self._settle(bundle)
+                else:
+                    self._give_up(bundle)
 
     def _settle(self, bundle: str) -> None:
         """Its blocks stay for good: nobody's claim to them counts any more."""

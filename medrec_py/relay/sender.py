@@ -261,7 +261,8 @@ class Sender:
         if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
             return 0, self._limits.linger_seconds - age
         packed = list(pack(map(ready, chosen), self._share, gas))
-        if self._fleet.gas_of(packed[0], head) * price_of(fees) > max(0, self._fleet.spare(self._seen.balance)):
+        spare = max(0, self._fleet.spare(self._seen.balance))
+        if any(self._fleet.gas_of(first, head) * price_of(fees) > spare for first in packed[:1]):
             return 0, self._cannot_pay()
         batches, chosen = self._paid(packed, chosen, head, fees)
         sent = self._fleet.launch(batches, chosen, head, fees)

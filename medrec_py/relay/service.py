@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Self
 
 from medrec_py.chain.contract import MedRecContract
-from medrec_py.crypto.signed_decisions import MAX_BUNDLE, MAX_DECISIONS, Bundle
+from medrec_py.crypto.signed_decisions import MAX_BUNDLE, MAX_DECISIONS, Bundle, deadline_of
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.durable_queue import DurableQueue, Item, State
 from medrec_py.errors import (
@@ -23,8 +23,9 @@ from medrec_py.errors import (
 from medrec_py.relay import quotas
 from medrec_py.relay.batches import BYTES
 from medrec_py.relay.blocks import Keeper
+from medrec_py.relay.fleet import together
 from medrec_py.relay.known import Known
-from medrec_py.relay.leftovers import Claim, Leftovers
+from medrec_py.relay.leftovers import LONGEST_SECONDS, Claim, Leftovers
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.quotas import Quota, client_key
@@ -70,7 +71,9 @@ class Relayer:
         self._address = wallet.address
         self._queue = queue
         self._keeper = None if store is None else Keeper(store)
-        self._leftovers = None if self._keeper is None else Leftovers(queue, self._keeper, contract)
+        self._leftovers = (
+            None if self._keeper is None else Leftovers(queue, self._keeper, contract, lambda: self.sender.clock()[0])
+        )
         self._known = Known(queue, contract)
         self._patients = Quota("patient", limits.patient_burst, limits.patient_per_hour, now)
         self._clients = Quota("client", limits.client_burst, limits.client_per_hour, now)
@@ -264,7 +267,9 @@ class Relayer:
         if self._leftovers is None or not bundle.blocks:
             return None
         patients = sorted({checksum_address(signed.decision.place.patient) for signed in bundle.decisions})
-        claim = Claim((), tuple(patients), self.sender.seen.head.number, stays)
+        head = self.sender.seen.head
+        last = max(deadline_of(signed.decision) for signed in bundle.decisions)
+        claim = Claim((), tuple(patients), head.number, min(last, head.timestamp + LONGEST_SECONDS), stays)
         return self._leftovers.claim(map(Cid.of, bundle.blocks), brought, claim)
 
     def _tidy(self) -> None:
@@ -299,7 +304,7 @@ class Relayer:
 
     def _require_trusted(self, accounts: Sequence[str]) -> None:
         """No account with code took a signature before, and did not when it was carried out at this relayer's cost."""
-        if (wait := self._accounts.wait(accounts)) > 0:
+        if accounts and (wait := self._accounts.wait({*accounts, together(accounts)})) > 0:
             message = "the code of an account that signs said yes before, and something else when it was carried out"
             raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
 

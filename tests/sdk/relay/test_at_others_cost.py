@@ -22,6 +22,7 @@ from medrec_py.storage import FolderStore
 from medrec_py.storage.cid import Cid
 from medrec_py.wallet import Wallet
 from tests.sdk.relay.conftest import Office
+from tests.sdk.relay.test_checks import YES, account_with
 from tests.sdk.relay.test_sender import sent
 from tests.support.decisions import Desk, person
 
@@ -138,6 +139,21 @@ def test_an_account_that_burns_gas_is_paid_for_once(office: Office, desk: Desk, 
     assert office.take(a_turncoats(office, desk, account, atomic=atomic)) == "waiting"
 
 
+def test_a_turncoat_blackens_nobody_else(office: Office, desk: Desk) -> None:
+    """Put beside it into a bundle, somebody's account with code stays in good standing."""
+    turncoat, honest = a_turncoat(office), account_with(office, YES)
+    registers = [a_turncoats(office, desk, account, atomic=True).decisions[0] for account in (turncoat, honest)]
+    bundle = Bundle(tuple(registers), atomic=True)
+    office.take(bundle)
+    office.step(4)
+    assert (office.state(bundle), len(sent(office))) == ("refused", 1)
+    again = [a_turncoats(office, desk, account, atomic=True).decisions[0] for account in (turncoat, honest)]
+    assert office.refused(Bundle(tuple(again), atomic=True)).code is Code.QUOTA
+    assert office.take(Bundle((registers[1],))) == "waiting"
+    office.step(2)
+    assert office.state(Bundle((registers[1],))) == "done"
+
+
 # --- (c) blocks of what came to nothing --------------------------------------------------------------
 
 
@@ -156,6 +172,13 @@ def overtaken(office: Office, desk: Desk, bundle: Bundle, decisions: int = 1) ->
     desk.contract.send(payer, desk.contract.relay(calls))
 
 
+def come_to_an_end(office: Office) -> None:
+    """Until no deadline of what was signed before is ahead."""
+    wait(office)
+    office.desk.contract.chain.travel(seconds=2 * 3600)  # type: ignore[attr-defined]
+    wait(office)
+
+
 def test_blocks_of_what_was_refused_are_let_go(office: Office, desk: Desk, tmp_path: Path) -> None:
     """Of what was refused and of what expired, also after a restart; of what was done they stay."""
     done, refused = with_block(desk, b"of what is done"), with_block(desk, b"of what is refused")
@@ -167,14 +190,15 @@ def test_blocks_of_what_was_refused_are_let_go(office: Office, desk: Desk, tmp_p
         wait(office)
         wait(office)
         assert (office.state(done), office.state(refused)) == ("done", "refused")
+        assert Cid.of(b"of what is refused") in set(store.pins())  # somebody else may carry out the half of it
+        come_to_an_end(office)
         assert set(store.pins()) == {Cid.of(b"of what is done")}
         assert office.queue.notes(PREFIX) == {}
         expires = with_block(desk, b"of what expires")
         office.take(expires)
         office.open(store=store)
         desk.contract.chain.travel(seconds=2 * 3600)  # type: ignore[attr-defined]
-        wait(office)
-        wait(office)
+        come_to_an_end(office)
         assert office.state(expires) == "expired"
         assert set(store.pins()) == {Cid.of(b"of what is done")}
 
@@ -188,8 +212,7 @@ def test_a_strangers_bundle_takes_nobodys_blocks_away(office: Office, desk: Desk
         office.take(strangers, STRANGER)
         office.take(mine)
         overtaken(office, desk, strangers)
-        wait(office)
-        wait(office)
+        come_to_an_end(office)
         assert (office.state(strangers), office.state(mine)) == ("refused", "done")
         assert set(store.pins()) == {Cid.of(block)}
 
@@ -211,8 +234,7 @@ def test_a_strangers_bundle_that_ends_later_takes_them_away_neither(office: Offi
         leftovers.tidy()
         office.open(store=store)
         overtaken(office, desk, strangers)
-        wait(office)
-        wait(office)
+        come_to_an_end(office)
         assert office.state(strangers) == "refused"
         assert set(store.pins()) == {Cid.of(block)}
 
@@ -229,8 +251,7 @@ def test_blocks_that_were_there_before_or_are_named_on_the_chain_stay(
         for bundle, decisions in zip(bundles, (1, 2), strict=True):
             office.take(bundle)
             overtaken(office, desk, bundle, decisions)
-        wait(office)
-        wait(office)
+        come_to_an_end(office)
         assert [office.state(bundle) for bundle in bundles] == ["refused"] * 2
         assert set(store.pins()) == {Cid.of(before), Cid.of(elsewhere)}
 
@@ -248,8 +269,7 @@ def test_a_block_that_is_being_taken_stays(office: Office, desk: Desk, tmp_path:
         keeper = office.relayer._keeper
         assert keeper is not None
         with keeper.kept([block]):
-            wait(office)
-            wait(office)
+            come_to_an_end(office)
             assert set(store.pins()) == {Cid.of(block)}
 
 

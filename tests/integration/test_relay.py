@@ -19,9 +19,10 @@ from medrec_py.chain import reverts
 from medrec_py.chain.connection import Chain, NodeError
 from medrec_py.chain.events import CallRefused, PermissionGranted
 from medrec_py.chain.logs import fetch_logs
+from medrec_py.chain.transactions import Call, send
 from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.blocks import pointer_to
-from medrec_py.crypto.signed_decisions import Bundle
+from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.errors import TransactionFailed
 from medrec_py.relay.calls import relay_gas, share_of
 from medrec_py.signed_forms import signed_call
@@ -343,6 +344,32 @@ def test_two_relayers_send_the_same(site: Site, desk: Desk, tmp_path: Path) -> N
         middle.hook = lambda _method, forward: forward()
         one.wait(bundle)
         assert (desk.version(bundle), grants(desk, bundle)) == (1, 1)
+
+
+def test_an_account_whose_code_takes_back_its_word(site: Site, desk: Desk, tmp_path: Path) -> None:
+    """Yes where gas costs nothing, as when a call is tried, else all gas is burnt: paid for once, across a crash."""
+    code = bytes.fromhex("3a15600657fe5b631626ba7e60e01b60005260206000f3")
+    creation = bytes([0x60, len(code), 0x60, 12, 0x60, 0, 0x39, 0x60, len(code), 0x60, 0, 0xF3]) + code
+    account = send(site.chain, site.rich, Call(None, creation, "deploy")).created
+    assert account is not None
+
+    def another() -> Bundle:
+        patient = person()
+        register = replace(desk.register(patient).decision, wallet=address_bytes(account))
+        signature = patient.sign_typed_data(register.typed_data())
+        both = SignedDecision(register, (signature, b"whatever it takes"))
+        return Bundle((both, *desk.newcomer().decisions), atomic=True)
+
+    url = site.chain.web3.provider.endpoint_uri  # type: ignore[attr-defined]
+    with relaying(tmp_path / "relayer", url, site) as relayer:
+        first = another()
+        relayer.take(first)
+        relayer.wait(first, state="refused")
+        relayer.kill()
+        relayer.start()
+        status, document = relayer.ask("POST", "/v1/bundles", another().to_json())
+        assert (status, document["error"]["code"]) == (429, "quota")
+        assert site.chain.transaction_count(relayer.wallet.address) == 1
 
 
 def test_a_relayer_that_alters(site: Site, desk: Desk) -> None:

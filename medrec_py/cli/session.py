@@ -63,6 +63,7 @@ class Session:
         self.mentioned: list[str] = []
         """Accounts that the command is about: a page on which it is signed shows the names that they publish."""
         self._resources = ExitStack()
+        self._browser: BrowserWallet | None = None
 
     def close(self) -> None:
         """Close what was opened."""
@@ -163,7 +164,8 @@ class Session:
             timeout=opening.signer_timeout(self.settings),
             open_page=lambda url: browsers.open_page(self.output, url),
         )
-        return self._resources.enter_context(wallet)
+        self._browser = self._resources.enter_context(wallet)
+        return wallet
 
     @cached_property
     def root(self) -> RootSecret:
@@ -189,15 +191,14 @@ class Session:
             locked: It only reads: its wallet stays locked.
         """
         from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
-        from medrec_py.wallets.browser import BrowserWallet  # noqa: PLC0415
 
         network = self.network
         if self.identities.successor_folder(self.identity.profile).exists():
             self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
         signer = Locked(self.identity.address) if locked else self.wallet
         patient = network.patient(signer, self.root, patient=self.patient_id)
-        if isinstance(signer, BrowserWallet):
-            signer.names = lambda: browsers.known_names(network, patient, self.mentioned)
+        if self._browser is not None:
+            self._browser.names = lambda: browsers.known_names(network, patient, self.mentioned)
         return patient
 
     def provider(self) -> Provider:

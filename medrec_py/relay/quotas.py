@@ -85,7 +85,9 @@ class Quota:
         with self._lock:
             moment = self._now()
             lacking = max((1 - self._tokens(key, moment) for key in keys), default=0.0)
-        return 0.0 if lacking <= 0 else lacking / self._rate
+        if lacking <= 0:
+            return 0.0
+        return lacking / self._rate if self._rate > 0 else float("inf")
 
     def give_back(self, taken: Mapping[str, int]) -> None:
         """Undo a ``take``."""

@@ -306,7 +306,7 @@ class Relayer:
         """No account with code took a signature before, and did not when it was carried out at this relayer's cost."""
         if accounts and (wait := self._accounts.wait({*accounts, together(accounts)})) > 0:
             message = "the code of an account that signs said yes before, and something else when it was carried out"
-            raise Refusal(Code.QUOTA, message, retry_after=math.ceil(wait))
+            raise Refusal(Code.QUOTA, message, retry_after=None if wait == math.inf else math.ceil(wait))
 
     @contextmanager
     def _patients_share(self, patients: Mapping[str, int]) -> Iterator[None]:

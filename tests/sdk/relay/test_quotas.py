@@ -78,3 +78,38 @@ def test_what_a_client_is() -> None:
     assert client_key("192.0.2.7") == client_key("::ffff:192.0.2.7") == "192.0.2.7"
     assert client_key("2001:db8:1:2::1") == client_key("2001:db8:1:2:ffff::9") != client_key("2001:db8:1:3::1")
     assert client_key(None) == client_key("unknown") == client_key("") == "here"
+
+
+def test_what_is_spent_and_waited_for() -> None:
+    """A token each time, as far as there is one; whoever asks for the wait takes none."""
+    clock = Clock()
+    quota = Quota("test", burst=1, per_hour=3600, now=clock)
+    assert quota.wait(["a", "b"]) == 0
+    for _ in range(3):
+        quota.spend(["a"])
+    assert (quota.wait(["a", "b"]), quota.wait(["b"])) == (1.0, 0)
+    clock.time = 1.0
+    assert quota.wait(["a"]) == 0
+    never = Quota("test", burst=1, per_hour=0, now=clock)
+    never.spend(["a"])
+    assert never.wait(["a"]) == float("inf")
+
+
+def test_what_is_written_down() -> None:
+    """Begins again where it was, of its own kind alone, and forgotten once it is full; a clock set back helps nobody."""
+    clock = Clock()
+    clock.time = 1000.0
+    quota = Quota("one", burst=2, per_hour=3600, now=clock)
+    quota.take({"a": 2, "b": 1})
+    notes = quota.notes(["a", "b", "unknown"])
+    assert set(notes) == {"quota/one/a", "quota/one/b"}
+    again, other = (Quota(name, burst=2, per_hour=3600, now=clock) for name in ("one", "another"))
+    for each in (again, other):
+        each.restore(notes)
+    assert (again.take({"a": 1}), other.take({"a": 2})) == (1.0, 0)
+    assert (again.full(notes), other.full(notes)) == ({}, {})
+    clock.time = 0.0
+    assert again.take({"a": 1}) == 1.0
+    clock.time = 1001.0
+    assert again.full(notes) == {"quota/one/b": None}
+    assert again.take({"a": 1}) == 0

@@ -62,7 +62,7 @@ abstract contract Relay is IMedRec {
         return selector == IMedRec.grantSigned.selector || selector == IMedRec.revokeSigned.selector
             || selector == IMedRec.appendSigned.selector || selector == IMedRec.logAccessSigned.selector
             || selector == IMedRec.publishKeyringSigned.selector || selector == IMedRec.publishMovedSigned.selector
-            || selector == IMedRec.publishErasedSigned.selector || selector == IMedRec.changeWalletSigned.selector
+            || selector == IMedRec.changeWalletSigned.selector
             || selector == IMedRec.registerSigned.selector;
     }
 }

@@ -741,18 +741,6 @@ interface IMedRec {
     /// - `compartments` and `pointer` are not empty.
     function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external;
 
-    /// @notice {publishErased} by a signature.
-    /// @dev Signed: `PublishErased(address patient,address signer,uint64 decision,uint64 compartments,bytes32 pointer,uint256 deadline)`.
-    function publishErasedSigned(
-        address patient,
-        address signer,
-        uint64 decision,
-        uint64 compartments,
-        bytes32 pointer,
-        uint256 deadline,
-        bytes calldata signature
-    ) external;
-
     /// @notice The word that a history is checked against (docs/format.md §10).
     /// @return head 200 bits over all entries, zero if there are none.
     /// @return length Number of entries.

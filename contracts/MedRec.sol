@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
+import {Guardians} from "./Guardians.sol";
 import {KeyDirectory} from "./KeyDirectory.sol";
 import {ProviderRegistry} from "./ProviderRegistry.sol";
 import {Relay} from "./Relay.sol";
@@ -12,7 +13,7 @@ import {SignedEntries} from "./SignedEntries.sol";
 
 /// @title MedRec
 /// @notice One deployment: what it does is said in {IMedRec}, and each module of it stands in a file of its own.
-contract MedRec is SignedDecisions, SignedEntries, KeyDirectory, Relay, EIP712, Multicall {
+contract MedRec is SignedDecisions, SignedEntries, Guardians, KeyDirectory, Relay, EIP712, Multicall {
     string private constant NAME = "MedRec";
     string private constant VERSION = "1";
 

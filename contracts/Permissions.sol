@@ -201,7 +201,9 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         if (!limits.manages()) {
             revert NotPermitted(patient, actor, patient, Action.Decide, _controlDenial(patient, actor));
         }
-        if (!limits.isOpenAt(block.timestamp)) _refuse(patient, actor, limits.denial(0, block.timestamp));
+        if (!limits.isOpenAt(block.timestamp)) {
+            _refuse(patient, actor, block.timestamp < limits.notBefore() ? Denial.NotYetValid : Denial.Expired);
+        }
     }
 
     /// @notice Requires that a keyring is for compartments alone whose keys `actor` may have.

@@ -193,7 +193,7 @@ abstract contract RecordLog is Permissions {
     ) internal {
         _requireController(patient, actor);
         _takeDecision(patient, decision);
-        bytes32 previous = _publish(kind, patient, actor, compartments, pointer).toBytes32();
+        bytes32 previous = _publish(_ownLink(kind, patient, actor, compartments, pointer)).toBytes32();
         if (kind == Kind.Moved) {
             emit RecordsMoved(patient, actor, uint40(block.timestamp), previous, compartments, pointer);
         } else {
@@ -299,26 +299,34 @@ abstract contract RecordLog is Permissions {
         bytes32 pointer
     ) private {
         _requireReadable(patient, actor, limits, compartments);
-        HistoryWord previous = _publish(Kind.Keyring, patient, actor, compartments, pointer);
+        HistoryWord previous = _publish(_ownLink(Kind.Keyring, patient, actor, compartments, pointer));
         if (previous.isExhausted()) revert KeyringExhausted(patient);
         emit KeyringPublished(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
     }
 
     /// @notice Binds an entry of the patient's own into the head. A keyring raises the keyring version with it.
+    /// @param link The entry, what was before it left out.
     /// @return previous The word before.
-    function _publish(
+    function _publish(Link memory link) private returns (HistoryWord previous) {
+        if (link.compartments == 0) revert CompartmentsEmpty();
+        if (link.pointer == 0) revert PointerEmpty();
+        History storage history = _histories[link.patient];
+        previous = history.word;
+        link.previous = previous;
+        HistoryWord word = link.hash();
+        history.word = link.kind == Kind.Keyring ? word.withNextKeyringVersion() : word;
+    }
+
+    /// @notice The link for an entry of the patient's own, what was before it still empty.
+    function _ownLink(
         Kind kind,
         address patient,
         address actor,
         uint64 compartments,
         bytes32 pointer
-    ) private returns (HistoryWord previous) {
-        if (compartments == 0) revert CompartmentsEmpty();
-        if (pointer == 0) revert PointerEmpty();
-        History storage history = _histories[patient];
-        previous = history.word;
-        HistoryWord word = Link({
-            previous: previous,
+    ) private view returns (Link memory) {
+        return Link({
+            previous: HistoryWord.wrap(0),
             patient: patient,
             kind: kind,
             compartments: compartments,
@@ -328,8 +336,7 @@ abstract contract RecordLog is Permissions {
             pointer: pointer,
             claim: 0,
             replaces: 0
-        }).hash();
-        history.word = kind == Kind.Keyring ? word.withNextKeyringVersion() : word;
+        });
     }
 
     function _revert(bytes memory reason) private pure {

@@ -63,6 +63,8 @@ abstract contract Relay is IMedRec {
             || selector == IMedRec.appendSigned.selector || selector == IMedRec.logAccessSigned.selector
             || selector == IMedRec.publishKeyringSigned.selector || selector == IMedRec.publishMovedSigned.selector
             || selector == IMedRec.changeWalletSigned.selector
-            || selector == IMedRec.registerSigned.selector;
+            || selector == IMedRec.registerSigned.selector || selector == IMedRec.setGuardiansSigned.selector
+            || selector == IMedRec.stopRecoverySigned.selector || selector == IMedRec.beginRecovery.selector
+            || selector == IMedRec.completeRecovery.selector;
     }
 }

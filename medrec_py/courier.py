@@ -20,12 +20,13 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
 from medrec_py.crypto.keys import ADDRESS_SIZE
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
@@ -153,7 +154,8 @@ _TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]]
     ChangeWallet: (events.WalletChanged, {"wallet": "wallet"}),
     PublishKeyring: (events.KeyringPublished, {"pointer": "pointer"}),
     PublishMoved: (events.RecordsMoved, {"pointer": "pointer"}),
-    PublishErased: (events.RecordsErased, {"pointer": "pointer"}),
+    SetGuardians: (events.GuardiansSet, {"by": "signer", "guardians": "guardians", "document": "document"}),
+    StopRecovery: (events.RecoveryStopped, {"by": "signer", "round": "round"}),
     Append: (events.RecordAppended, {"entry.pointer": "pointer"}),
     LogAccess: (events.AccessLogged, {"actor": "actor", "on_behalf_of": "on_behalf_of", "digest": "document"}),
 }

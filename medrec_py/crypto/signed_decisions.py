@@ -23,12 +23,13 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE, CheckContractSignature, is_signed_by
@@ -53,7 +54,8 @@ FORMS: Final[Mapping[str, type[SignedForm]]] = {
         ChangeWallet,
         PublishKeyring,
         PublishMoved,
-        PublishErased,
+        SetGuardians,
+        StopRecovery,
         Append,
         LogAccess,
     )
@@ -105,8 +107,10 @@ def blocks_named(decision: SignedForm) -> tuple[bytes, ...]:
             named = decision.seal
         case Revoke():
             named = decision.keyring
-        case PublishKeyring() | PublishMoved() | PublishErased():
+        case PublishKeyring() | PublishMoved():
             named = decision.pointer
+        case SetGuardians():
+            named = decision.document
         case _:
             named = b""
     return (named,) if any(named) else ()

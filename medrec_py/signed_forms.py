@@ -28,6 +28,7 @@ from medrec_py.crypto.decisions import (
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.signed_decisions import SignedDecision
 from medrec_py.crypto.typed_data import CheckContractSignature, sign
+from medrec_py.crypto.wallet_recovery import CompleteRecovery, Recover
 from medrec_py.wallet import Signer
 
 _FUNCTIONS: Final = frozenset(
@@ -88,6 +89,10 @@ def signed_call(contract: MedRecContract, signed: SignedDecision) -> Call:
     Raises:
         InvalidInput: it was signed for another chain or contract.
     """
+    if isinstance(signed.decision, Recover) and signed.guardians is not None:
+        return contract.begin_recovery(signed.decision, signed.signatures[0], signed.guardians, signed.approvals)
+    if isinstance(signed.decision, CompleteRecovery):
+        return contract.complete_recovery(address_of(signed.decision.place.patient))
     return _SIGNED_CALLS[type(signed.decision)](contract, signed.decision, *signed.signatures)
 
 

@@ -246,8 +246,8 @@ class Network:
             raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
         secret = require_root(wallet, root)
         if request is None:
-            return WalletRecovery.ask(self._ledger, address, wallet, secret)
-        return WalletRecovery.resume(self._ledger, wallet, secret, request)
+            return WalletRecovery.ask(self._ledger, address, self._funded(wallet), secret)
+        return WalletRecovery.resume(self._ledger, self._funded(wallet), secret, request)
 
     def approve_recovery(self, guardian: Signer, request: bytes, fingerprint: str) -> bytes:
         """Sign, as a guardian, that a patient id goes to a new wallet; see ``medrec_py.wallet_recovery.approve``."""

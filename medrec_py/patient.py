@@ -630,8 +630,8 @@ class Patient(Party):
         """Name who together can hand the patient id to a new wallet, should this one be lost.
 
         The chain shows that there are guardians, and not who. Where there were others, these count only after the delay
-        of those. Who shall restore the root secret too is dealt a share (``make_shares``): the one moves the wallet, the
-        other opens the record.
+        of those. Who shall restore the root secret too is dealt a share (``make_shares``): guardians move the wallet,
+        shares open the record.
 
         Warning: ``threshold`` guardians together take the record over unless this wallet stops them within the delay,
         and all of them together cannot be stopped.

@@ -129,10 +129,14 @@ class WalletRecovery:
         Raises:
             GuardiansTooFew: they are too few.
             GuardiansMismatch: they guard the patient no longer.
-            RecoveryMismatch: another recovery was begun since the request was made; ask again.
+            RecoveryOver: it was stopped, or another was begun since the request was made; ask again.
+            RecoveryMismatch: another one is under way that takes precedence.
             DeadlinePassed: the request was good for some time, and that is over; ask again.
             RelayError, ChainError: as ``Network.carry``.
         """
+        state = self._ledger.contract.guardianship_of(self.patient)
+        if state.round >= self._request.round and self.under_way is None:
+            raise RecoveryOver(f"recovery {self._request.round} of {self.patient} was stopped, or another was begun")
         consent = self._consent()
         signature = sign(
             self._wallet.sign_typed_data,

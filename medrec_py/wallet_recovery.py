@@ -89,6 +89,11 @@ class WalletRecovery:
         return self._request.fingerprint()
 
     @property
+    def round(self) -> int:
+        """Number of the recovery that is asked for."""
+        return self._request.round
+
+    @property
     def under_way(self) -> UnderWay | None:
         """The recovery of this request, once it has begun and until it is over; ``None`` before and after."""
         now = under_way(self._ledger.contract.guardianship_of(self.patient))

@@ -96,7 +96,7 @@ def test_what_is_spent_and_waited_for() -> None:
 
 
 def test_what_is_written_down() -> None:
-    """Begins again where it was, of its own kind alone, and forgotten once it is full; a clock set back helps nobody."""
+    """Begins again where it was, of its own kind alone, and forgotten once it is full; a clock set back helps none."""
     clock = Clock()
     clock.time = 1000.0
     quota = Quota("one", burst=2, per_hour=3600, now=clock)

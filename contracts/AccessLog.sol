@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Permissions} from "./Permissions.sol";
-import {Action, IMedRec} from "./interfaces/IMedRec.sol";
+import {Action, Denial, IMedRec} from "./interfaces/IMedRec.sol";
 
 /// @title Accesses
 /// @notice Who read, for whom and when. What was read is in a sealed document that only its digest stands for.
@@ -13,7 +13,8 @@ abstract contract AccessLog is Permissions {
     }
 
     function _logAccess(address patient, address actor, address principal, uint8 purpose, bytes32 digest) internal {
-        _requireMay(patient, actor, principal, Action.Read, 0, purpose);
+        Denial denial = _readDenial(patient, actor, principal, 0, purpose);
+        if (denial != Denial.None) revert NotPermitted(patient, actor, principal, Action.Read, denial);
         emit AccessLogged(patient, actor, principal, purpose, digest);
     }
 }

@@ -63,6 +63,10 @@ abstract contract PatientRegistry is IMedRec, Signatures {
         _takeDecision(patient, decision);
         if (block.timestamp > deadline) revert DeadlinePassed(deadline);
         _requireSignature(wallet, keccak256(abi.encode(WALLET_CHANGE, patient, wallet, decision, deadline)), consent);
+        _setWallet(patient, wallet, by);
+    }
+
+    function _setWallet(address patient, address wallet, address by) internal {
         _patients[patient].wallet = wallet;
         emit WalletChanged(patient, wallet, by);
     }

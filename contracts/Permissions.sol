@@ -21,7 +21,10 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
 
     /// @inheritdoc IMedRec
     function grant(address patient, address grantee, Terms calldata terms, bytes32 seal, uint24 version) external {
-        _grant(patient, msg.sender, grantee, terms, seal, version, false);
+        // The version that is there already is no next one.
+        if (_grant(patient, msg.sender, grantee, PermissionWords.pack(terms, version), seal)) {
+            revert VersionMismatch(patient, grantee, version, version);
+        }
     }
 
     /// @inheritdoc IMedRec
@@ -62,31 +65,33 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
 
     // ----------------------------------------------------------------------------------------------------------- internal
 
-    /// @param doneIsDone Whether a permission that is there already, version included, is done in place of an error.
+    /// @param granted What the permission becomes, with its version.
+    /// @return done Whether exactly this was granted before: then nothing changes.
     function _grant(
         address patient,
         address by,
         address grantee,
-        Terms calldata terms,
-        bytes32 seal,
-        uint24 version,
-        bool doneIsDone
-    ) internal {
+        PermissionWord granted,
+        bytes32 seal
+    ) internal returns (bool done) {
         PermissionWord limits = _limitsOf(patient, by);
         if (grantee == address(0)) revert ZeroAddress();
         if (grantee == patient || grantee == by) revert SelfGrant(patient);
-        if (terms.read | terms.append == 0) revert CompartmentsEmpty();
-        if (terms.purposes == 0) revert PurposesEmpty();
-        if (terms.flags & ~KNOWN_FLAGS != 0) revert FlagsNotSupported(terms.flags);
-        if (terms.expiry <= block.timestamp || terms.expiry <= terms.notBefore) {
-            revert WindowInvalid(terms.notBefore, terms.expiry);
+        if (granted.read() | granted.append() == 0) revert CompartmentsEmpty();
+        if (granted.purposes() == 0) revert PurposesEmpty();
+        if (granted.flags() & ~KNOWN_FLAGS != 0) revert FlagsNotSupported(granted.flags());
+        if (granted.expiry() <= block.timestamp || granted.expiry() <= granted.notBefore()) {
+            revert WindowInvalid(granted.notBefore(), granted.expiry());
         }
         Slot storage slot = _slotOf(patient, grantee);
         PermissionWord stored = slot.word;
-        PermissionWord granted = PermissionWords.pack(terms, version);
-        if (version != uint256(stored.version()) + 1) {
-            if (doneIsDone && stored.equals(granted)) return;
-            revert VersionMismatch(patient, grantee, stored.version(), version);
+        uint256 next;
+        unchecked {
+            next = uint256(stored.version()) + 1;
+        }
+        if (granted.version() != next) {
+            if (stored.equals(granted)) return true;
+            revert VersionMismatch(patient, grantee, stored.version(), granted.version());
         }
         if (limits.manages()) {
             if (grantee == _walletOf(patient)) revert SelfGrant(patient);
@@ -95,8 +100,25 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         }
         uint64 lost = stored.readAt(block.timestamp);
         if (lost != 0) lost &= ~granted.readAt(block.timestamp);
-        uint24 keyringVersion = _replace(patient, slot, granted, lost);
-        emit PermissionGranted(patient, grantee, by, version, terms, seal, lost, keyringVersion);
+        slot.word = granted;
+        uint24 keyringVersion = lost == 0 ? 0 : _raiseKeyringVersion(patient);
+        emit PermissionGranted(
+            patient,
+            grantee,
+            by,
+            granted.version(),
+            Terms({
+                read: granted.read(),
+                append: granted.append(),
+                notBefore: granted.notBefore(),
+                expiry: granted.expiry(),
+                purposes: granted.purposes(),
+                flags: granted.flags()
+            }),
+            seal,
+            lost,
+            keyringVersion
+        );
     }
 
     /// @param limits Of `by`.
@@ -112,7 +134,8 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         if (limits.manages() && grantee != by) _requireWithin(patient, by, limits, stored);
         PermissionWord tombstone = stored.tombstone();
         uint64 lost = stored.readAt(block.timestamp);
-        uint24 keyringVersion = _replace(patient, slot, tombstone, lost);
+        slot.word = tombstone;
+        uint24 keyringVersion = lost == 0 ? 0 : _raiseKeyringVersion(patient);
         emit PermissionRevoked(patient, grantee, by, tombstone.version(), lost, keyringVersion);
     }
 
@@ -125,39 +148,62 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         uint64 compartments,
         uint8 purpose
     ) internal view returns (Denial) {
-        (Denial denial, PermissionWord permission) = _authority(patient, actor, principal, action);
-        if (denial != Denial.None) return denial;
-        uint64 mask = action == Action.Append
-            ? permission.appendFor(purpose, block.timestamp)
-            : permission.readFor(purpose, block.timestamp);
-        return mask != 0 && compartments & ~mask == 0 ? Denial.None : permission.denial(purpose, block.timestamp);
+        // A function an action: the compiler would copy one with the action as a parameter for each action that is asked for.
+        if (action == Action.Append) return _appendDenial(patient, actor, principal, compartments, purpose);
+        if (action == Action.Read) return _readDenial(patient, actor, principal, compartments, purpose);
+        return _decideDenial(patient, actor, principal, compartments, purpose);
     }
 
-    /// @notice The part of the predicate that is the same for all compartments and purposes, and the permission that says the rest.
-    function _authority(
+    function _readDenial(
         address patient,
         address actor,
         address principal,
-        Action action
+        uint64 compartments,
+        uint8 purpose
+    ) internal view returns (Denial denial) {
+        PermissionWord permission = PermissionWords.EVERYTHING;
+        if (principal == patient) {
+            denial = _controlDenial(patient, actor);
+        } else {
+            (denial,) = _standing(actor, principal);
+            permission = _granted(patient, principal);
+        }
+        return _verdict(denial, permission, permission.readFor(purpose, block.timestamp), compartments, purpose);
+    }
+
+    function _appendDenial(
+        address patient,
+        address actor,
+        address principal,
+        uint64 compartments,
+        uint8 purpose
+    ) internal view returns (Denial) {
+        (Denial denial, PermissionWord permission) = _appendAuthority(patient, actor, principal);
+        return _verdict(denial, permission, permission.appendFor(purpose, block.timestamp), compartments, purpose);
+    }
+
+    /// @notice The part of the predicate for appending that is the same for all compartments and purposes, and the permission that says
+    /// the rest.
+    function _appendAuthority(
+        address patient,
+        address actor,
+        address principal
     ) internal view returns (Denial denial, PermissionWord permission) {
         if (principal == patient) return (_controlDenial(patient, actor), PermissionWords.EVERYTHING);
-        permission = _granted(patient, principal);
-        if (action == Action.Decide) {
-            return (actor == principal && permission.manages() ? Denial.None : Denial.NotController, permission);
-        }
-        return (_standing(actor, principal, action == Action.Append), permission);
+        return (_appendStanding(actor, principal), _granted(patient, principal));
     }
 
     /// @notice Within what `actor` decides about permissions and keyrings of the patient: everything for its wallet, the actor's own
     /// permission for a representative.
     function _limitsOf(address patient, address actor) internal view returns (PermissionWord limits) {
         if (_walletOf(patient) == actor) return PermissionWords.EVERYTHING;
-        Denial denial;
-        (denial, limits) = _authority(patient, actor, actor, Action.Decide);
-        if (denial != Denial.None) {
+        limits = _granted(patient, actor);
+        if (!limits.manages()) {
             revert NotPermitted(patient, actor, patient, Action.Decide, _controlDenial(patient, actor));
         }
-        if (!limits.isOpenAt(block.timestamp)) _refuse(patient, actor, limits.denial(0, block.timestamp));
+        if (!limits.isOpenAt(block.timestamp)) {
+            _refuse(patient, actor, block.timestamp < limits.notBefore() ? Denial.NotYetValid : Denial.Expired);
+        }
     }
 
     /// @notice Requires that a keyring is for compartments alone whose keys `actor` may have.
@@ -180,22 +226,39 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
         return _slotOf(patient, grantee).word;
     }
 
-    function _requireMay(
-        address patient,
-        address actor,
-        address principal,
-        Action action,
-        uint64 compartments,
-        uint8 purpose
-    ) internal view {
-        Denial denial = _denial(patient, actor, principal, action, compartments, purpose);
-        if (denial != Denial.None) revert NotPermitted(patient, actor, principal, action, denial);
-    }
-
     /// @notice Raises the patient's keyring version, since a reader was lost, and returns it.
     function _raiseKeyringVersion(address patient) internal virtual returns (uint24);
 
     // ------------------------------------------------------------------------------------------------------------ private
+
+    function _decideDenial(
+        address patient,
+        address actor,
+        address principal,
+        uint64 compartments,
+        uint8 purpose
+    ) private view returns (Denial denial) {
+        PermissionWord permission = PermissionWords.EVERYTHING;
+        if (principal == patient) {
+            denial = _controlDenial(patient, actor);
+        } else {
+            permission = _granted(patient, principal);
+            if (actor != principal || !permission.manages()) denial = Denial.NotController;
+        }
+        return _verdict(denial, permission, permission.readFor(purpose, block.timestamp), compartments, purpose);
+    }
+
+    /// @param mask Of the compartments that the permission opens for the purpose now.
+    function _verdict(
+        Denial denial,
+        PermissionWord permission,
+        uint64 mask,
+        uint64 compartments,
+        uint8 purpose
+    ) private view returns (Denial) {
+        if (denial != Denial.None) return denial;
+        return mask != 0 && compartments & ~mask == 0 ? Denial.None : permission.denial(purpose, block.timestamp);
+    }
 
     function _requireWithin(address patient, address actor, PermissionWord limits, PermissionWord word) private pure {
         if (!word.liesWithin(limits)) _refuse(patient, actor, Denial.BeyondLimits);
@@ -204,17 +267,5 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
     /// @notice Refuses a decision of a representative.
     function _refuse(address patient, address actor, Denial denial) private pure {
         revert NotPermitted(patient, actor, actor, Action.Decide, denial);
-    }
-
-    /// @param lost Compartments that the grantee could read until now and no longer may.
-    /// @return keyringVersion The new one if something was lost, else zero.
-    function _replace(
-        address patient,
-        Slot storage slot,
-        PermissionWord replacement,
-        uint64 lost
-    ) private returns (uint24 keyringVersion) {
-        slot.word = replacement;
-        if (lost != 0) keyringVersion = _raiseKeyringVersion(patient);
     }
 }

@@ -141,23 +141,28 @@ abstract contract ProviderRegistry is IMedRec {
     }
 
     /// @notice Whether `actor` may stand for `principal` at all, whatever the patient.
-    /// @param accredited Whether the principal must be an accredited provider now.
-    function _standing(address actor, address principal, bool accredited) internal view returns (Denial) {
+    /// @return denial Why not.
+    /// @return provider The principal's record.
+    function _standing(address actor, address principal) internal view returns (Denial denial, ProviderWord provider) {
         if (actor != principal) {
             uint40 until = _agents[principal][actor];
-            if (until == 0) return Denial.AgentNotNamed;
-            if (until <= block.timestamp) return Denial.AgentExpired;
+            if (until == 0) return (Denial.AgentNotNamed, provider);
+            if (until <= block.timestamp) return (Denial.AgentExpired, provider);
             ProviderWord agent = _providers[actor];
-            if (agent.isSuspended()) return Denial.AgentSuspended;
-            if (agent.isKnown() && agent.expiry() <= block.timestamp) return Denial.AgentAccreditationExpired;
+            if (agent.isSuspended()) return (Denial.AgentSuspended, provider);
+            if (agent.isKnown() && agent.expiry() <= block.timestamp) return (Denial.AgentAccreditationExpired, provider);
         }
-        ProviderWord provider = _providers[principal];
-        if (provider.isSuspended()) return Denial.Suspended;
-        if (accredited) {
-            if (!provider.isKnown()) return Denial.NotAccredited;
-            if (provider.expiry() <= block.timestamp) return Denial.AccreditationExpired;
-        }
-        return Denial.None;
+        provider = _providers[principal];
+        if (provider.isSuspended()) denial = Denial.Suspended;
+    }
+
+    /// @notice {_standing} for appending: the principal must be an accredited provider now.
+    function _appendStanding(address actor, address principal) internal view returns (Denial denial) {
+        ProviderWord provider;
+        (denial, provider) = _standing(actor, principal);
+        if (denial != Denial.None) return denial;
+        if (!provider.isKnown()) return Denial.NotAccredited;
+        if (provider.expiry() <= block.timestamp) return Denial.AccreditationExpired;
     }
 
     function _isSuspended(address provider) internal view returns (bool) {

@@ -41,7 +41,7 @@ abstract contract RecordLog is Permissions {
         HistoryWord previous = _histories[patient].word; // before the run of accepted entries that begins at `first`
         uint256 first = 0;
         Link memory link = _recordLink(previous, patient, msg.sender, onBehalfOf);
-        (Denial denial, PermissionWord permission) = _authority(patient, msg.sender, onBehalfOf, Action.Append);
+        (Denial denial, PermissionWord permission) = _appendAuthority(patient, msg.sender, onBehalfOf);
         uint64 open = _open(denial, permission, purpose, previous, keyringVersion);
 
         for (uint256 i = 0; i < entries.length; ++i) {
@@ -63,7 +63,7 @@ abstract contract RecordLog is Permissions {
 
     /// @inheritdoc IMedRec
     function appendToMany(address onBehalfOf, uint8 purpose, Item[] calldata items, bool skipRefused) external {
-        Denial standing = _standing(msg.sender, onBehalfOf, true);
+        Denial standing = _appendStanding(msg.sender, onBehalfOf);
         Link memory link = _recordLink(HistoryWord.wrap(0), address(0), msg.sender, onBehalfOf);
         for (uint256 i = 0; i < items.length; ++i) {
             Item calldata item = items[i];
@@ -109,12 +109,12 @@ abstract contract RecordLog is Permissions {
 
     /// @inheritdoc IMedRec
     function publishMoved(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external {
-        _publishMoved(patient, msg.sender, decision, compartments, pointer);
+        _publishManifest(Kind.Moved, patient, msg.sender, decision, compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
     function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external {
-        _publishErased(patient, msg.sender, decision, compartments, pointer);
+        _publishManifest(Kind.Erased, patient, msg.sender, decision, compartments, pointer);
     }
 
     /// @inheritdoc IMedRec
@@ -135,7 +135,7 @@ abstract contract RecordLog is Permissions {
     ) internal returns (uint32 number) {
         History storage history = _histories[patient];
         Link memory link = _recordLink(history.word, patient, author, onBehalfOf);
-        (Denial denial, PermissionWord permission) = _authority(patient, author, onBehalfOf, Action.Append);
+        (Denial denial, PermissionWord permission) = _appendAuthority(patient, author, onBehalfOf);
         uint64 open = _open(denial, permission, purpose, link.previous, keyringVersion);
 
         link.set(entry);
@@ -182,7 +182,9 @@ abstract contract RecordLog is Permissions {
         return keyringVersion == word.keyringVersion() && !word.isExhausted();
     }
 
-    function _publishMoved(
+    /// @notice Publishes a manifest of the patient's, of records that moved or that are erased.
+    function _publishManifest(
+        Kind kind,
         address patient,
         address actor,
         uint64 decision,
@@ -191,21 +193,12 @@ abstract contract RecordLog is Permissions {
     ) internal {
         _requireController(patient, actor);
         _takeDecision(patient, decision);
-        HistoryWord previous = _publish(patient, Kind.Moved, actor, compartments, pointer);
-        emit RecordsMoved(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
-    }
-
-    function _publishErased(
-        address patient,
-        address actor,
-        uint64 decision,
-        uint64 compartments,
-        bytes32 pointer
-    ) internal {
-        _requireController(patient, actor);
-        _takeDecision(patient, decision);
-        HistoryWord previous = _publish(patient, Kind.Erased, actor, compartments, pointer);
-        emit RecordsErased(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
+        bytes32 previous = _publish(_ownLink(kind, patient, actor, compartments, pointer)).toBytes32();
+        if (kind == Kind.Moved) {
+            emit RecordsMoved(patient, actor, uint40(block.timestamp), previous, compartments, pointer);
+        } else {
+            emit RecordsErased(patient, actor, uint40(block.timestamp), previous, compartments, pointer);
+        }
     }
 
     /// @inheritdoc Permissions
@@ -283,7 +276,7 @@ abstract contract RecordLog is Permissions {
         uint24 keyringVersion,
         uint8 purpose
     ) private view returns (bytes memory reason) {
-        Denial denial = _denial(link.patient, link.author, link.onBehalfOf, Action.Append, link.compartments, purpose);
+        Denial denial = _appendDenial(link.patient, link.author, link.onBehalfOf, link.compartments, purpose);
         if (denial != Denial.None) {
             return abi.encodeWithSelector(
                 NotPermitted.selector, link.patient, link.author, link.onBehalfOf, Action.Append, denial
@@ -306,26 +299,34 @@ abstract contract RecordLog is Permissions {
         bytes32 pointer
     ) private {
         _requireReadable(patient, actor, limits, compartments);
-        HistoryWord previous = _publish(patient, Kind.Keyring, actor, compartments, pointer);
+        HistoryWord previous = _publish(_ownLink(Kind.Keyring, patient, actor, compartments, pointer));
         if (previous.isExhausted()) revert KeyringExhausted(patient);
         emit KeyringPublished(patient, actor, uint40(block.timestamp), previous.toBytes32(), compartments, pointer);
     }
 
     /// @notice Binds an entry of the patient's own into the head. A keyring raises the keyring version with it.
+    /// @param link The entry, what was before it left out.
     /// @return previous The word before.
-    function _publish(
-        address patient,
+    function _publish(Link memory link) private returns (HistoryWord previous) {
+        if (link.compartments == 0) revert CompartmentsEmpty();
+        if (link.pointer == 0) revert PointerEmpty();
+        History storage history = _histories[link.patient];
+        previous = history.word;
+        link.previous = previous;
+        HistoryWord word = link.hash();
+        history.word = link.kind == Kind.Keyring ? word.withNextKeyringVersion() : word;
+    }
+
+    /// @notice The link for an entry of the patient's own, what was before it still empty.
+    function _ownLink(
         Kind kind,
+        address patient,
         address actor,
         uint64 compartments,
         bytes32 pointer
-    ) private returns (HistoryWord previous) {
-        if (compartments == 0) revert CompartmentsEmpty();
-        if (pointer == 0) revert PointerEmpty();
-        History storage history = _histories[patient];
-        previous = history.word;
-        HistoryWord word = Link({
-            previous: previous,
+    ) private view returns (Link memory) {
+        return Link({
+            previous: HistoryWord.wrap(0),
             patient: patient,
             kind: kind,
             compartments: compartments,
@@ -335,8 +336,7 @@ abstract contract RecordLog is Permissions {
             pointer: pointer,
             claim: 0,
             replaces: 0
-        }).hash();
-        history.word = kind == Kind.Keyring ? word.withNextKeyringVersion() : word;
+        });
     }
 
     function _revert(bytes memory reason) private pure {

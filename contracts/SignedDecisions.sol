@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 import {RecordLog} from "./RecordLog.sol";
-import {IMedRec, Terms} from "./interfaces/IMedRec.sol";
-import {PermissionWord} from "./words/PermissionWord.sol";
+import {IMedRec, Kind, Terms} from "./interfaces/IMedRec.sol";
+import {PermissionWord, PermissionWords} from "./words/PermissionWord.sol";
 
 /// @title Decisions of a patient, signed
 /// @notice The same decisions as in the modules below, by a signature in place of the sender. Nothing here asks who sends them.
@@ -24,9 +24,6 @@ abstract contract SignedDecisions is RecordLog {
     );
     bytes32 private constant PUBLISH_MOVED = keccak256(
         "PublishMoved(address patient,address signer,uint64 decision,uint64 compartments,bytes32 pointer,uint256 deadline)"
-    );
-    bytes32 private constant PUBLISH_ERASED = keccak256(
-        "PublishErased(address patient,address signer,uint64 decision,uint64 compartments,bytes32 pointer,uint256 deadline)"
     );
 
     // solhint-enable gas-small-strings
@@ -71,7 +68,9 @@ abstract contract SignedDecisions is RecordLog {
         bytes calldata signature
     ) external {
         _requireSigned(GRANT, 12, signer, deadline, signature);
-        _grant(patient, signer, grantee, terms, seal, version, true);
+        // Whether it is done already makes no difference: whoever sends it first sends it for all.
+        // slither-disable-next-line unused-return
+        _grant(patient, signer, grantee, PermissionWords.pack(terms, version), seal);
     }
 
     /// @inheritdoc IMedRec
@@ -123,21 +122,7 @@ abstract contract SignedDecisions is RecordLog {
         bytes calldata signature
     ) external {
         _requireSigned(PUBLISH_MOVED, 6, signer, deadline, signature);
-        _publishMoved(patient, signer, decision, compartments, pointer);
-    }
-
-    /// @inheritdoc IMedRec
-    function publishErasedSigned(
-        address patient,
-        address signer,
-        uint64 decision,
-        uint64 compartments,
-        bytes32 pointer,
-        uint256 deadline,
-        bytes calldata signature
-    ) external {
-        _requireSigned(PUBLISH_ERASED, 6, signer, deadline, signature);
-        _publishErased(patient, signer, decision, compartments, pointer);
+        _publishManifest(Kind.Moved, patient, signer, decision, compartments, pointer);
     }
 
     /// @notice Whether a revocation that names `version` has nothing left to do. Refuses one that names a version too high.

@@ -30,6 +30,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.crypto.signed_decisions import Bundle
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
+    from medrec_py.guardians import Guardians, GuardianStatus, UnderWay
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.healing import Healed, Staleness, StalePermission
     from medrec_py.keyfile import KeyFile
@@ -56,6 +57,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.storage import BlockStore, open_store
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
+    from medrec_py.wallet_recovery import WalletRecovery
     from medrec_py.wallets.ape import ApeWallet
     from medrec_py.wallets.browser import BrowserWallet, KnownNames
     from medrec_py.wallets.clef import ClefWallet
@@ -79,6 +81,8 @@ __all__ = [
     "Erased",
     "Granted",
     "GuardianShare",
+    "GuardianStatus",
+    "Guardians",
     "HadAccess",
     "Healed",
     "IntegrityError",
@@ -121,8 +125,10 @@ __all__ = [
     "StalePermission",
     "Staleness",
     "TimelineEntry",
+    "UnderWay",
     "Unsealer",
     "Wallet",
+    "WalletRecovery",
     "__version__",
     "connect",
     "hand_over_share",
@@ -148,6 +154,7 @@ _MODULES = {
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.crypto.signed_decisions": ("Bundle",),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
+    "medrec_py.guardians": ("GuardianStatus", "Guardians", "UnderWay"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
     "medrec_py.keyfile": ("KeyFile",),
@@ -174,6 +181,7 @@ _MODULES = {
     "medrec_py.storage": ("BlockStore", "open_store"),
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),
+    "medrec_py.wallet_recovery": ("WalletRecovery",),
     "medrec_py.wallets.ape": ("ApeWallet",),
     "medrec_py.wallets.browser": ("BrowserWallet", "KnownNames"),
     "medrec_py.wallets.clef": ("ClefWallet",),

@@ -20,15 +20,17 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
 from medrec_py.crypto.keys import ADDRESS_SIZE
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
+from medrec_py.crypto.wallet_recovery import CompleteRecovery, Recover
 from medrec_py.errors import RelayError
 from medrec_py.signed_forms import signed_call
 from medrec_py.wallet import Signer
@@ -153,7 +155,10 @@ _TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]]
     ChangeWallet: (events.WalletChanged, {"wallet": "wallet"}),
     PublishKeyring: (events.KeyringPublished, {"pointer": "pointer"}),
     PublishMoved: (events.RecordsMoved, {"pointer": "pointer"}),
-    PublishErased: (events.RecordsErased, {"pointer": "pointer"}),
+    SetGuardians: (events.GuardiansSet, {"by": "signer", "guardians": "guardians", "document": "document"}),
+    Recover: (events.RecoveryBegun, {"wallet": "wallet", "round": "round"}),
+    CompleteRecovery: (events.WalletChanged, {"wallet": "wallet", "by": "wallet"}),
+    StopRecovery: (events.RecoveryStopped, {"by": "signer", "round": "round"}),
     Append: (events.RecordAppended, {"entry.pointer": "pointer"}),
     LogAccess: (events.AccessLogged, {"actor": "actor", "on_behalf_of": "on_behalf_of", "digest": "document"}),
 }

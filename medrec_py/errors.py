@@ -48,6 +48,10 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── BundleRefused            it does not take these decisions
     │   │   └── QuotaExceeded
     │   └── RelayTimeout             it took them, and they are not mined yet
+    ├── RecoveryError                guardians do not hand a patient id to a new wallet
+    │   ├── GuardiansUnknown         there are none, or this root secret does not tell who they are
+    │   ├── NotGuardian
+    │   └── RecoveryOver             it was stopped, or another was begun, or its time is over
     ├── QueueError                   what is to be sent cannot be kept on this machine
     │   ├── QueueFull
     │   ├── QueueInUse
@@ -399,6 +403,30 @@ class RelayTimeout(RelayError):
     def __init__(self, message: str, bundle_id: str) -> None:
         super().__init__(message)
         self.bundle_id = bundle_id
+
+
+class RecoveryError(MedRecError):
+    """Guardians do not hand a patient id to a new wallet."""
+
+
+class GuardiansUnknown(RecoveryError):
+    """The patient has no guardians, or this root secret does not tell who they are."""
+
+    remedy = (
+        "Use the patient's present root secret. Guardians are set with `medrec guardian set`, before a wallet is lost."
+    )
+
+
+class NotGuardian(RecoveryError):
+    """The account does not guard the patient now."""
+
+    remedy = "Ask those who do: `medrec guardian status` lists them."
+
+
+class RecoveryOver(RecoveryError):
+    """The recovery was stopped, or another was begun, or its time is over."""
+
+    remedy = "Make a new request, and have the guardians sign again: no signature counts twice."
 
 
 class QueueError(MedRecError):

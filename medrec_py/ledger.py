@@ -115,7 +115,7 @@ class Ledger:
         self.store = store
         self.suite = by_number(suite)
         self.check_contract = ContractSignatures(chain)
-        self._first_block = first_block
+        self.first_block = first_block
         self.deployment = Deployment(chain.chain_id, address_bytes(contract.address))
         self._keyrings: Recent[str, Cache] = Recent(patients)
         self._profiles: Recent[tuple[str, bytes], ProfileContent] = Recent(PROFILES)
@@ -267,7 +267,7 @@ class Ledger:
             return wallet
         handed = {
             str(logged.event.patient)
-            for logged in fetch_logs(self.contract, (WalletChanged,), wallet=wallet, from_block=self._first_block)
+            for logged in fetch_logs(self.contract, (WalletChanged,), wallet=wallet, from_block=self.first_block)
             if isinstance(logged.event, WalletChanged)
         }
         controlled = sorted(id_ for id_ in handed if self.contract.patient_of(id_).wallet == wallet)
@@ -357,7 +357,7 @@ class Ledger:
         found: list[Logged[ProfilePublished]] = []
         for start in range(0, len(accounts), ACCOUNTS_AT_ONCE):
             some = accounts[start : start + ACCOUNTS_AT_ONCE]
-            begin = self._first_block if first is None else first
+            begin = self.first_block if first is None else first
             logs = fetch_logs(self.contract, [ProfilePublished], from_block=begin, to_block=last, account=some)
             found += cast("Iterator[Logged[ProfilePublished]]", logs)
         return sorted(found, key=lambda log: (log.block, log.index))
@@ -451,7 +451,7 @@ class Ledger:
 
         Nobody can be kept from sending a part of it. What is left is sent then: it stays good.
         """
-        delivery = Delivery(self.contract, bundle, self._first_block)
+        delivery = Delivery(self.contract, bundle, self.first_block)
         try:
             return delivery.receipt(carry())
         except ContractError:
@@ -509,7 +509,7 @@ class Ledger:
         cache = self._keyrings.get(patient)
         if cache is None:
             cache = self._keyrings.put(patient, {})
-        nothing = consents.undecided(self.place(patient), self._first_block - 1, self.fetch, cache)
+        nothing = consents.undecided(self.place(patient), self.first_block - 1, self.fetch, cache)
         return self._continued(patient, [], nothing)
 
     def _continued(
@@ -536,7 +536,7 @@ class Ledger:
         stated = int.from_bytes(self.contract.history_of(patient, block=block).to_word())
         if known is not None and known.word == stated:
             return known
-        start = self._first_block if known is None else known.block + 1
+        start = self.first_block if known is None else known.block + 1
         events = self._events(patient, _ENTRIES, start, block)
         word = 0 if known is None else known.word
         entries, word = histories.extend(address_bytes(patient), word, events, stated)

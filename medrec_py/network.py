@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from medrec_py import wallet_recovery
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
@@ -33,6 +34,7 @@ from medrec_py.storage.opening import Address
 from medrec_py.storage.store import BlockStore
 from medrec_py.unsealing import Unsealer
 from medrec_py.wallet import Signer, Wallet, require_root
+from medrec_py.wallet_recovery import WalletRecovery
 
 if TYPE_CHECKING:
     from web3 import Web3
@@ -221,6 +223,35 @@ class Network:
         if not self.contract.patient_of(address).is_registered:
             raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
         return Recovery(self._ledger, address, KemSeed.generate() if seed is None else seed)
+
+    def wallet_recovery(
+        self, patient: Account, wallet: Signer, root: RootSecret | None = None, *, request: bytes | None = None
+    ) -> WalletRecovery:
+        """Have a patient's guardians hand the patient id to a new wallet.
+
+        Args:
+            patient: Patient id.
+            wallet: The new wallet.
+            root: The patient's root secret, which tells who the guardians are; the wallet's own unless given.
+            request: Of a recovery that had been asked for; a new one is asked for unless given.
+
+        Raises:
+            NotFound: nobody is registered under that id.
+            RootSecretMissing: neither a root secret nor a wallet with one is given.
+            GuardiansUnknown: the patient has no guardians, or the root secret does not tell who they are.
+            InvalidInput: the wallet decides for the patient already, or the request is another wallet's.
+        """
+        address = address_of(patient)
+        if not self.contract.patient_of(address).is_registered:
+            raise NotFound(f"no patient is registered as {address} with the contract {self.address}")
+        secret = require_root(wallet, root)
+        if request is None:
+            return WalletRecovery.ask(self._ledger, address, self._funded(wallet), secret)
+        return WalletRecovery.resume(self._ledger, self._funded(wallet), secret, request)
+
+    def approve_recovery(self, guardian: Signer, request: bytes, fingerprint: str) -> bytes:
+        """Sign, as a guardian, that a patient id goes to a new wallet; see ``medrec_py.wallet_recovery.approve``."""
+        return wallet_recovery.approve(self._ledger, guardian, request, fingerprint)
 
     def carry(self, bundle: Bundle, payer: Signer | None = None) -> Receipt:
         """Have decisions carried out that somebody signed, whoever it was, and wait until they are mined.

@@ -24,7 +24,8 @@ from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.drawer import Drawer, Kept
-from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
+from medrec_py.errors import InvalidInput, MedRecError, RecoveryOver, RootSecretMissing, StorageError
+from medrec_py.guardians import GuardianKeeper, GuardianStatus, under_way
 from medrec_py.guardianship import GuardianShare
 from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
@@ -623,7 +624,66 @@ class Patient(Party):
         """
         return guardianship.make_shares(self._ledger, self.id, self._root, threshold, guardians)
 
+    def set_guardians(
+        self, threshold: int, guardians: Iterable[Account], *, delay: timedelta = timedelta(days=7)
+    ) -> Receipt:
+        """Name who together can hand the patient id to a new wallet, should this one be lost.
+
+        The chain shows that there are guardians, and not who. Where there were others, these count only after the delay
+        of those. Who shall restore the root secret too is dealt a share (``make_shares``): guardians move the wallet,
+        shares open the record.
+
+        Warning: ``threshold`` guardians together take the record over unless this wallet stops them within the delay,
+        and all of them together cannot be stopped.
+
+        Args:
+            threshold: How many of them it takes.
+            guardians: At most 16 accounts.
+            delay: From the beginning of a recovery to its end: an hour to a year.
+
+        Raises:
+            InvalidInput: a number cannot be used, or somebody is there twice, or is this patient.
+            GuardiansUnknown: those that count now cannot be read, so they cannot be replaced.
+            StorageError: the store did not take the block: nothing changed.
+        """
+        chosen = list(guardians)
+
+        def attempt() -> Receipt:
+            with self._ledger.trial():
+                call = self._keeper().change(threshold, chosen, int(delay.total_seconds()))
+                return self._ledger.send(self._wallet, call)
+
+        return again_when_stale(attempt)
+
+    def remove_guardians(self) -> Receipt:
+        """Have no guardians any more, after the delay of those there are. Raises as ``set_guardians``."""
+        return again_when_stale(lambda: self._ledger.send(self._wallet, self._keeper().remove()))
+
+    def guardians(self) -> GuardianStatus:
+        """Who guards the patient, and the recovery that is under way.
+
+        Raises:
+            GuardiansUnknown: the root secret does not open who they are.
+            StorageError: the block cannot be had.
+        """
+        return self._keeper().status()
+
+    def stop_recovery(self) -> Receipt:
+        """Stop the recovery that is under way: this wallet is not lost.
+
+        Raises:
+            RecoveryOver: none is under way.
+            RecoveryMismatch: it is due already, or all guardians signed it.
+        """
+        recovery = under_way(self._ledger.contract.guardianship_of(self.id))
+        if recovery is None:
+            raise RecoveryOver(f"no recovery of {self.id} is under way")
+        return self._ledger.send(self._wallet, self._ledger.contract.stop_recovery(self.id, recovery.round))
+
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _keeper(self) -> GuardianKeeper:
+        return GuardianKeeper(self._ledger, self._id, self._root)
 
     def _reader(self) -> Signer:
         """Who reads: the wallet that decides for the id, which may be elsewhere. The root secret opens the record."""
@@ -661,8 +721,17 @@ class Patient(Party):
             raise InvalidInput("the patient had this root secret before: it opens what was sealed then, take a new one")
         heir = wallet if wallet is not None and wallet.address != self._wallet.address else None
         successor = RootKeys(new)
+        keeper = self._keeper()
         change = RootChange(
-            self._ledger, self.id, self._wallet, self._keys, successor, heir, progress or _silent, leave
+            self._ledger,
+            self.id,
+            self._wallet,
+            self._keys,
+            successor,
+            heir,
+            progress or _silent,
+            leave,
+            guardians=lambda decision: keeper.for_another_root(new, decision),
         )
         done = change.run(lambda entry: entry.number in erased)
         self._root, self._keys, self._wallet = new, successor, heir or self._wallet

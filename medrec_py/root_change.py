@@ -22,7 +22,7 @@ from medrec_py.crypto.envelope import Kind
 from medrec_py.crypto.keys import EpochId
 from medrec_py.crypto.typed_data import sign
 from medrec_py.crypto.wallet_change import WalletChange
-from medrec_py.errors import ChainError, FormatError, IntegrityError, KeyUnavailable
+from medrec_py.errors import ChainError, FormatError, GuardiansUnknown, IntegrityError, KeyUnavailable
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.leftovers import Leftovers
@@ -55,6 +55,8 @@ class RootChange:
         heir: The wallet that decides from then on, if it is another.
         progress: Called with 1 for each record that was given a new envelope.
         leave: Numbers of records that cannot be read, and that may stay behind.
+        guardians: Given the number of the next decision, the call that lets the new root secret tell who they are;
+            ``None`` if there are none.
     """
 
     ledger: Ledger
@@ -65,6 +67,7 @@ class RootChange:
     heir: Signer | None
     progress: Callable[[int], None]
     leave: Collection[int] = ()
+    guardians: Callable[[int], Call | None] = lambda _: None
 
     def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
         """Change the root secret, and erase some records.
@@ -107,7 +110,7 @@ class RootChange:
             cut=reduce(or_, (entry.compartments for entry in gone), 0),
             successor=self.successor,
             passable=(),
-            finish=self._hand_over,
+            finish=self._finish,
             progress=self.progress,
         )
         tasks = list(self._tasks(work, history, {entry.number for entry in gone}))
@@ -130,6 +133,18 @@ class RootChange:
         if envelope is None or not (envelope.to.kind is Kind.INBOX or work.cut >> envelope.to.compartment & 1):
             return None
         return Task(entry, envelope.to.compartment, Treatment.REWRAP)
+
+    def _finish(self, decision: int) -> Sequence[Call]:
+        onward = self._guardians_onward(decision)
+        return (*onward, *self._hand_over(decision + len(onward)))
+
+    def _guardians_onward(self, decision: int) -> Sequence[Call]:
+        try:
+            call = self.guardians(decision)
+        except GuardiansUnknown as error:  # the new secret tells no less than the old one
+            warnings.warn(f"the new root secret will not tell who the guardians are: {error}", stacklevel=5)
+            return ()
+        return () if call is None else (call,)
 
     def _hand_over(self, decision: int) -> Sequence[Call]:
         if self.heir is None:

@@ -17,16 +17,18 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.signed_decisions import SignedDecision
 from medrec_py.crypto.typed_data import CheckContractSignature, sign
+from medrec_py.crypto.wallet_recovery import CompleteRecovery, Recover
 from medrec_py.wallet import Signer
 
 _FUNCTIONS: Final = frozenset(
@@ -37,6 +39,8 @@ _FUNCTIONS: Final = frozenset(
         "revokeAndRotate",
         "publishKeyring",
         "publishMoved",
+        "setGuardians",
+        "stopRecovery",
         "append",
         "appendMany",
         "logAccess",
@@ -51,7 +55,8 @@ _SIGNED_CALLS: Final[Mapping[type[SignedForm], Callable[..., Call]]] = {
     ChangeWallet: MedRecContract.change_wallet_signed,
     PublishKeyring: MedRecContract.publish_keyring_signed,
     PublishMoved: MedRecContract.publish_moved_signed,
-    PublishErased: MedRecContract.publish_erased_signed,
+    SetGuardians: MedRecContract.set_guardians_signed,
+    StopRecovery: MedRecContract.stop_recovery_signed,
     Append: MedRecContract.append_signed,
     LogAccess: MedRecContract.log_access_signed,
 }
@@ -84,6 +89,10 @@ def signed_call(contract: MedRecContract, signed: SignedDecision) -> Call:
     Raises:
         InvalidInput: it was signed for another chain or contract.
     """
+    if isinstance(signed.decision, Recover) and signed.guardians is not None:
+        return contract.begin_recovery(signed.decision, signed.signatures[0], signed.guardians, signed.approvals)
+    if isinstance(signed.decision, CompleteRecovery):
+        return contract.complete_recovery(address_of(signed.decision.place.patient))
     return _SIGNED_CALLS[type(signed.decision)](contract, signed.decision, *signed.signatures)
 
 
@@ -140,12 +149,10 @@ class Signing:
         me, deadline = self._account, self._deadline
         if function == "register":
             return Register(place, me, deadline)
-        if function == "publishKeyring":
-            keyring_version, compartments, pointer = arguments
-            return PublishKeyring(place, me, pointer, keyring_version, compartments, deadline)
-        if function == "publishMoved":
-            taken, compartments, pointer = arguments
-            return PublishMoved(place, me, taken, compartments, pointer, deadline)
+        if function in {"publishKeyring", "publishMoved"}:
+            return self._publication(function, place, *arguments)
+        if function in {"setGuardians", "stopRecovery"}:
+            return self._about_guardians(function, place, *arguments)
         other, *rest = arguments
         address = address_bytes(other)
         if function == "grant":
@@ -157,6 +164,17 @@ class Signing:
             lowest = self._contract.permission_of(address_of(place.patient), other).version
             return Revoke(place, me, address, lowest, keyring_version, compartments, keyring, deadline)
         return self._entry(function, place, address, rest, number)
+
+    def _publication(self, function: str, place: Place, number: int, compartments: int, pointer: bytes) -> SignedForm:
+        if function == "publishKeyring":
+            return PublishKeyring(place, self._account, pointer, number, compartments, self._deadline)
+        return PublishMoved(place, self._account, number, compartments, pointer, self._deadline)
+
+    def _about_guardians(self, function: str, place: Place, number: int, *members: Any) -> SignedForm:
+        if function == "setGuardians":
+            delay, rest, guardians, document = members
+            return SetGuardians(place, self._account, number, delay, rest, guardians, document, self._deadline)
+        return StopRecovery(place, self._account, number, self._deadline)
 
     def _entry(self, function: str, place: Place, principal: bytes, rest: list[Any], number: int) -> SignedForm:
         """What an author or reader enters."""

@@ -109,6 +109,24 @@ struct Provider {
     uint64 relayed;
 }
 
+/// @notice The guardians of a patient, and the recovery that is under way. A set of guardians is a commitment (docs/format.md §13).
+struct Guardianship {
+    /// The set that counts before `from`; zero if there was none.
+    bytes32 present;
+    /// The set that counts from then on; zero if there is none.
+    bytes32 next;
+    /// First second of `next`, Unix time.
+    uint40 from;
+    /// Number of the latest recovery, zero if none was begun. The next one names this number plus one.
+    uint64 round;
+    /// The wallet that the patient id goes to; zero if no recovery is under way, and then the members behind it say nothing.
+    address wallet;
+    /// First second at which it can be completed, Unix time. Until then it can be stopped.
+    uint40 due;
+    /// All guardians signed, so it cannot be stopped.
+    bool unanimous;
+}
+
 /// @notice A record's entry as its author gives it.
 struct Entry {
     /// Bit c: the entry belongs to compartment c.
@@ -209,6 +227,19 @@ interface IMedRec {
     error SignatureInvalid(address signer);
     /// @notice The signature was good until `deadline`.
     error DeadlinePassed(uint256 deadline);
+    /// @notice The guardians that were shown are not those that the patient set, or there are not as many signatures as guardians.
+    error GuardiansMismatch(address patient);
+    /// @notice Not enough guardians signed.
+    /// @param missing How many did not.
+    /// @param threshold How many it takes.
+    error GuardiansTooFew(address patient, uint256 missing, uint256 threshold);
+    /// @notice The recovery is not the next one, or cannot be begun or stopped now: another is under way, or none, or all guardians
+    /// signed it, or its time to be stopped is over.
+    /// @param current Number of the latest recovery.
+    error RecoveryMismatch(address patient, uint64 current, uint64 given);
+    /// @notice There is no recovery that could be completed, or not yet.
+    /// @param due First second at which it can be, Unix time; zero if none is under way.
+    error RecoveryNotDue(address patient, uint40 due);
     /// @notice The wallet controls the patient id already.
     error WalletUnchanged(address patient, address wallet);
     /// @notice An entry must point to something.
@@ -223,7 +254,19 @@ interface IMedRec {
 
     event PatientRegistered(address indexed patient, address indexed wallet, address indexed by);
 
+    /// @param by The wallet before; the new wallet itself where a recovery was completed.
     event WalletChanged(address indexed patient, address indexed wallet, address indexed by);
+
+    /// @param guardians The commitment to the set; zero if there are none from then on.
+    /// @param document sha2-256 of the sealed block that says who they are; zero if none comes with it.
+    /// @param from First second at which the set counts, Unix time.
+    event GuardiansSet(
+        address indexed patient, address indexed by, bytes32 guardians, bytes32 document, uint40 from
+    );
+    /// @param due First second at which it can be completed, Unix time.
+    /// @param unanimous All guardians signed, so it cannot be stopped.
+    event RecoveryBegun(address indexed patient, address indexed wallet, uint64 round, uint40 due, bool unanimous);
+    event RecoveryStopped(address indexed patient, address indexed by, uint64 round);
 
     event ProfilePublished(address indexed account, address indexed by, bytes32 digest);
 
@@ -396,6 +439,104 @@ interface IMedRec {
         bytes calldata signature,
         bytes calldata consent
     ) external;
+
+    /// @notice Sets the guardians of a patient, who together can hand the id to another wallet ({beginRecovery}). Nobody sees who they
+    /// are until they do.
+    /// @dev Emits {GuardiansSet}. The patient's decision counter rises by one. Where a set counts already, the new one counts only after
+    /// the delay of that one, during which the old one still does: so whoever stole the wallet cannot replace the guardians before they
+    /// act. Another change meanwhile takes the place of this one, and waits anew.
+    ///
+    /// Requirements:
+    /// - the caller is the patient's wallet;
+    /// - `decision` is the patient's decision counter plus one;
+    /// - where a set counts already, `delay` and `rest` are those it was made of ({GuardiansMismatch}).
+    ///
+    /// Warning: as many guardians as the threshold says take the id over if nobody stops them in time, and all of them together cannot be
+    /// stopped.
+    /// @param delay Of the set that counts now, in seconds; anything if there is none.
+    /// @param rest Of the set that counts now: keccak256 of salt, threshold and guardians; anything if there is none.
+    /// @param guardians The commitment `keccak256(delay ‖ rest)` to the new set, each a 32-byte word; zero for none.
+    /// @param document sha2-256 of the sealed block that says who they are, for the patient's own devices; zero if none comes with it.
+    function setGuardians(
+        address patient,
+        uint64 decision,
+        uint40 delay,
+        bytes32 rest,
+        bytes32 guardians,
+        bytes32 document
+    ) external;
+
+    /// @notice {setGuardians} by a signature.
+    /// @dev Signed: `SetGuardians(address patient,address signer,uint64 decision,uint40 delay,bytes32 rest,bytes32 guardians,bytes32
+    /// document,uint256 deadline)`.
+    function setGuardiansSigned(
+        address patient,
+        address signer,
+        uint64 decision,
+        uint40 delay,
+        bytes32 rest,
+        bytes32 guardians,
+        bytes32 document,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Begins to hand a patient id to another wallet, by the signatures of its guardians. Anybody may send it.
+    /// @dev Emits {RecoveryBegun}. After the delay of the set anybody may complete it ({completeRecovery}); until then the present wallet
+    /// may stop it ({stopRecovery}), unless all guardians signed. One that all signed takes the place of one that they did not. Each
+    /// guardian signs, and so does the new wallet, so that a typing error locks nobody out: `Recover(address patient,address
+    /// signer,address wallet,uint64 round,uint256 deadline)`, in which it is the `signer`. Signatures are those of signed forms.
+    ///
+    /// Requirements:
+    /// - `deadline` has not passed;
+    /// - `delay`, `salt`, `threshold` and `guardians` are those of the set that counts now ({GuardiansMismatch});
+    /// - `consent` is the new wallet's signature;
+    /// - there is a signature for each guardian, in their order, empty for those who do not sign;
+    /// - each that is not empty is the guardian's ({SignatureInvalid}), and they are at least `threshold` ({GuardiansTooFew});
+    /// - `round` is the number of the latest recovery plus one, and no other is under way, save one that not all signed where this one all
+    /// did ({RecoveryMismatch}). So signatures count once, also where the recovery is stopped.
+    /// @param delay Of the set, in seconds.
+    function beginRecovery(
+        address patient,
+        address wallet,
+        uint64 round,
+        uint256 deadline,
+        uint40 delay,
+        bytes32 salt,
+        uint256 threshold,
+        address[] calldata guardians,
+        bytes calldata consent,
+        bytes[] calldata signatures
+    ) external;
+
+    /// @notice Stops a recovery, which the guardians can begin again with new signatures.
+    /// @dev Emits {RecoveryStopped}.
+    ///
+    /// Requirements:
+    /// - the caller is the patient's wallet;
+    /// - `round` is the recovery that is under way, it is not due yet, and not all guardians signed it ({RecoveryMismatch}).
+    function stopRecovery(address patient, uint64 round) external;
+
+    /// @notice {stopRecovery} by a signature.
+    /// @dev Signed: `StopRecovery(address patient,address signer,uint64 round,uint256 deadline)`.
+    function stopRecoverySigned(
+        address patient,
+        address signer,
+        uint64 round,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Hands the patient id to the wallet that its guardians named. Anybody may send it.
+    /// @dev Emits {WalletChanged}, by the new wallet. The set that began the recovery is the one that counts from then on: what the wallet
+    /// before changed about the guardians is undone. Its permissions stay as they are, those it gave to representatives too.
+    ///
+    /// Requirements:
+    /// - a recovery is under way and due ({RecoveryNotDue}).
+    function completeRecovery(address patient) external;
+
+    /// @notice The guardians of a patient, and the recovery that is under way.
+    function guardianshipOf(address patient) external view returns (Guardianship memory);
 
     /// @notice The wallet that controls a patient id now, the number of its decisions so far, and its flags (none in use).
     /// @return wallet Zero if the id is not registered.
@@ -740,18 +881,6 @@ interface IMedRec {
     /// - `decision` is the patient's decision counter plus one;
     /// - `compartments` and `pointer` are not empty.
     function publishErased(address patient, uint64 decision, uint64 compartments, bytes32 pointer) external;
-
-    /// @notice {publishErased} by a signature.
-    /// @dev Signed: `PublishErased(address patient,address signer,uint64 decision,uint64 compartments,bytes32 pointer,uint256 deadline)`.
-    function publishErasedSigned(
-        address patient,
-        address signer,
-        uint64 decision,
-        uint64 compartments,
-        bytes32 pointer,
-        uint256 deadline,
-        bytes calldata signature
-    ) external;
 
     /// @notice The word that a history is checked against (docs/format.md §10).
     /// @return head 200 bits over all entries, zero if there are none.

@@ -22,10 +22,10 @@ library PermissionWords {
     PermissionWord internal constant EVERYTHING =
         PermissionWord.wrap((type(uint256).max << 128) | (0xffffffffffffff << 32));
 
-    function pack(Terms calldata terms, uint24 version_) internal pure returns (PermissionWord) {
+    function pack(Terms calldata terms_, uint24 version_) internal pure returns (PermissionWord) {
         return PermissionWord.wrap(
-            (uint256(terms.read) << 192) | (uint256(terms.append) << 128) | (uint256(terms.notBefore) << 88)
-                | (uint256(terms.expiry) << 48) | (uint256(terms.purposes) << 32) | (uint256(terms.flags) << 24)
+            (uint256(terms_.read) << 192) | (uint256(terms_.append) << 128) | (uint256(terms_.notBefore) << 88)
+                | (uint256(terms_.expiry) << 48) | (uint256(terms_.purposes) << 32) | (uint256(terms_.flags) << 24)
                 | version_
         );
     }
@@ -37,8 +37,8 @@ library PermissionWords {
                 append: word.append(),
                 notBefore: word.notBefore(),
                 expiry: word.expiry(),
-                purposes: uint16(PermissionWord.unwrap(word) >> 32),
-                flags: uint8(PermissionWord.unwrap(word) >> 24)
+                purposes: word.purposes(),
+                flags: word.flags()
             }),
             version: word.version()
         });
@@ -66,8 +66,16 @@ library PermissionWords {
         return uint40(PermissionWord.unwrap(word) >> 48);
     }
 
+    function purposes(PermissionWord word) internal pure returns (uint16) {
+        return uint16(PermissionWord.unwrap(word) >> 32);
+    }
+
+    function flags(PermissionWord word) internal pure returns (uint8) {
+        return uint8(PermissionWord.unwrap(word) >> 24);
+    }
+
     function covers(PermissionWord word, uint8 purpose) internal pure returns (bool) {
-        return uint16(PermissionWord.unwrap(word) >> 32) & (uint256(1) << purpose) != 0;
+        return word.purposes() & (uint256(1) << purpose) != 0;
     }
 
     /// @notice The compartments that may be read at a time, whatever for: none outside the permission's window.

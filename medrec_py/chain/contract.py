@@ -15,7 +15,7 @@ Addresses are taken in any usual writing. Every view takes ``block``: a number, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ from medrec_py.chain.types import (
     BlockId,
     Denial,
     Entry,
+    Guardianship,
     HistoryState,
     Item,
     PatientState,
@@ -39,6 +40,7 @@ from medrec_py.chain.types import (
     ProviderState,
     Terms,
     address_bytes,
+    address_of,
     to_address,
 )
 from medrec_py.crypto.decisions import (
@@ -46,13 +48,16 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
+from medrec_py.crypto.guardian_set import GuardianSet
+from medrec_py.crypto.wallet_recovery import Recover
 from medrec_py.errors import ContractError, InvalidInput, NotDeployed
 from medrec_py.wallet import Signer
 
@@ -60,6 +65,11 @@ _M = TypeVar("_M", bound=IntEnum)
 
 NAME = "MedRec"
 VERSION = "1"
+
+
+def _is_relayable(function: str) -> bool:
+    """Whether a call asks nobody who sends it."""
+    return function.endswith("Signed") or function in {"beginRecovery", "completeRecovery"}
 
 
 class MedRecContract:
@@ -149,6 +159,75 @@ class MedRecContract:
         Warning: from then on the sender can take nothing back.
         """
         return self._call("changeWallet", to_address(patient), to_address(wallet), decision, deadline, signature)
+
+    def set_guardians(
+        self, patient: str, decision: int, *, delay: int, rest: bytes, guardians: bytes, document: bytes
+    ) -> Call:
+        """Set the guardians of a patient id; 32 zero bytes for none.
+
+        Args:
+            patient: The patient id.
+            decision: The patient's decisions so far plus one.
+            delay: Of the set that counts now, in seconds; zero if there is none.
+            rest: Of the set that counts now (``GuardianSet.rest``); zero if there is none.
+            guardians: Commitment to the new set (``GuardianSet.commitment``).
+            document: H of the sealed block that says who they are; zero if none comes with it.
+        """
+        return self._call("setGuardians", to_address(patient), decision, delay, rest, guardians, document)
+
+    def set_guardians_signed(self, decision: SetGuardians, signature: bytes) -> Call:
+        """`set_guardians` by a signature."""
+        return self._signed("setGuardiansSigned", decision, signature)
+
+    def begin_recovery(
+        self, consent: Recover, signature: bytes, guardians: GuardianSet, approvals: Mapping[bytes, bytes]
+    ) -> Call:
+        """Begin to hand a patient id to a new wallet.
+
+        Args:
+            consent: The new wallet's own ``Recover``.
+            signature: Of the new wallet.
+            guardians: The set that counts now.
+            approvals: Guardian, 20 bytes → its signature of its own ``Recover``.
+
+        Raises:
+            InvalidInput: a signature is of no guardian of the set, or it is for another chain or contract.
+        """
+        self._require_here(consent)
+        if strangers := approvals.keys() - set(guardians.guardians):
+            raise InvalidInput(f"{address_of(min(strangers))} is no guardian of the patient")
+        return self._call(
+            "beginRecovery",
+            address_of(consent.place.patient),
+            address_of(consent.wallet),
+            consent.round,
+            consent.deadline,
+            guardians.delay,
+            guardians.salt,
+            guardians.threshold,
+            [address_of(guardian) for guardian in guardians.guardians],
+            signature,
+            [approvals.get(guardian, b"") for guardian in guardians.guardians],
+        )
+
+    def stop_recovery(self, patient: str, round_: int) -> Call:
+        """Stop the recovery of that number."""
+        return self._call("stopRecovery", to_address(patient), round_)
+
+    def stop_recovery_signed(self, decision: StopRecovery, signature: bytes) -> Call:
+        """`stop_recovery` by a signature."""
+        return self._signed("stopRecoverySigned", decision, signature)
+
+    def complete_recovery(self, patient: str) -> Call:
+        """Hand a patient id to the wallet that its guardians named. Anybody may."""
+        return self._call("completeRecovery", to_address(patient))
+
+    def guardianship_of(self, patient: str, block: BlockId = "latest") -> Guardianship:
+        """The guardians of a patient, as commitments, and the recovery that is under way."""
+        present, following, since, round_, wallet, due, unanimous = self._one(
+            "guardianshipOf", to_address(patient), block=block
+        )
+        return Guardianship(present, following, since, round_, to_address(wallet), due, unanimous)
 
     def register_signed(self, decision: Register, signature: bytes, wallet_signature: bytes = b"") -> Call:
         """Register a patient by its signature; ``wallet_signature`` is that of a wallet that is not the patient id."""
@@ -405,10 +484,6 @@ class MedRecContract:
         """`publish_moved` by the wallet's signature."""
         return self._signed("publishMovedSigned", decision, signature)
 
-    def publish_erased_signed(self, decision: PublishErased, signature: bytes) -> Call:
-        """`publish_erased` by the wallet's signature."""
-        return self._signed("publishErasedSigned", decision, signature)
-
     def history_of(self, patient: str, block: BlockId = "latest") -> HistoryState:
         """The word that a history is checked against."""
         return HistoryState(*self._view("historyOf", to_address(patient), block=block))
@@ -434,7 +509,7 @@ class MedRecContract:
             InvalidInput: a call is of another contract, or no signed form.
         """
         for call in calls:
-            if call.to != self.address or call.value or not call.function.endswith("Signed"):
+            if call.to != self.address or call.value or not _is_relayable(call.function):
                 raise InvalidInput("a relay takes signed forms of this contract alone")
         return self._call("relay", [call.data for call in calls])
 
@@ -468,10 +543,13 @@ class MedRecContract:
 
     def _signed(self, function: str, form: SignedForm, *signatures: bytes) -> Call:
         """A call of a signed form: the members of its message, one after another, and then the signatures."""
-        if (form.place.chain_id, form.place.contract) != (self.chain.chain_id, address_bytes(self.address)):
-            raise InvalidInput(f"{function}: this was signed for another chain or contract")
+        self._require_here(form)
         types = [kind for _, kind in form.struct.fields] + ["bytes"] * len(signatures)
         return self._encoded(function, types, (*form.values(), *signatures))
+
+    def _require_here(self, form: SignedForm) -> None:
+        if (form.place.chain_id, form.place.contract) != (self.chain.chain_id, address_bytes(self.address)):
+            raise InvalidInput(f"{form.struct.name}: this was signed for another chain or contract")
 
     def _view(self, function: str, *arguments: Any, block: BlockId) -> tuple[Any, ...]:
         call = self._call(function, *arguments)

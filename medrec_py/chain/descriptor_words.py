@@ -57,7 +57,7 @@ COMMON: Final[Mapping[str, Label]] = {
 }
 """What is called the same wherever nothing else is said; shown behind the others."""
 
-PROOFS: Final = frozenset({"signature", "consent", "patientSignature", "walletSignature"})
+PROOFS: Final = frozenset({"signature", "signatures", "consent", "patientSignature", "walletSignature"})
 """Parameters that nobody can read, and that are never shown: they prove the others."""
 
 _PARTS: Final = " (bits)"  # ERC-7730 has no format for a mask
@@ -149,6 +149,31 @@ _MANIFEST: Final = {
 _PUBLISH_MOVED: Final = Words(
     "Seal records anew", _MANIFEST, "Records in parts {compartments} of the record of {patient} get new envelopes"
 )
+_SET_GUARDIANS: Final = Words(
+    "Set your guardians",
+    {
+        "patient": COMMON["patient"],
+        "guardians": Label("New guardians"),
+        "delay": Label("Delay of those so far", small=True),
+        "rest": Label("Guardians so far", small=True),
+        "document": Label("Who they are", small=True),
+    },
+    "Set the guardians of the record of {patient}, who together can hand it to another wallet: those of {guardians}",
+)
+_STOP_RECOVERY: Final = Words(
+    "Stop a recovery",
+    {"patient": COMMON["patient"], "round": Label("Number of the recovery", small=True)},
+    "Stop the guardians from handing the record of {patient} to another wallet",
+)
+_RECOVERY: Final = {
+    "patient": COMMON["patient"],
+    "wallet": Label("New wallet"),
+    "threshold": Label("How many have to sign", small=True),
+    "delay": Label("Delay", small=True),
+    "round": Label("Number of the recovery", small=True),
+    "guardians": Label("Guardians", small=True),
+    "salt": Label("Salt", small=True),
+}
 _PUBLISH_ERASED: Final = Words(
     "Erase records",
     _MANIFEST,
@@ -195,7 +220,13 @@ MESSAGES: Final[Mapping[str, Words]] = {
     ),
     "PublishKeyring": _PUBLISH_KEYRING,
     "PublishMoved": _PUBLISH_MOVED,
-    "PublishErased": _PUBLISH_ERASED,
+    "SetGuardians": _SET_GUARDIANS,
+    "StopRecovery": _STOP_RECOVERY,
+    "Recover": Words(
+        "Recover a record",
+        _RECOVERY,
+        "Hand the record of {patient} to {wallet}, which then decides about it; only if the person was recognised",
+    ),
     "Append": _APPEND,
     "LogAccess": _LOG_ACCESS,
     "Statement": Words(
@@ -236,7 +267,16 @@ FUNCTIONS: Final[Mapping[str, Words]] = {
     "publishMoved": _PUBLISH_MOVED,
     "publishMovedSigned": _PUBLISH_MOVED,
     "publishErased": _PUBLISH_ERASED,
-    "publishErasedSigned": _PUBLISH_ERASED,
+    "setGuardians": _SET_GUARDIANS,
+    "setGuardiansSigned": _SET_GUARDIANS,
+    "beginRecovery": Words(
+        "Begin a recovery", _RECOVERY, "Begin to hand the record of {patient} to {wallet}, for its guardians"
+    ),
+    "stopRecovery": _STOP_RECOVERY,
+    "stopRecoverySigned": _STOP_RECOVERY,
+    "completeRecovery": Words(
+        "Complete a recovery", {"patient": COMMON["patient"]}, "Hand the record of {patient} to its new wallet"
+    ),
     "append": _APPEND,
     "appendSigned": _APPEND,
     "appendMany": _APPEND_MANY,

@@ -33,6 +33,7 @@ _ENUMS: Final[Mapping[str, Sequence[str]]] = {
     "kind": descriptor_words.KINDS,
 }
 _DATES: Final = frozenset({"notBefore", "expiry", "deadline", "time", "until"})
+_SPAN: Final = "delay"
 _AT_ONCE: Final = "notBefore"  # zero stands for no time
 _UNTIL: Final = "; the signature counts until {deadline}"
 _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
@@ -162,10 +163,12 @@ def _field(found: Words, path: str, name: str, kind: str) -> Json:
 
 def _value(name: str, kind: str) -> Json:
     """The format of a value, and its parameters."""
-    if kind == "address":
+    if kind.removesuffix("[]") == "address":
         return {"format": "addressName", "params": {"types": ["wallet", "eoa", "contract"]}}  # the tools want some
     if name in _DATES:
         return {"format": "date", "params": {"encoding": "timestamp"}}
+    if name == _SPAN:
+        return {"format": "duration"}
     if name in _ENUMS:
         return {"format": "enum", "params": {"$ref": _enum(name)}}
     if kind.startswith("bytes") and kind.endswith("[]"):  # calls of this very contract

@@ -10,6 +10,7 @@ The names are the contract's, so an event and an error may share one: `events.Pe
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,37 @@ class WalletChanged(Event):
     patient: str
     wallet: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardiansSet(Event):
+    """The guardians of a patient id changed, or will at ``from_``, Unix time. All zero: there are none from then on."""
+
+    patient: str
+    by: str
+    guardians: bytes
+    document: bytes
+    from_: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryBegun(Event):
+    """Guardians began to hand a patient id to another wallet, which can be completed from ``due`` on, Unix time."""
+
+    patient: str
+    wallet: str
+    round: int
+    due: int
+    unanimous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStopped(Event):
+    """The wallet that it would have replaced stopped a recovery."""
+
+    patient: str
+    by: str
+    round: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +328,9 @@ class EIP712DomainChanged(Event):
 EVENTS: tuple[type[Event], ...] = (
     PatientRegistered,
     WalletChanged,
+    GuardiansSet,
+    RecoveryBegun,
+    RecoveryStopped,
     ProfilePublished,
     AuthorityOffered,
     AuthorityAccepted,
@@ -396,8 +431,9 @@ class _Decoder:
 
 
 def snake_case(name: str) -> str:
-    """``onBehalfOf`` as ``on_behalf_of``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    """``onBehalfOf`` as ``on_behalf_of``, and ``from``, which Python keeps for itself, as ``from_``."""
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    return f"{snake}_" if keyword.iskeyword(snake) else snake
 
 
 def _decoder(event: type[Event]) -> _Decoder:

@@ -14,6 +14,7 @@ test proves that no error of the ABI and no member of ``Denial`` is left out::
     ├── StaleKeyring, VersionMismatch, DecisionMismatch, RelayedMismatch, KeyringExhausted
     ├── AlreadyRegistered, AlreadyRegistrar, NotAuthority, NotRegistrar, UnknownProvider, ProviderKindMissing
     ├── SignatureInvalid, DeadlinePassed, WalletUnchanged
+    ├── GuardiansMismatch, GuardiansTooFew, RecoveryMismatch, RecoveryNotDue
     ├── NotRelayable, RelayGasTooLow
     ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid
     ├── FlagsNotSupported, PurposesEmpty, CompartmentsEmpty, PointerEmpty, ReplacedUnknown
@@ -385,6 +386,37 @@ class WalletUnchanged(_Refused):
     remedy = "Nothing is left to do, or name the wallet that shall control it."
 
 
+class GuardiansMismatch(_Refused):
+    """The guardians that were shown are not those that the patient set."""
+
+    message = "these are not the guardians that count for {patient} now, or their signatures are not as many"
+    remedy = "Show the set that counts now: a changed one counts only after the delay of the one before."
+
+
+class GuardiansTooFew(_Refused):
+    """Not enough guardians signed."""
+
+    message = "{missing} guardians of {patient} did not sign, and it takes {threshold}"
+    remedy = "Ask more of them to sign."
+
+
+class RecoveryMismatch(_Refused):
+    """The recovery is not the next one, or cannot be begun or stopped now."""
+
+    message = "{patient} has had {current} recoveries, and number {given} cannot be begun, or stopped, now"
+    remedy = (
+        "Look at `medrec guardian status`: signatures count for one recovery, another may be under way, and one that "
+        "all guardians signed, or that is due, cannot be stopped."
+    )
+
+
+class RecoveryNotDue(_Refused):
+    """There is no recovery that could be completed, or not yet."""
+
+    message = "no recovery of {patient} can be completed before {due:time}"
+    remedy = "Begin one, or wait until it is due: so long the present wallet may stop it."
+
+
 class PointerEmpty(_Refused):
     """An entry must point to something."""
 
@@ -459,6 +491,10 @@ ERRORS: Mapping[str, type[_Refused]] = {
         SignatureInvalid,
         DeadlinePassed,
         WalletUnchanged,
+        GuardiansMismatch,
+        GuardiansTooFew,
+        RecoveryMismatch,
+        RecoveryNotDue,
         PointerEmpty,
         ReplacedUnknown,
         KeyringExhausted,

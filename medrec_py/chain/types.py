@@ -133,6 +133,39 @@ class PatientState:
 
 
 @dataclass(frozen=True, slots=True)
+class Guardianship:
+    """What the contract stores of a patient's guardians. Sets are commitments (``GuardianSet.commitment``), 32 bytes.
+
+    Attributes:
+        present: The set that counts before ``since``; zero if there was none.
+        following: The set that counts from then on; zero if there is none.
+        since: First second of ``following``, Unix time.
+        round: Number of the latest recovery; zero if none was begun.
+        wallet: The wallet that the patient id goes to; the zero address if no recovery is under way, and then the
+            members behind it say nothing.
+        due: First second at which the recovery can be completed, and last before which it can be stopped, Unix time.
+        unanimous: All guardians signed, so it cannot be stopped.
+    """
+
+    present: bytes
+    following: bytes
+    since: int
+    round: int
+    wallet: str
+    due: int
+    unanimous: bool
+
+    def in_force(self, time: int) -> bytes:
+        """The commitment to the set that counts at a time; zero if there is none."""
+        return self.following if self.since <= time else self.present
+
+    @property
+    def is_recovering(self) -> bool:
+        """Whether a recovery is under way."""
+        return self.wallet != ZERO_ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderState:
     """What the contract stores of a provider.
 

@@ -19,6 +19,7 @@ from medrec_py.cli.commands import (
     deploy,
     descriptors,
     doctor,
+    guardian,
     history,
     init,
     keys,
@@ -26,6 +27,7 @@ from medrec_py.cli.commands import (
     permission,
     provider,
     record,
+    recover,
     registrar,
     relay,
     sign,
@@ -77,10 +79,12 @@ for _name, _group in (
     ("record", record.app),
     ("permission", permission.app),
     ("keys", keys.app),
+    ("guardian", guardian.app),
     ("relay", relay.app),
 ):
     app.add_typer(_group, name=_name)
 history.add_to(app)
+recover.add_to(app)
 sign.add_to(app)
 app.add_typer(config.app, name="config")
 

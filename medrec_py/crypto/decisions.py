@@ -20,15 +20,6 @@ from typing import Any, ClassVar, Self
 from medrec_py.crypto.keys import ADDRESS_SIZE, Place, check_size, check_uint
 from medrec_py.crypto.typed_data import Message, TypedStruct
 
-_PUBLICATION = (
-    ("patient", "address"),
-    ("signer", "address"),
-    ("decision", "uint64"),
-    ("compartments", "uint64"),
-    ("pointer", "bytes32"),
-    ("deadline", "uint256"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class SignedForm:
@@ -260,7 +251,17 @@ class PublishMoved(SignedForm):
         deadline: Last second at which it counts.
     """
 
-    struct: ClassVar[TypedStruct] = TypedStruct("PublishMoved", _PUBLICATION)
+    struct: ClassVar[TypedStruct] = TypedStruct(
+        "PublishMoved",
+        (
+            ("patient", "address"),
+            ("signer", "address"),
+            ("decision", "uint64"),
+            ("compartments", "uint64"),
+            ("pointer", "bytes32"),
+            ("deadline", "uint256"),
+        ),
+    )
 
     signer: bytes
     decision: int
@@ -270,15 +271,59 @@ class PublishMoved(SignedForm):
 
 
 @dataclass(frozen=True, slots=True)
-class PublishErased(SignedForm):
-    """A manifest of erased records is published; attributes as in `PublishMoved`."""
+class SetGuardians(SignedForm):
+    """The guardians of the patient change: at once if there were none, else after the delay of those there are.
 
-    struct: ClassVar[TypedStruct] = TypedStruct("PublishErased", _PUBLICATION)
+    Attributes:
+        signer: The patient's wallet.
+        decision: The patient's decisions so far plus one.
+        delay: Of the set that counts now, in seconds; zero if there is none.
+        rest: Of the set that counts now (``GuardianSet.rest``); zero if there is none.
+        guardians: Commitment to the new set (``GuardianSet.commitment``); zero for none.
+        document: H of the sealed block that says who they are; zero if none comes with it.
+        deadline: Last second at which it counts.
+    """
+
+    struct: ClassVar[TypedStruct] = TypedStruct(
+        "SetGuardians",
+        (
+            ("patient", "address"),
+            ("signer", "address"),
+            ("decision", "uint64"),
+            ("delay", "uint40"),
+            ("rest", "bytes32"),
+            ("guardians", "bytes32"),
+            ("document", "bytes32"),
+            ("deadline", "uint256"),
+        ),
+    )
 
     signer: bytes
     decision: int
-    compartments: int
-    pointer: bytes
+    delay: int
+    rest: bytes
+    guardians: bytes
+    document: bytes
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecovery(SignedForm):
+    """A recovery that guardians began is stopped by the wallet that it would replace.
+
+    Attributes:
+        signer: The patient's wallet.
+        round: Number of the recovery.
+        deadline: Last second at which it counts.
+    """
+
+    struct: ClassVar[TypedStruct] = TypedStruct(
+        "StopRecovery",
+        (("patient", "address"), ("signer", "address"), ("round", "uint64"), ("deadline", "uint256")),
+    )
+
+    signer: bytes
+    round: int
     deadline: int
 
 

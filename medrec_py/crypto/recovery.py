@@ -7,25 +7,22 @@ with: a guardian compares its fingerprint with the one that the person reads out
 from __future__ import annotations
 
 import hashlib
-import hmac
 from dataclasses import dataclass, field
 
 from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.blocks import check_size
+from medrec_py.crypto.fingerprint import check_fingerprint, fingerprint_of
 from medrec_py.crypto.keys import ADDRESS_SIZE, KemSeed, Place, context
 from medrec_py.crypto.share_seal import deployment_of
 from medrec_py.crypto.shares import Share
 from medrec_py.crypto.suites import Sealed, Suite, by_number
-from medrec_py.errors import FingerprintMismatch, FormatError, KeyringMismatch, ShareOfAnotherPatient
+from medrec_py.errors import FormatError, KeyringMismatch, ShareOfAnotherPatient
 
 VERSION = 1
-FINGERPRINT_DIGITS = 24
-"""80 bits: whoever wants another request with the same fingerprint has to make 10^24 of them."""
 
 _FINGERPRINT = b"medrec/1/recovery-fingerprint"
 _INFO = "medrec/1/handed-over-share"
 _DIGEST_SIZE = 32
-_GROUP = 4
 _REQUEST_KEYS = ("v", "suite", "chain", "contract", "patient", "key")
 _HANDED_OVER_KEYS = ("v", "suite", "request", "enc", "ciphertext")
 
@@ -75,9 +72,7 @@ class Request:
 
     def fingerprint(self) -> str:
         """24 decimal digits in groups of four, to be read out and compared."""
-        number = int.from_bytes(hashlib.sha256(_FINGERPRINT + self.to_bytes()).digest()) % 10**FINGERPRINT_DIGITS
-        digits = f"{number:0{FINGERPRINT_DIGITS}}"
-        return " ".join(digits[place : place + _GROUP] for place in range(0, FINGERPRINT_DIGITS, _GROUP))
+        return fingerprint_of(_FINGERPRINT, self.to_bytes())
 
     def check_fingerprint(self, heard: str) -> None:
         """Hold the request against the fingerprint that was read out; whatever stands between its digits is ignored.
@@ -85,9 +80,7 @@ class Request:
         Raises:
             FingerprintMismatch: it is another.
         """
-        digits = "".join(char for char in heard if char in "0123456789")
-        if not hmac.compare_digest(digits, self.fingerprint().replace(" ", "")):
-            raise FingerprintMismatch("the request does not have the fingerprint that was read out")
+        check_fingerprint(self.fingerprint(), heard)
 
 
 def parse_request(block: bytes) -> Request:

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -23,16 +23,19 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
+from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE, CheckContractSignature, is_signed_by
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.crypto.wallet_recovery import CompleteRecovery, Recover
 from medrec_py.errors import FormatError, SignatureMissing
 
 VERSION: Final = 1
@@ -53,7 +56,10 @@ FORMS: Final[Mapping[str, type[SignedForm]]] = {
         ChangeWallet,
         PublishKeyring,
         PublishMoved,
-        PublishErased,
+        SetGuardians,
+        StopRecovery,
+        Recover,
+        CompleteRecovery,
         Append,
         LogAccess,
     )
@@ -79,7 +85,7 @@ def read_decision(document: Mapping[str, Any]) -> SignedForm:
 
 def signer_of(decision: SignedForm) -> bytes:
     """Whose decision it is: the address, 20 bytes, that the contract will say it was taken by."""
-    if isinstance(decision, Register):
+    if isinstance(decision, Register | CompleteRecovery):
         return decision.place.patient
     signer: bytes = getattr(decision, _SIGNERS.get(type(decision), "signer"))
     return signer
@@ -101,8 +107,10 @@ def blocks_named(decision: SignedForm) -> tuple[bytes, ...]:
             named = decision.seal
         case Revoke():
             named = decision.keyring
-        case PublishKeyring() | PublishMoved() | PublishErased():
+        case PublishKeyring() | PublishMoved():
             named = decision.pointer
+        case SetGuardians():
+            named = decision.document
         case _:
             named = b""
     return (named,) if any(named) else ()
@@ -115,7 +123,9 @@ class SignedDecision:
     Attributes:
         decision: What was signed.
         signatures: Of the signer; then, for a registration under another wallet, and for a change of wallet, of that
-            wallet. 65 bytes ``r ‖ s ‖ v`` of a key, or what an account with code takes for one.
+            wallet; for a recovery, of the new wallet and then of each guardian, empty where it gave none. 65 bytes
+            ``r ‖ s ‖ v`` of a key, or what an account with code takes for one.
+        guardians: That a recovery shows.
 
     Raises:
         FormatError: there are too few or too many signatures, or one has an impossible size.
@@ -123,12 +133,24 @@ class SignedDecision:
 
     decision: SignedForm
     signatures: tuple[bytes, ...] = field(repr=False)
+    guardians: GuardianSet | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.decision, Recover) != (self.guardians is not None):
+            raise FormatError("guardians come with a recovery, and with nothing else")
         if len(self.signatures) != len(self._to_sign()):
             raise FormatError(f"{type(self.decision).__name__} takes {len(self._to_sign())} signatures")
-        if not all(0 < len(signature) <= MAX_SIGNATURE_SIZE for signature in self.signatures):
-            raise FormatError(f"a signature has between 1 and {MAX_SIGNATURE_SIZE} bytes")
+        if any(len(signature) > MAX_SIGNATURE_SIZE for signature in self.signatures):
+            raise FormatError(f"a signature has at most {MAX_SIGNATURE_SIZE} bytes")
+        needed = self.signatures if self.guardians is None else self.signatures[:1]
+        if not all(needed):
+            raise FormatError(f"a signature of {type(self.decision).__name__} is empty")
+
+    @property
+    def approvals(self) -> Mapping[bytes, bytes]:
+        """Guardian, 20 bytes → its signature, of those who gave one."""
+        guardians = () if self.guardians is None else self.guardians.guardians
+        return {guardian: given for guardian, given in zip(guardians, self.signatures[1:], strict=True) if given}
 
     def verify(self, check_contract: CheckContractSignature | None = None) -> None:
         """Check that everybody who has to sign did.
@@ -140,13 +162,18 @@ class SignedDecision:
             SignatureMissing: somebody did not.
         """
         for (account, digest), signature in zip(self._to_sign(), self.signatures, strict=True):
-            if not is_signed_by(account, digest, signature, check_contract):
+            if signature and not is_signed_by(account, digest, signature, check_contract):
                 raise SignatureMissing(f"0x{account.hex()} did not sign this {type(self.decision).__name__}")
 
     def _to_sign(self) -> list[tuple[bytes, bytes]]:
         """Account and digest of each signature."""
         decision = self.decision
+        if isinstance(decision, CompleteRecovery):
+            return []
         mine = (signer_of(decision), decision.digest())
+        if isinstance(decision, Recover):
+            guardians = () if self.guardians is None else self.guardians.guardians
+            return [mine, *((guardian, replace(decision, signer=guardian).digest()) for guardian in guardians)]
         if isinstance(decision, Register) and decision.wallet != decision.place.patient:
             return [mine, (decision.wallet, mine[1])]
         if isinstance(decision, ChangeWallet):
@@ -234,13 +261,7 @@ class Bundle:
         document = {
             "v": VERSION,
             "atomic": self.atomic,
-            "decisions": [
-                {
-                    "typedData": signed.decision.typed_data(),
-                    "signatures": ["0x" + signature.hex() for signature in signed.signatures],
-                }
-                for signed in self.decisions
-            ],
+            "decisions": [_signed_as_json(signed) for signed in self.decisions],
             "blocks": [base64.b64encode(block).decode() for block in self.blocks],
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
@@ -279,17 +300,27 @@ class Bundle:
             raise FormatError("a block of the bundle is named by no decision")
 
 
+def _signed_as_json(signed: SignedDecision) -> dict[str, Any]:
+    shown = {} if signed.guardians is None else {"guardians": base64.b64encode(signed.guardians.to_bytes()).decode()}
+    return {
+        "typedData": signed.decision.typed_data(),
+        "signatures": ["0x" + signature.hex() for signature in signed.signatures],
+        **shown,
+    }
+
+
 def _is_version(value: Any) -> bool:
     return type(value) is int and value == VERSION  # in Python True and 1.0 equal 1, in JSON they are something else
 
 
 def _read_signed(value: Any) -> SignedDecision:
-    if not isinstance(value, dict) or value.keys() != _DECISION_KEYS:
+    if not isinstance(value, dict) or value.keys() - {"guardians"} != _DECISION_KEYS:
         raise FormatError("a decision of the bundle has other members")
     document, signatures = value["typedData"], value["signatures"]
     if not isinstance(document, dict) or not isinstance(signatures, list):
         raise FormatError("a decision of the bundle has the wrong form")
-    return SignedDecision(read_decision(document), tuple(map(_read_signature, signatures)))
+    shown = GuardianSet.from_bytes(_read_block(value["guardians"])) if "guardians" in value else None
+    return SignedDecision(read_decision(document), tuple(map(_read_signature, signatures)), shown)
 
 
 def _read_signature(value: Any) -> bytes:

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self
 
 from medrec_py.chain.contract import MedRecContract
-from medrec_py.chain.events import Event, KeyringPublished, PermissionGranted, RecordsErased, RecordsMoved
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.durable_queue import DurableQueue, State
 from medrec_py.relay.blocks import Keeper
@@ -28,8 +27,6 @@ PREFIX: Final = "blocks/"
 
 LONGEST_SECONDS: Final = 24 * 3600
 """How long the blocks of what was refused are kept at the most for somebody else to carry it out."""
-
-_PUBLISHING: Final[tuple[type[Event], ...]] = (PermissionGranted, KeyringPublished, RecordsMoved, RecordsErased)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ class Leftovers:
                 self._claims[bundle] = claim
 
     def _is_published(self, claim: Claim) -> bool:
-        """Whether one of the blocks is named on the chain: somebody else sent the decision."""
+        """Whether one of the blocks is named on the chain, by whichever event: somebody else sent the decision."""
         digests = {bytes(Cid.parse(block))[-32:] for block in claim.blocks}
-        logs = fetch_logs(self._contract, _PUBLISHING, from_block=claim.since, patient=list(claim.patients))
+        logs = fetch_logs(self._contract, from_block=claim.since, patient=list(claim.patients))
         return any(getattr(logged.event, one.name) in digests for logged in logs for one in fields(logged.event))

@@ -1,0 +1,209 @@
+"""The patient's guardians: who can hand the patient id to a new wallet, and the recovery that they have begun.
+
+The chain has a hash of each set of guardians. The sets themselves are in a block that the patient's root secret opens
+(``medrec_py.crypto.guardian_document``), and each is held against its hash before it is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from medrec_py.chain.events import GuardiansSet
+from medrec_py.chain.logs import fetch_logs
+from medrec_py.chain.transactions import Call
+from medrec_py.chain.types import ZERO_BYTES32, Guardianship, address_bytes, address_of
+from medrec_py.crypto import guardian_document
+from medrec_py.crypto.guardian_set import GuardianSet
+from medrec_py.crypto.keys import RootSecret
+from medrec_py.errors import FormatError, GuardiansUnknown, IntegrityError, InvalidInput, WrongKey
+from medrec_py.ledger import Ledger
+from medrec_py.party import Account
+from medrec_py.party import address_of as named
+
+
+@dataclass(frozen=True, slots=True)
+class Guardians:
+    """Some guardians, in words.
+
+    Attributes:
+        accounts: Who they are, EIP-55.
+        threshold: How many it takes.
+        delay: Seconds from the beginning of a recovery to its end.
+    """
+
+    accounts: tuple[str, ...]
+    threshold: int
+    delay: int
+
+    @classmethod
+    def of(cls, chosen: GuardianSet) -> Guardians:
+        """Those of a set."""
+        return cls(tuple(map(address_of, chosen.guardians)), chosen.threshold, chosen.delay)
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A recovery that has begun and is not over.
+
+    Attributes:
+        wallet: The wallet that the patient id goes to, EIP-55.
+        round: Its number.
+        due: First second at which it can be completed, Unix time. Until then it can be stopped.
+        unanimous: All guardians signed, so it cannot be stopped.
+    """
+
+    wallet: str
+    round: int
+    due: int
+    unanimous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GuardianStatus:
+    """How a patient is guarded.
+
+    Attributes:
+        present: The guardians that count now; ``None`` if there are none.
+        following: Those that count from ``since`` on, where they are others; ``None`` if there are none.
+        since: First second of a change that is still to come, Unix time; zero if none is.
+        recovery: The recovery that is under way; ``None`` if none is.
+    """
+
+    present: Guardians | None
+    following: Guardians | None
+    since: int
+    recovery: UnderWay | None
+
+
+@dataclass(frozen=True)
+class GuardianKeeper:
+    """Reads and changes the guardians of one patient.
+
+    Attributes:
+        ledger: Chain and store.
+        patient: Patient id, EIP-55.
+        root: The patient's root secret.
+    """
+
+    ledger: Ledger
+    patient: str
+    root: RootSecret = field(repr=False)
+
+    def status(self) -> GuardianStatus:
+        """How the patient is guarded now.
+
+        Raises:
+            GuardiansUnknown: the block with them cannot be opened, or is not what the chain has.
+            StorageError: it cannot be had.
+        """
+        state, now = self._state()
+        sets = self._sets(state, now)
+        present = sets.get(state.in_force(now))
+        changing = state.since > now
+        following = sets.get(state.following) if changing else present
+        return GuardianStatus(
+            None if present is None else Guardians.of(present),
+            None if following is None else Guardians.of(following),
+            state.since if changing else 0,
+            under_way(state),
+        )
+
+    def in_force(self) -> GuardianSet:
+        """The set that counts now.
+
+        Raises:
+            GuardiansUnknown: there is none, or its block cannot be opened.
+            StorageError: the block cannot be had.
+        """
+        state, now = self._state()
+        commitment = state.in_force(now)
+        if not any(commitment):
+            raise GuardiansUnknown(f"the patient {self.patient} has no guardians")
+        return self._sets(state, now)[commitment]
+
+    def change(self, threshold: int, guardians: Iterable[Account], delay: int) -> Call:
+        """The call that sets other guardians; their block is stored before.
+
+        Raises:
+            InvalidInput: a number cannot be used, or somebody is there twice, or is the patient or its wallet.
+            GuardiansUnknown: the guardians that count now cannot be read, so they cannot be replaced.
+            StorageError: the block was not taken.
+        """
+        accounts = [named(guardian) for guardian in guardians]
+        stored = self.ledger.contract.patient_of(self.patient)
+        if {self.patient, stored.wallet} & set(accounts):
+            raise InvalidInput("patients cannot guard themselves: what is lost with the wallet hands nothing over")
+        chosen = GuardianSet.choose(threshold, map(address_bytes, accounts), delay)
+        return self._call(chosen, self.root, stored.decisions + 1)
+
+    def remove(self) -> Call:
+        """The call after which nobody guards the patient. Raises as ``change``."""
+        return self._call(None, self.root, self.ledger.contract.patient_of(self.patient).decisions + 1)
+
+    def for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
+        """The call that hands the same guardians on to another root secret; ``None`` where there are none.
+
+        A change that is still to come waits its whole time anew.
+
+        Raises:
+            GuardiansUnknown, StorageError: as ``change``.
+        """
+        state, now = self._state()
+        if not any(state.following) and not any(state.in_force(now)):
+            return None
+        return self._call(self._sets(state, now).get(state.following), successor, decision)
+
+    def _call(self, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
+        state, now = self._state()
+        present = self._sets(state, now).get(state.in_force(now))
+        sets = [one for one in (present, chosen) if one is not None]
+        place, suite = self.ledger.place(self.patient), self.ledger.suite
+        document = ZERO_BYTES32
+        if sets:
+            public_key = suite.public_key(root.root_key(suite.number, place))
+            document = self.ledger.put_block(guardian_document.seal(sets, place, public_key, suite))
+        return self.ledger.contract.set_guardians(
+            self.patient,
+            decision,
+            delay=0 if present is None else present.delay,
+            rest=ZERO_BYTES32 if present is None else present.rest,
+            guardians=ZERO_BYTES32 if chosen is None else chosen.commitment,
+            document=document,
+        )
+
+    def _state(self) -> tuple[Guardianship, int]:
+        return self.ledger.contract.guardianship_of(self.patient), self.ledger.chain.now()
+
+    def _sets(self, state: Guardianship, now: int) -> dict[bytes, GuardianSet]:
+        """Commitment → set, of those that count now or will."""
+        wanted = {one for one in (state.in_force(now), state.following) if any(one)}
+        found: dict[bytes, GuardianSet] = {}
+        for document in reversed(self._documents() if wanted else []):
+            found |= {one.commitment: one for one in self._opened(document)}
+            if wanted <= found.keys():
+                return {commitment: found[commitment] for commitment in wanted}
+        if wanted:
+            raise GuardiansUnknown(f"no block that this root secret opens says who the guardians of {self.patient} are")
+        return {}
+
+    def _documents(self) -> list[bytes]:
+        logs = fetch_logs(
+            self.ledger.contract, [GuardiansSet], from_block=self.ledger.first_block, patient=self.patient
+        )
+        return [logged.event.document for logged in logs if isinstance(logged.event, GuardiansSet)]
+
+    def _opened(self, document: bytes) -> tuple[GuardianSet, ...]:
+        """The sets of a block; none where it is another root secret's, or no such block."""
+        if not any(document):
+            return ()
+        try:
+            block = self.ledger.fetch(document)
+            return guardian_document.open_sets(block, self.ledger.place(self.patient), self.root)
+        except (WrongKey, FormatError, IntegrityError):
+            return ()
+
+
+def under_way(state: Guardianship) -> UnderWay | None:
+    """The recovery that is under way, as the contract has it."""
+    return UnderWay(state.wallet, state.round, state.due, state.unanimous) if state.is_recovering else None

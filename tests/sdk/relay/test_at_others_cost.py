@@ -67,6 +67,9 @@ def test_what_is_public_costs_its_patient_nothing(office: Office, desk: Desk) ->
     office.take(Bundle((grant,)))
     for _ in range(4):
         office.take(Bundle((*desk.newcomer().decisions, grant), atomic=False), STRANGER)
+    office.open()
+    for _ in range(4):
+        office.take(Bundle((*desk.newcomer().decisions, grant)), STRANGER)
     wait(office)
     for _ in range(4):
         office.take(Bundle((*desk.newcomer().decisions, grant)), STRANGER)

@@ -20,15 +20,18 @@ from typing import Any
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
+from web3.types import RPCEndpoint
 
 from medrec_py.chain.artifacts import load_artifact
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.transactions import Call
 from medrec_py.chain.types import ProviderKind, address_bytes
-from medrec_py.crypto.decisions import Append, Grant, PublishKeyring, Register, Revoke, SignedForm
+from medrec_py.crypto.decisions import Append, Grant, PublishKeyring, Register, Revoke, SetGuardians, SignedForm
+from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.crypto.wallet_recovery import Recover
 from medrec_py.wallet import Wallet
 from scripts.devchain import running_anvil
 
@@ -56,6 +59,9 @@ BARS = {
     "append_many_hundred_patients": 14_800,
     "append_signed": 51_500,
     "access_event": 31_000,
+    "set_guardians": 70_000,
+    "begin_recovery": 100_000,
+    "complete_recovery": 42_000,
     "deploy": 4_600_000,
 }
 
@@ -65,6 +71,7 @@ GENERAL = 1 << 5
 YEAR_2040 = 2_208_988_800
 RECORDS_IN_A_CALL = 100
 GRANTS_IN_A_RELAY = 20
+HOUR = 3600
 # What is not used is given back, but a relay looks whether each call could have all that it might use.
 AMPLE_GAS = 2_000_000
 
@@ -249,6 +256,28 @@ def measure_signed(bench: Bench, registrar: str, grantee: str, *, sender: str) -
     bench.send(sender, author.append(bob.place, 1))
     bench.measure("append_signed", sender, author.append(bob.place, 2))
     bench.measure("revoke_signed", sender, bob.revoke(grantee, 2))
+    measure_recovery(bench, sender)
+
+
+def measure_recovery(bench: Bench, sender: str) -> None:
+    """Two of three guardians hand a patient id to a new wallet."""
+    patient, heir, *guardians = (Signer(bench, Wallet.from_key(digest(f"recovery {number}"))) for number in range(5))
+    chosen = GuardianSet(HOUR, digest("salt"), 2, tuple(guardian.address for guardian in guardians))
+    bench.send(sender, patient.register())
+    document = digest("document")
+    first = SetGuardians(
+        patient.place, patient.address, 1, 0, bytes(32), chosen.commitment, document, deadline=YEAR_2040
+    )
+    bench.measure("set_guardians", sender, bench.sdk.set_guardians_signed(first, patient.sign(first)))
+
+    def signed(signer: Signer) -> tuple[Recover, bytes]:
+        form = Recover(patient.place, signer.address, heir.address, 1, YEAR_2040)
+        return form, signer.sign(form)
+
+    approvals = {guardian.address: signed(guardian)[1] for guardian in guardians[:2]}
+    bench.measure("begin_recovery", sender, bench.sdk.begin_recovery(*signed(heir), chosen, approvals))
+    bench.web3.provider.make_request(RPCEndpoint("evm_increaseTime"), [HOUR])
+    bench.measure("complete_recovery", sender, bench.sdk.complete_recovery(patient.wallet.address))
 
 
 def complaints(measured: dict[str, int], committed: dict[str, int]) -> list[str]:

@@ -408,6 +408,8 @@ class RelayTimeout(RelayError):
 class RecoveryError(MedRecError):
     """Guardians do not hand a patient id to a new wallet."""
 
+    remedy = "Look at `medrec guardian status`, on a device with the patient's root secret."
+
 
 class GuardiansUnknown(RecoveryError):
     """The patient has no guardians, or this root secret does not tell who they are."""

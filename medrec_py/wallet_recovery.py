@@ -139,9 +139,11 @@ class WalletRecovery:
             DeadlinePassed: the request was good for some time, and that is over; ask again.
             RelayError, ChainError: as ``Network.carry``.
         """
-        state = self._ledger.contract.guardianship_of(self.patient)
-        if state.round >= self._request.round and self.under_way is None:
-            raise RecoveryOver(f"recovery {self._request.round} of {self.patient} was stopped, or another was begun")
+        given = {approval.guardian: approval.signature for approval in approvals}
+        guardians = self.guardians()
+        if strangers := given.keys() - set(guardians.guardians):
+            raise NotGuardian(f"{address_of(min(strangers))} does not guard the patient {self.patient} now")
+        self._require_open(unanimous=len(given) == len(guardians.guardians))
         consent = self._consent()
         signature = sign(
             self._wallet.sign_typed_data,
@@ -150,10 +152,6 @@ class WalletRecovery:
             consent.digest(),
             self._ledger.check_contract,
         )
-        given = {approval.guardian: approval.signature for approval in approvals}
-        guardians = self.guardians()
-        if strangers := given.keys() - set(guardians.guardians):
-            raise NotGuardian(f"{address_of(min(strangers))} does not guard the patient {self.patient} now")
         signatures = (signature, *(given.get(guardian, b"") for guardian in guardians.guardians))
         return self._carry(SignedDecision(consent, signatures, guardians), payer)
 
@@ -176,6 +174,14 @@ class WalletRecovery:
 
     def __repr__(self) -> str:
         return f"<WalletRecovery of {self.patient} to {self._wallet.address}>"
+
+    def _require_open(self, *, unanimous: bool) -> None:
+        """What all signed counts also behind a recovery of the same number that not all signed, stopped or not."""
+        latest, mine = self._ledger.contract.guardianship_of(self.patient).round, self._request.round
+        if latest < mine or (latest == mine and self.under_way is not None):
+            return
+        if latest > mine or not unanimous or self.is_complete:
+            raise RecoveryOver(f"recovery {mine} of {self.patient} was stopped, or another was begun")
 
     def _consent(self) -> Recover:
         return self._request.to_sign(self._request.wallet)

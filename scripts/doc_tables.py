@@ -47,6 +47,9 @@ MEASURED = {
     "append_many_one_patient": "append a record, 100 for one patient in a call, each",
     "append_many_hundred_patients": "append a record, 100 for 100 patients in a call, each",
     "access_event": "enter an access",
+    "set_guardians": "set guardians by a signature, the first time",
+    "begin_recovery": "begin a recovery, by two of three guardians",
+    "complete_recovery": "complete a recovery",
     "deploy": "deploy MedRec",
 }
 

@@ -109,7 +109,7 @@ struct Provider {
     uint64 relayed;
 }
 
-/// @notice The guardians of a patient, and the recovery that is under way. A set of guardians is a commitment (docs/format.md §13).
+/// @notice The guardians of a patient, and the recovery that is under way. A set of guardians is a commitment (docs/format.md §14).
 struct Guardianship {
     /// The set that counts before `from`; zero if there was none.
     bytes32 present;

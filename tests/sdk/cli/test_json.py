@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import typer
 
+from medrec_py.chain.types import address_of
 from medrec_py.cli.app import app
+from medrec_py.crypto import wallet_recovery
 from medrec_py.crypto.keys import Deployment
 from medrec_py.crypto.recovery import parse_request
 from medrec_py.demo import story
@@ -67,6 +69,12 @@ EXAMPLES = {
     "keys recover": "--profile recovered keys recover --patient {default} --output request --light-kdf",
     "keys hand-over": "--profile hospital keys hand-over request --output one --fingerprint FINGERPRINT",
     "keys restore": "--profile recovered keys restore one another",
+    "guardian set": "guardian set {hospital} {stranger} --threshold 1 --delay 1h",
+    "guardian status": "guardian status",
+    "recover": "--profile recovered recover --output wanted",
+    "guardian approve": "--profile hospital guardian approve wanted --output approved --fingerprint FINGERPRINT",
+    "guardian stop": "guardian stop",
+    "guardian remove": "guardian remove",
     "keys reseal": "keys reseal",
     "keys clean": "keys clean",
     "keys finish": "keys finish",
@@ -85,6 +93,12 @@ EXAMPLES = {
 def type_example(shell: Shell, command: str, line: str, *more: str) -> Result:
     """Run an example: with the fingerprint that the new device shows, and beside what the other guardian does."""
     digits = parse_request(Path("request").read_bytes()).fingerprint() if Path("request").exists() else ""
+    if command == "guardian approve":
+        digits = wallet_recovery.parse_request(Path("wanted").read_bytes()).fingerprint()
+    if command == "guardian stop":
+        wanted = wallet_recovery.parse_request(Path("wanted").read_bytes())
+        shell.there().chain.fund(address_of(wanted.wallet))
+        shell.ask("--profile recovered recover approved")
     if command == "keys restore":
         shell.ask(f"--profile stranger keys guard shares/{shell.address('stranger')}.share")
         shell.ask("--profile stranger keys hand-over request --output another --fingerprint", digits)

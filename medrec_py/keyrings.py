@@ -31,6 +31,7 @@ class KeyringEntry:
         time: When it was mined, Unix time.
         block: Number of the block that it was mined in.
         by_patient: The wallet that decided for the patient then published it; else a representative did.
+        author: Who published it, 20 bytes.
     """
 
     version: int
@@ -39,6 +40,7 @@ class KeyringEntry:
     time: int
     block: int
     by_patient: bool = True
+    author: bytes = b""
 
 
 RESERVED = 1000
@@ -162,14 +164,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
                 return entry, published
         raise KeyringMismatch(f"no keyring has published epoch {epoch.number} of compartment {epoch.compartment}")
 
-    def since(self, epoch: EpochId) -> Iterator[Keyring]:
+    def since(self, epoch: EpochId) -> Iterator[tuple[KeyringEntry, Keyring]]:
         """The keyring that published an epoch and all later ones that cover its compartment, latest first.
 
         Raises:
             KeyringMismatch: none published it.
         """
         entry, _ = self.publisher(epoch)
-        return (self.read(later) for later in self._covering(epoch.compartment) if later.version >= entry.version)
+        covering = self._covering(epoch.compartment)
+        return ((later, self.read(later)) for later in covering if later.version >= entry.version)
 
     def covering(self, compartment: int) -> Iterator[tuple[KeyringEntry, Keyring]]:
         """The keyrings that cover a compartment, latest first."""

@@ -19,6 +19,7 @@ from medrec_py.chain.events import (
     Event,
     KeyringPublished,
     Logged,
+    PatientRegistered,
     ProfilePublished,
     RecordAppended,
     RecordsAppended,
@@ -255,7 +256,7 @@ class Ledger:
         return self._extended(patient, None)
 
     def patient_controlled_by(self, wallet: str) -> str:
-        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+        """The patient id that a wallet decides for: its own address, or one registered under it or handed to it.
 
         A wallet that controls none may be about to register its own.
 
@@ -265,10 +266,11 @@ class Ledger:
         own = self.contract.patient_of(wallet)
         if own.wallet == wallet:
             return wallet
+        kinds = (PatientRegistered, WalletChanged)
         handed = {
             str(logged.event.patient)
-            for logged in fetch_logs(self.contract, (WalletChanged,), wallet=wallet, from_block=self._first_block)
-            if isinstance(logged.event, WalletChanged)
+            for logged in fetch_logs(self.contract, kinds, wallet=wallet, from_block=self._first_block)
+            if isinstance(logged.event, kinds)
         }
         controlled = sorted(id_ for id_ in handed if self.contract.patient_of(id_).wallet == wallet)
         if len(controlled) > 1:

@@ -55,6 +55,7 @@ class RootChange:
         heir: The wallet that decides from then on, if it is another.
         progress: Called with 1 for each record that was given a new envelope.
         leave: Numbers of records that cannot be read, and that may stay behind.
+        keep_ether: The old wallet goes on, as somebody else's: its ether is left to it.
     """
 
     ledger: Ledger
@@ -65,6 +66,7 @@ class RootChange:
     heir: Signer | None
     progress: Callable[[int], None]
     leave: Collection[int] = ()
+    keep_ether: bool = False
 
     def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
         """Change the root secret, and erase some records.
@@ -154,7 +156,7 @@ class RootChange:
 
         An account with code has no phrase, and needed no ether: what it has stays its owners'.
         """
-        if self.heir is None or isinstance(self.wallet, Carried):
+        if self.heir is None or self.keep_ether or isinstance(self.wallet, Carried):
             return
         try:
             self.ledger.transfer_all(self.wallet, self.heir.address)

@@ -16,7 +16,8 @@ from medrec_py.errors import InvalidInput
 from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:
-    from medrec_py.patient import Granted, Patient
+    from medrec_py.deciding import Granted
+    from medrec_py.patient import Patient
 
 app = typer.Typer(help="The profile as a patient: who may read and append.", no_args_is_help=True)
 group(app)

@@ -263,19 +263,22 @@ class Ledger:
         Raises:
             InvalidInput: it controls several.
         """
-        own = self.contract.patient_of(wallet)
-        if own.wallet == wallet:
+        if self.contract.patient_of(wallet).wallet == wallet:
             return wallet
+        controlled = self.patients_of(wallet)
+        if len(controlled) > 1:
+            raise InvalidInput(f"{wallet} decides for several patients, say for which: {', '.join(controlled)}")
+        return controlled[0] if controlled else wallet
+
+    def patients_of(self, wallet: str) -> list[str]:
+        """The patient ids that a wallet decides for: its own, those registered under it, those handed to it."""
         kinds = (PatientRegistered, WalletChanged)
-        handed = {
+        named = {
             str(logged.event.patient)
             for logged in fetch_logs(self.contract, kinds, wallet=wallet, from_block=self._first_block)
             if isinstance(logged.event, kinds)
         }
-        controlled = sorted(id_ for id_ in handed if self.contract.patient_of(id_).wallet == wallet)
-        if len(controlled) > 1:
-            raise InvalidInput(f"{wallet} decides for several patients, say for which: {', '.join(controlled)}")
-        return controlled[0] if controlled else wallet
+        return sorted(patient for patient in named if self.contract.patient_of(patient).wallet == wallet)
 
     def decisions(self, patient: str) -> Sequence[Logged[Event]]:
         """The events of a patient's keyrings and permissions, in order, held against the contract's keyring version.

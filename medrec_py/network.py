@@ -221,6 +221,10 @@ class Network:
         """
         return self._ledger.patient_controlled_by(address_of(wallet))
 
+    def patient_ids(self, wallet: Account) -> list[str]:
+        """All patient ids that a wallet decides for: its own, and those of children, for instance."""
+        return self._ledger.patients_of(address_of(wallet))
+
     def controls(self, wallet: Account) -> bool:
         """Whether a wallet decides for a patient who is registered."""
         address = address_of(wallet)

@@ -27,6 +27,7 @@ from medrec_py.cli.commands import (
     record,
     registrar,
     relay,
+    representative,
     sign,
 )
 from medrec_py.cli.exits import MEANINGS, ExitCode
@@ -75,6 +76,7 @@ for _name, _group in (
     ("authority", authority.app),
     ("record", record.app),
     ("permission", permission.app),
+    ("representative", representative.app),
     ("keys", keys.app),
     ("relay", relay.app),
 ):

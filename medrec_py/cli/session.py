@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
     from medrec_py.relayer import RelayerClient
+    from medrec_py.representative import Representative
     from medrec_py.wallet import Signer
 
 UNSENT = "unsent"
@@ -143,10 +144,13 @@ class Session:
     @cached_property
     def wallet(self) -> Signer:
         """Its wallet, unlocked; or the signer that has its key, for the node's chain."""
-        kind = self.identity.signer
-        if kind is None:
-            return self.identity.wallet(self.passphrases.of(self.identity.profile))
-        return opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
+        return self.wallet_of(self.identity)
+
+    def wallet_of(self, identity: Identity) -> Signer:
+        """The wallet of any identity on this machine, as `wallet`."""
+        if identity.signer is None:
+            return identity.wallet(self.passphrases.of(identity.profile))
+        return opening.open_signer(self.settings, identity.signer, identity.address, self.chain.chain_id)
 
     @cached_property
     def root(self) -> RootSecret:
@@ -165,10 +169,31 @@ class Session:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
-    def patient(self, *, locked: bool = False) -> Patient:
+    def decides_for(self, patient: str) -> bool:
+        """Whether the record of a patient id is the profile's own, or that of a child whom its wallet decides for."""
+        if self.network.contract.patient_of(patient).wallet == self.identity.address:
+            return True
+        return patient == self.patient_id
+
+    def decider(self, patient: str | None, *, locked: bool = False) -> Patient | Representative:
+        """The profile as who decides for a patient id: as the patient, or as a representative.
+
+        Args:
+            patient: Whose; the profile's own unless given.
+            locked: It only reads.
+        """
+        from medrec_py.wallet import Locked  # noqa: PLC0415
+
+        if patient is None or self.decides_for(patient):
+            return self.patient(patient, locked=locked)
+        signer = Locked(self.identity.address) if locked else self.wallet
+        return self.network.representative(signer, patient, self.root, publish=False)
+
+    def patient(self, patient: str | None = None, *, locked: bool = False) -> Patient:
         """The profile as a patient. The node is asked before the passphrase is.
 
         Args:
+            patient: The id, of those that its wallet decides for; the profile's own unless given.
             locked: It only reads: its wallet stays locked.
         """
         from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
@@ -177,7 +202,7 @@ class Session:
         if self.identities.successor_folder(self.identity.profile).exists():
             self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
         signer = Locked(self.identity.address) if locked else self.wallet
-        return network.patient(signer, self.root, patient=self.patient_id)
+        return network.patient(signer, self.root, patient=patient or self.patient_id)
 
     def provider(self) -> Provider:
         """The profile as a provider that acts for itself."""

@@ -47,6 +47,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.registrar import Authority, Registrar
     from medrec_py.relayer import RelayerClient
     from medrec_py.representative import Representative
+    from medrec_py.rotation import FalseKeys
     from medrec_py.storage import BlockStore, open_store
     from medrec_py.times import majority
     from medrec_py.unsealing import Unsealer
@@ -73,6 +74,7 @@ __all__ = [
     "CompartmentNotGranted",
     "Draft",
     "Erased",
+    "FalseKeys",
     "Granted",
     "GuardianShare",
     "HadAccess",
@@ -163,6 +165,7 @@ _MODULES = {
     "medrec_py.registrar": ("Authority", "Registrar"),
     "medrec_py.relayer": ("RelayerClient",),
     "medrec_py.representative": ("Representative",),
+    "medrec_py.rotation": ("FalseKeys",),
     "medrec_py.storage": ("BlockStore", "open_store"),
     "medrec_py.times": ("majority",),
     "medrec_py.unsealing": ("Unsealer",),

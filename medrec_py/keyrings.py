@@ -47,6 +47,10 @@ RESERVED = 1000
 """Numbers of epochs that a representative's keyring takes from a compartment, however many it has. So the next numbers
 are known where its block cannot be had; a block has room for fewer epochs."""
 
+WAYS_BACK = 16
+"""So many epochs before it a new one leads back to at the most, the latest. Those of an honest representative lead on to
+the others."""
+
 LEFT_OUT_SECONDS = 300.0
 """How long a representative's keyring that could not be used is not looked at again."""
 
@@ -134,6 +138,25 @@ class Keyrings(Mapping[EpochId, Epoch]):
                 return OpenEpoch(max(started, key=lambda epoch: (epoch.start, epoch.id.number)), entry, published)
             superseded_after = min(superseded_after, entry.time)
         return None
+
+    def to_lead_back_to(self, compartment: int, at: int) -> list[OpenEpoch]:
+        """The epochs that a new one of a compartment has to lead back to, latest first; none if none has started.
+
+        The newest; and where a representative made that, what else representatives made since the patient did, and the
+        newest that the patient made: a representative's need not lead anywhere, nor open.
+        """
+        found: list[OpenEpoch] = []
+        superseded_after = at
+        for entry in self._covering(compartment):
+            published = self.read(entry)
+            began = [epoch for epoch in _of(published, compartment) if epoch.start <= min(at, superseded_after)]
+            superseded_after = min(superseded_after, entry.time)
+            if began:
+                newest = max(began, key=lambda epoch: (epoch.start, epoch.id.number))
+                if entry.by_patient:
+                    return [*found[: WAYS_BACK - 1], OpenEpoch(newest, entry, published)]
+                found.append(OpenEpoch(newest, entry, published))
+        return found[:WAYS_BACK]
 
     def pending(self, compartment: int, at: int) -> list[OpenEpoch]:
         """The epochs of a compartment that are published and begin after a time, soonest first."""

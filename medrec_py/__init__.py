@@ -31,6 +31,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.crypto.signed_decisions import Bundle
     from medrec_py.deciding import Granted, KeysNotRotated, Revoked
+    from medrec_py.decision_log import Decided, DecisionLine
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.healing import Healed, Staleness, StalePermission
@@ -72,6 +73,8 @@ __all__ = [
     "Chart",
     "ClefWallet",
     "CompartmentNotGranted",
+    "Decided",
+    "DecisionLine",
     "Draft",
     "Erased",
     "FalseKeys",
@@ -148,6 +151,7 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.crypto.signed_decisions": ("Bundle",),
+    "medrec_py.decision_log": ("Decided", "DecisionLine"),
     "medrec_py.deciding": ("Granted", "KeysNotRotated", "Revoked"),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),

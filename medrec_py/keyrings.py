@@ -48,8 +48,8 @@ RESERVED = 1000
 are known where its block cannot be had; a block has room for fewer epochs."""
 
 WAYS_BACK = 16
-"""So many epochs before it a new one leads back to at the most, the latest. Those of an honest representative lead on to
-the others."""
+"""So many epochs before it a new one leads back to at the most, the latest. Those of an honest representative lead on
+to the others."""
 
 LEFT_OUT_SECONDS = 300.0
 """How long a representative's keyring that could not be used is not looked at again."""

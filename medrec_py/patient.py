@@ -21,6 +21,7 @@ from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.crypto.typed_data import sign
 from medrec_py.deciding import Decider, Granted, KeysNotRotated, Revoked, Wanted
+from medrec_py.decision_log import DecisionLine, decision_lines
 from medrec_py.drawer import sign_only
 from medrec_py.errors import InvalidInput, MedRecError, RootSecretMissing, StorageError
 from medrec_py.guardianship import GuardianShare
@@ -578,6 +579,10 @@ class Patient(Party):
         """The permissions in force, those that are over or have not begun included."""
         consent = self._ledger.consent(self.id)
         return permission_lines(consent, self._keys.names(consent))
+
+    def decisions(self) -> Iterator[DecisionLine]:
+        """Everything that was decided for the patient, in order, by the patient or by whom else."""
+        return decision_lines(self._ledger, self.id)
 
     def granted_by(self, representative: Account) -> list[PermissionLine]:
         """The permissions in force that a representative gave. They survive its end: look through them then."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +14,7 @@ from medrec_py.consent import Consent
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.deciding import Decider, Granted, Revoked, Wanted
+from medrec_py.decision_log import DecisionLine, decision_lines
 from medrec_py.drawer import sign_only
 from medrec_py.errors import MedRecError
 from medrec_py.keyring_maker import KeyringMaker
@@ -167,6 +168,10 @@ class Representative(KeyedParty):
     def permissions(self) -> list[PermissionLine]:
         """The patient's permissions in force, with the names that the representative knows."""
         return permission_lines(self._ledger.consent(self.patient), self._known_names())
+
+    def decisions(self) -> Iterator[DecisionLine]:
+        """Everything that was decided for the patient, in order, and by whom."""
+        return decision_lines(self._ledger, self.patient)
 
     def compartments(self) -> Mapping[int, str]:
         """Number → name of the compartments that it may decide about.

@@ -198,6 +198,25 @@ def test_what_it_did_stands_in_the_history_under_its_name(people: People, mother
     }
 
 
+def test_every_decision_stands_in_the_log(people: People, mother: medrec.Representative) -> None:
+    """Also what stands no longer: who decided what about whom, and whether as a representative."""
+    mother.grant(people.hospital, append=["general"], expires=MONTH)
+    mother.revoke(people.hospital)
+    mother.resign()
+    me, hers = people.alice.address, mother.address
+    lines = [(line.kind.name, line.by, line.by_representative, line.about) for line in people.alice.decisions()]
+    assert lines == [
+        ("REGISTERED", me, False, me),
+        ("KEYS_CHANGED", me, False, None),
+        ("KEYS_CHANGED", me, False, None),
+        ("APPOINTED", me, False, hers),
+        ("GRANTED", hers, True, people.hospital.address),
+        ("REVOKED", hers, True, people.hospital.address),
+        ("RESIGNED", hers, True, hers),
+    ]
+    assert list(mother.decisions()) == list(people.alice.decisions())
+
+
 def test_the_inbox_stays_the_patients(people: People, mother: medrec.Representative) -> None:
     """What waits there it neither opens nor moves, whatever it decides; the patient's next rotation moves it."""
     people.grant()

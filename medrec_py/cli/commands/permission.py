@@ -13,6 +13,7 @@ from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
 from medrec_py.cli.signing import DEFAULT_VALID, Offline, QrCodes, Valid, sign_only
+from medrec_py.compartments import numbers_in
 from medrec_py.errors import InvalidInput
 from medrec_py.purposes import Purpose
 
@@ -193,6 +194,45 @@ def list_permissions(session: Session, patient: ForPatient = None) -> None:
         rows.append(row)
     columns = ("grantee", "read", "append", "for", "until", "", "granted by another")
     session.output.result({"permissions": documents}, Table(columns, rows, "Nobody was granted anything."))
+
+
+@command(app, "log")
+def log(session: Session, patient: ForPatient = None) -> None:
+    """Show every decision so far, and whose it was: what was granted, revoked and changed, and not only what stands."""
+    who = session.decider(checked_or_none(patient), locked=True)
+    names = who.compartments()
+    lines = [(line, [names.get(n, f"#{n}") for n in numbers_in(line.compartments)]) for line in who.decisions()]
+    session.output.result(
+        {
+            "patient": _patient_id(who),
+            "decisions": [
+                {
+                    "time": iso(line.time),
+                    "kind": line.kind.name,
+                    "by": line.by,
+                    "by_representative": line.by_representative,
+                    "about": line.about,
+                    "compartments": compartments,
+                    "transaction": line.transaction,
+                }
+                for line, compartments in lines
+            ],
+        },
+        Table(
+            ("time", "what", "about", "compartments", "by"),
+            [
+                (
+                    readable(line.time),
+                    line.kind.value,
+                    line.about or "",
+                    ", ".join(compartments),
+                    f"{line.by} (representative)" if line.by_representative else line.by,
+                )
+                for line, compartments in lines
+            ],
+            "Nothing was decided.",
+        ),
+    )
 
 
 def _patient_id(who: Patient | Representative) -> str:

@@ -51,6 +51,7 @@ EXAMPLES = {
     "patient compartment add": "patient compartment add dental",
     "permission grant": GRANT + " --purpose TREAT --purpose COC",
     "permission list": "permission list",
+    "permission log": "permission log",
     "representative appoint": "representative appoint {stranger} --compartment general --born 2020-02-29",
     "representative list": "representative list",
     "representative resign": "--profile stranger representative resign --patient {default}",

@@ -42,6 +42,17 @@ def test_a_representative_decides(appointed: Shell) -> None:
     assert appointed.address("stranger") in {entry["author"] for entry in history if entry["kind"] == "KEYRING"}
 
 
+def test_the_log_says_whose_each_decision_was(appointed: Shell) -> None:
+    """For people too, and for the representative."""
+    appointed.ask(AS_MOTHER + GRANT + FOR_ALICE)
+    appointed.ask("permission revoke {hospital}")
+    lines = appointed.ask("permission log")["decisions"]
+    kinds = [(line["kind"], line["by_representative"]) for line in lines if line["kind"] != "KEYS_CHANGED"]
+    assert kinds == [("REGISTERED", False), ("APPOINTED", False), ("GRANTED", True), ("REVOKED", False)]
+    shown = appointed.type(AS_MOTHER + "permission log" + FOR_ALICE)
+    assert "(representative)" in shown.out
+
+
 def test_beyond_its_limits(appointed: Shell) -> None:
     """Exit code 3, and the error says what goes too far; who represents nobody is told so."""
     code, error = appointed.fail(AS_MOTHER + GRANT.replace("90d", "900d") + FOR_ALICE)

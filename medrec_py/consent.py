@@ -145,6 +145,19 @@ class Consent:
         """All grants to one grantee, in order, that came with a seal."""
         return [grant for grant in self.grants if grant.grantee == grantee and any(grant.seal)]
 
+    def granted_by(self, now: Grant) -> bytes:
+        """Who chose the terms of a grant in force, 20 bytes: whoever gave them first.
+
+        That they were given once more changes nothing: healing seals the same terms to another key.
+        """
+        by = now.by
+        for grant in reversed(self.grants):
+            if grant.grantee == now.grantee and grant.version < now.version:
+                if grant.version + 1 != now.version or grant.terms != now.terms:
+                    break
+                now, by = grant, grant.by
+        return by
+
     def readers_at(self, time: int) -> Iterator[Grant]:
         """The permissions in force that allow reading something at a time."""
         return (grant for grant in self.permissions.values() if grant.read_at(time))

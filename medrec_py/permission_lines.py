@@ -25,7 +25,8 @@ class PermissionLine:
         not_before: First second, Unix time; 0: at once.
         expiry: First second after it, Unix time.
         version: Of the permission.
-        by: Who granted it: the wallet that decided for the patient then, or a representative; EIP-55.
+        by: Who granted it: the wallet that decided for the patient then, or a representative; EIP-55. Sealing it anew, on
+            the same terms, makes it nobody else's.
     """
 
     grantee: str
@@ -47,10 +48,10 @@ def permission_lines(consent: Consent, known: Mapping[int, str]) -> list[Permiss
         consent: The patient's decisions.
         known: Number → name of compartments.
     """
-    return [_line(grant, known) for grant in consent.permissions.values()]
+    return [_line(grant, consent.granted_by(grant), known) for grant in consent.permissions.values()]
 
 
-def _line(grant: Grant, known: Mapping[int, str]) -> PermissionLine:
+def _line(grant: Grant, by: bytes, known: Mapping[int, str]) -> PermissionLine:
     terms = grant.terms
     return PermissionLine(
         grantee=address_of(grant.grantee),
@@ -62,7 +63,7 @@ def _line(grant: Grant, known: Mapping[int, str]) -> PermissionLine:
         not_before=terms.not_before,
         expiry=terms.expiry,
         version=grant.version,
-        by=address_of(grant.by),
+        by=address_of(by),
     )
 
 

@@ -14,6 +14,8 @@ from medrec_py.network import Network
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_deciding_without_ether import Carrying
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def people() -> Iterator[People]:

@@ -38,6 +38,8 @@ from medrec_py.party import KeyedParty
 from medrec_py.storage import FolderStore
 from tests.sdk.people import MONTH, People, meet
 
+pytestmark = pytest.mark.slow
+
 YEAR = timedelta(days=365)
 
 
@@ -524,6 +526,16 @@ def test_what_it_granted_stays_and_the_patient_finds_it(people: People, mother: 
         people.alice.revoke(line.grantee)
     assert people.alice.granted_by(mother) == []
     assert [line.grantee for line in people.alice.permissions()] == [carol.address]
+
+
+def test_healing_makes_its_grants_nobody_elses(people: People, mother: medrec.Representative) -> None:
+    """The patient's client seals them anew, on the same terms: they stay the representative's."""
+    mother.grant(people.hospital, read=["general"], expires=MONTH)
+    people.hospital.renew_key()
+    assert people.alice.heal_permissions().sealed == (people.hospital.address,)
+    assert [line.grantee for line in people.alice.granted_by(mother)] == [people.hospital.address]
+    people.alice.grant(people.hospital, read=["general"], expires=2 * MONTH)
+    assert people.alice.granted_by(mother) == []
 
 
 def test_a_minors_ends_at_majority(people: People) -> None:

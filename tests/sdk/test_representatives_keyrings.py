@@ -230,9 +230,10 @@ def test_keys_that_lead_nowhere_cost_nobody_the_past(people: People, mother: Rep
     """Without back-links, or with false ones: the patient's next keys lead back to her own before them, too."""
     alice, compartment = people.alice, mother.compartment
     before = alice.append(b"before", compartment="general", title="note").number
+    first = newest(people, compartment)
+    alice.rotate("general")
     for _ in range(2):
-        number = newest(people, compartment)
-        mother.publish(back={number: EpochKeys.generate()} if links == "false" else None)
+        mother.publish(back={first: EpochKeys.generate()} if links == "false" else None)
     between = people.chart().append(b"between", compartment="general", title="note").number
     alice.rotate()
     after = alice.append(b"after", compartment="general", title="note").number

@@ -145,18 +145,19 @@ class Consent:
         """All grants to one grantee, in order, that came with a seal."""
         return [grant for grant in self.grants if grant.grantee == grantee and any(grant.seal)]
 
-    def granted_by(self, now: Grant) -> bytes:
-        """Who chose the terms of a grant in force, 20 bytes: whoever gave them first.
+    def chosen_by(self) -> dict[bytes, bytes]:
+        """Grantee → who chose the terms that it was granted last, 20 bytes each: whoever gave them first.
 
         That they were given once more changes nothing: healing seals the same terms to another key.
         """
-        by = now.by
-        for grant in reversed(self.grants):
-            if grant.grantee == now.grantee and grant.version < now.version:
-                if grant.version + 1 != now.version or grant.terms != now.terms:
-                    break
-                now, by = grant, grant.by
-        return by
+        last: dict[bytes, Grant] = {}
+        chosen: dict[bytes, bytes] = {}
+        for grant in self.grants:
+            before = last.get(grant.grantee)
+            if before is None or (before.version + 1, before.terms) != (grant.version, grant.terms):
+                chosen[grant.grantee] = grant.by
+            last[grant.grantee] = grant
+        return chosen
 
     def readers_at(self, time: int) -> Iterator[Grant]:
         """The permissions in force that allow reading something at a time."""

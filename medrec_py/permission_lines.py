@@ -25,8 +25,8 @@ class PermissionLine:
         not_before: First second, Unix time; 0: at once.
         expiry: First second after it, Unix time.
         version: Of the permission.
-        by: Who granted it: the wallet that decided for the patient then, or a representative; EIP-55. Sealing it anew, on
-            the same terms, makes it nobody else's.
+        by: Who granted it: the wallet that decided for the patient then, or a representative; EIP-55. Sealing it anew,
+            on the same terms, makes it nobody else's.
     """
 
     grantee: str
@@ -48,7 +48,8 @@ def permission_lines(consent: Consent, known: Mapping[int, str]) -> list[Permiss
         consent: The patient's decisions.
         known: Number → name of compartments.
     """
-    return [_line(grant, consent.granted_by(grant), known) for grant in consent.permissions.values()]
+    chosen = consent.chosen_by()
+    return [_line(grant, chosen[grant.grantee], known) for grant in consent.permissions.values()]
 
 
 def _line(grant: Grant, by: bytes, known: Mapping[int, str]) -> PermissionLine:

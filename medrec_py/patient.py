@@ -400,8 +400,9 @@ class Patient(Party):
     ) -> Patient:
         """Hand the record to another wallet and root secret for good: a child's to the child, when it is of age.
 
-        This object goes on with nothing: its wallet no longer decides, and its root secret opens nothing that is
-        written from then on. What it granted stays granted, and its ether is left where it is.
+        One transaction, which the present wallet sends, with a courier too. This object goes on with nothing: its
+        wallet no longer decides, and its root secret opens nothing that is written from then on. What it granted stays
+        granted, and its ether is left where it is.
 
         Args:
             wallet: Decides from then on. It signs that it is there, and needs ether of its own, or a relayer.

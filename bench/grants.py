@@ -17,8 +17,9 @@ from bench.timing import best, seconds
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.types import HistoryState
 from medrec_py.crypto.typed_data import keccak
+from medrec_py.deciding import Granted
 from medrec_py.network import Network, connect, on_development_chain
-from medrec_py.patient import Granted, Patient
+from medrec_py.patient import Patient
 from medrec_py.provider import Organisation
 from medrec_py.storage import Cid, FolderStore
 from medrec_py.wallet import Wallet

@@ -17,6 +17,7 @@ from medrec_py import errors as errors
 if typing.TYPE_CHECKING:
     from medrec_py.access_report import HadAccess
     from medrec_py.chain.reverts import (
+        BeyondLimits,
         CompartmentNotGranted,
         PermissionExpired,
         PermissionMissing,
@@ -29,6 +30,8 @@ if typing.TYPE_CHECKING:
     from medrec_py.chart import Appended, Chart, RecordUnreadable, TimelineEntry
     from medrec_py.crypto.keys import RootSecret
     from medrec_py.crypto.signed_decisions import Bundle
+    from medrec_py.deciding import Granted, KeysNotRotated, Revoked
+    from medrec_py.decision_log import Decided, DecisionLine
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
     from medrec_py.guardians import Guardians, GuardianStatus, UnderWay
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
@@ -38,23 +41,17 @@ if typing.TYPE_CHECKING:
     from medrec_py.keyservice.client import KeyServiceClient
     from medrec_py.network import Network, connect, local
     from medrec_py.party import KeyRenewed
-    from medrec_py.patient import (
-        BlocksNotRemoved,
-        Erased,
-        Granted,
-        KeysNotRotated,
-        Patient,
-        PermissionLine,
-        Resealed,
-        Revoked,
-        RootChanged,
-    )
+    from medrec_py.patient import BlocksNotRemoved, Erased, Patient, Resealed, RootChanged
+    from medrec_py.permission_lines import PermissionLine
     from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
     from medrec_py.purposes import Purpose
     from medrec_py.records import Draft, Record
     from medrec_py.registrar import Authority, Registrar
     from medrec_py.relayer import RelayerClient
+    from medrec_py.representative import Representative
+    from medrec_py.rotation import FalseKeys
     from medrec_py.storage import BlockStore, open_store
+    from medrec_py.times import majority
     from medrec_py.unsealing import Unsealer
     from medrec_py.wallet import Signer, Wallet
     from medrec_py.wallet_recovery import WalletRecovery
@@ -70,6 +67,7 @@ __all__ = [
     "ApeWallet",
     "Appended",
     "Authority",
+    "BeyondLimits",
     "BlockStore",
     "BlocksNotRemoved",
     "BrowserWallet",
@@ -77,8 +75,11 @@ __all__ = [
     "Chart",
     "ClefWallet",
     "CompartmentNotGranted",
+    "Decided",
+    "DecisionLine",
     "Draft",
     "Erased",
+    "FalseKeys",
     "Granted",
     "GuardianShare",
     "GuardianStatus",
@@ -115,6 +116,7 @@ __all__ = [
     "Recovery",
     "Registrar",
     "RelayerClient",
+    "Representative",
     "Resealed",
     "Revoked",
     "RootChanged",
@@ -133,6 +135,7 @@ __all__ = [
     "connect",
     "hand_over_share",
     "local",
+    "majority",
     "open_share",
     "open_store",
 ]
@@ -141,6 +144,7 @@ __all__ = [
 _MODULES = {
     "medrec_py.access_report": ("HadAccess",),
     "medrec_py.chain.reverts": (
+        "BeyondLimits",
         "CompartmentNotGranted",
         "PermissionExpired",
         "PermissionMissing",
@@ -153,6 +157,8 @@ _MODULES = {
     "medrec_py.chart": ("Appended", "Chart", "RecordUnreadable", "TimelineEntry"),
     "medrec_py.crypto.keys": ("RootSecret",),
     "medrec_py.crypto.signed_decisions": ("Bundle",),
+    "medrec_py.decision_log": ("Decided", "DecisionLine"),
+    "medrec_py.deciding": ("Granted", "KeysNotRotated", "Revoked"),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
     "medrec_py.guardians": ("GuardianStatus", "Guardians", "UnderWay"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
@@ -162,23 +168,17 @@ _MODULES = {
     "medrec_py.keyring_maker": ("KeysNotSealed",),
     "medrec_py.network": ("Network", "connect", "local"),
     "medrec_py.party": ("KeyRenewed",),
-    "medrec_py.patient": (
-        "BlocksNotRemoved",
-        "Erased",
-        "Granted",
-        "KeysNotRotated",
-        "Patient",
-        "PermissionLine",
-        "Resealed",
-        "Revoked",
-        "RootChanged",
-    ),
+    "medrec_py.patient": ("BlocksNotRemoved", "Erased", "Patient", "Resealed", "RootChanged"),
+    "medrec_py.permission_lines": ("PermissionLine",),
     "medrec_py.provider": ("Mandate", "Organisation", "Practitioner", "Provider"),
     "medrec_py.purposes": ("Purpose",),
     "medrec_py.records": ("Draft", "Record"),
     "medrec_py.registrar": ("Authority", "Registrar"),
     "medrec_py.relayer": ("RelayerClient",),
+    "medrec_py.representative": ("Representative",),
+    "medrec_py.rotation": ("FalseKeys",),
     "medrec_py.storage": ("BlockStore", "open_store"),
+    "medrec_py.times": ("majority",),
     "medrec_py.unsealing": ("Unsealer",),
     "medrec_py.wallet": ("Signer", "Wallet"),
     "medrec_py.wallet_recovery": ("WalletRecovery",),

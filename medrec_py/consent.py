@@ -39,6 +39,7 @@ class Grant:
         terms: What was granted.
         seal: SHA-256 of the block with the keys, 32 bytes; zero if none came with it.
         block: Number of the block that it was mined in.
+        by: Who granted it, the patient's wallet or a representative; 20 bytes.
     """
 
     grantee: bytes
@@ -46,11 +47,17 @@ class Grant:
     terms: Terms
     seal: bytes
     block: int
+    by: bytes
 
     @property
     def history(self) -> bool:
         """Whether what was written before may be read too."""
         return bool(self.terms.flags & Flag.HISTORY)
+
+    @property
+    def manages(self) -> bool:
+        """Whether it makes the grantee a representative."""
+        return bool(self.terms.flags & Flag.MANAGE)
 
     def read_at(self, time: int) -> int:
         """The reading mask at a time: empty outside the permission's window."""
@@ -104,8 +111,9 @@ class Consent:
             if isinstance(event, KeyringPublished):
                 named = event.state_before.keyring_version
                 _check(version, named)
-                mine = address_bytes(event.author) == wallet
-                entries.append(KeyringEntry(named, event.compartments, event.pointer, event.time, logged.block, mine))
+                author = address_bytes(event.author)
+                mine, at = author == wallet, (event.time, logged.block)
+                entries.append(KeyringEntry(named, event.compartments, event.pointer, *at, mine, author))
                 version += 1
                 continue
             if not isinstance(event, PermissionGranted | PermissionRevoked):
@@ -113,7 +121,8 @@ class Consent:
             grantee = address_bytes(event.grantee)
             versions[grantee] = event.version
             if isinstance(event, PermissionGranted):
-                permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block)
+                by = address_bytes(event.by)
+                permissions[grantee] = Grant(grantee, event.version, event.terms, event.seal, logged.block, by)
                 grants.append(permissions[grantee])
             else:
                 permissions.pop(grantee, None)
@@ -136,6 +145,20 @@ class Consent:
         """All grants to one grantee, in order, that came with a seal."""
         return [grant for grant in self.grants if grant.grantee == grantee and any(grant.seal)]
 
+    def chosen_by(self) -> dict[bytes, bytes]:
+        """Grantee → who chose the terms that it was granted last, 20 bytes each: whoever gave them first.
+
+        That they were given once more changes nothing: healing seals the same terms to another key.
+        """
+        last: dict[bytes, Grant] = {}
+        chosen: dict[bytes, bytes] = {}
+        for grant in self.grants:
+            before = last.get(grant.grantee)
+            if before is None or (before.version + 1, before.terms) != (grant.version, grant.terms):
+                chosen[grant.grantee] = grant.by
+            last[grant.grantee] = grant
+        return chosen
+
     def readers_at(self, time: int) -> Iterator[Grant]:
         """The permissions in force that allow reading something at a time."""
         return (grant for grant in self.permissions.values() if grant.read_at(time))
@@ -143,14 +166,17 @@ class Consent:
     def holders_of(self, epoch: EpochId) -> set[bytes]:
         """Whoever may hold the keys of an epoch.
 
-        Those it was sealed to, those a later epoch of its compartment was sealed to (it may lead back), and those
-        granted READ of the compartment since, for a time that reaches into it.
+        Those it was sealed to, those a later epoch of its compartment was sealed to (it may lead back), those
+        granted READ of the compartment since, for a time that reaches into it, and representatives who made it or a
+        later one: whoever makes keys may keep them, for times too that are sealed to it in no list.
         """
         entry, published = self.keyrings.publisher(epoch)
         start = published.epochs[epoch].start
+        since = list(self.keyrings.since(epoch))
+        makers = {later.author for later, _ in since if not later.by_patient}
         sealed_to = {
             reader
-            for keyring in self.keyrings.since(epoch)
+            for _, keyring in since
             for reader, epochs in keyring.holders.items()
             if any(held.compartment == epoch.compartment and held.number >= epoch.number for held in epochs)
         }
@@ -159,7 +185,7 @@ class Consent:
             for grant in self.grants
             if grant.block >= entry.block and grant.terms.read >> epoch.compartment & 1 and grant.terms.expiry > start
         }
-        return sealed_to | granted
+        return sealed_to | granted | makers
 
     def may_read_from(self, grantee: bytes, compartment: int, block: int) -> bool:
         """Whether a reader of a compartment may read what was written in a block."""

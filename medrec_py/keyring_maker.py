@@ -6,14 +6,17 @@ import time
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol
 
 from medrec_py import rotation
 from medrec_py.chain.transactions import Call
 from medrec_py.chain.types import address_of as checksum
 from medrec_py.consent import Consent, Grant
 from medrec_py.crypto import new_keyring
+from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys
 from medrec_py.crypto.new_keyring import NewKeyring
+from medrec_py.crypto.suites import Suite
 from medrec_py.errors import ChainError, MedRecError, StoreTimeout, SuiteDowngrade
 from medrec_py.ledger import Ledger
 from medrec_py.root_keys import RootKeys
@@ -27,16 +30,40 @@ class KeysNotSealed(UserWarning):
     """
 
 
+class KeyringKeys(Protocol):
+    """The keys of who makes keyrings: the patient (``RootKeys``) or a representative (``RepresentativeKeys``)."""
+
+    def epoch_keys(self, consent: Consent, epoch: EpochId) -> EpochKeys:
+        """The keys of an epoch, with its history key, for the ways back. Raises ``KeyUnavailable``."""
+        ...
+
+    def names(self, consent: Consent) -> Mapping[int, str]:
+        """Number → name of the compartments that it knows."""
+        ...
+
+    def names_to_seal(self, consent: Consent) -> Mapping[int, str]:
+        """Number → name of the compartments, as the next keyring has it for the root key."""
+        ...
+
+    def root_public_key(self, consent: Consent, suite: Suite) -> bytes:
+        """The patient's root public key of a suite. Raises ``KeyUnavailable``."""
+        ...
+
+    def inbox(self, consent: Consent, suite: Suite) -> Inbox | None:
+        """The inbox that the next keyring names; ``None`` for a representative's."""
+        ...
+
+
 class KeyringMaker:
     """Makes the keyrings of one patient.
 
     Args:
         ledger: Chain and store.
         patient: Patient id, EIP-55.
-        keys: The patient's.
+        keys: The patient's, or a representative's.
     """
 
-    def __init__(self, ledger: Ledger, patient: str, keys: RootKeys) -> None:
+    def __init__(self, ledger: Ledger, patient: str, keys: KeyringKeys) -> None:
         self._ledger = ledger
         self._patient = patient
         self._place = ledger.place(patient)
@@ -114,7 +141,13 @@ class KeyringMaker:
             cut=cut,
         )
 
-    def call(self, consent: Consent, planned: Rotation, holders: Sequence[Holder], names: Mapping[int, str]) -> Call:
+    def call(
+        self,
+        consent: Consent,
+        planned: Rotation,
+        holders: Sequence[Holder],
+        names: Mapping[int, str] | None = None,
+    ) -> Call:
         """Store a keyring, and make the call that publishes it. Raises as ``store``."""
         return self.publish(consent, self.store(consent, planned, holders, names))
 
@@ -132,7 +165,7 @@ class KeyringMaker:
         consent: Consent,
         planned: Rotation,
         holders: Sequence[Holder],
-        names: Mapping[int, str],
+        names: Mapping[int, str] | None = None,
         successor: RootKeys | None = None,
     ) -> NewKeyring:
         """Seal a keyring to those who hold it, store it, read it back.
@@ -141,7 +174,7 @@ class KeyringMaker:
             consent: The patient's decisions.
             planned: From ``plan``.
             holders: Those whom it is sealed to. A new grantee is not among them: it has its keys from the grant's seal.
-            names: Number → name of all compartments.
+            names: Number → name of all compartments; as before unless given.
             successor: The patient's keys from now on, where this keyring changes the root secret.
 
         Raises:
@@ -156,8 +189,8 @@ class KeyringMaker:
             consent.keyring_version,
             epochs=planned.epochs,
             readers=[reader for reader in planned.readers if reader.address in staying],
-            root_public_key=(successor or self._keys).public_key(self._place, suite),
-            names=names,
+            root_public_key=(successor or self._keys).root_public_key(consent, suite),
+            names=self._keys.names_to_seal(consent) if names is None else names,
             inbox=present if successor is None else successor.inbox_after_change(consent, suite),
             suite=suite,
         )

@@ -31,6 +31,7 @@ class KeyringEntry:
         time: When it was mined, Unix time.
         block: Number of the block that it was mined in.
         by_patient: The wallet that decided for the patient then published it; else a representative did.
+        author: Who published it, 20 bytes.
     """
 
     version: int
@@ -39,11 +40,16 @@ class KeyringEntry:
     time: int
     block: int
     by_patient: bool = True
+    author: bytes = b""
 
 
 RESERVED = 1000
 """Numbers of epochs that a representative's keyring takes from a compartment, however many it has. So the next numbers
 are known where its block cannot be had; a block has room for fewer epochs."""
+
+WAYS_BACK = 16
+"""So many epochs before it a new one leads back to at the most, the latest. Those of an honest representative lead on
+to the others."""
 
 LEFT_OUT_SECONDS = 300.0
 """How long a representative's keyring that could not be used is not looked at again."""
@@ -133,6 +139,25 @@ class Keyrings(Mapping[EpochId, Epoch]):
             superseded_after = min(superseded_after, entry.time)
         return None
 
+    def to_lead_back_to(self, compartment: int, at: int) -> list[OpenEpoch]:
+        """The epochs that a new one of a compartment has to lead back to, latest first; none if none has started.
+
+        The newest; and where a representative made that, what else representatives made since the patient did, and the
+        newest that the patient made: a representative's need not lead anywhere, nor open.
+        """
+        found: list[OpenEpoch] = []
+        superseded_after = at
+        for entry in self._covering(compartment):
+            published = self.read(entry)
+            began = [epoch for epoch in _of(published, compartment) if epoch.start <= min(at, superseded_after)]
+            superseded_after = min(superseded_after, entry.time)
+            if began:
+                newest = max(began, key=lambda epoch: (epoch.start, epoch.id.number))
+                if entry.by_patient:
+                    return [*found[: WAYS_BACK - 1], OpenEpoch(newest, entry, published)]
+                found.append(OpenEpoch(newest, entry, published))
+        return found[:WAYS_BACK]
+
     def pending(self, compartment: int, at: int) -> list[OpenEpoch]:
         """The epochs of a compartment that are published and begin after a time, soonest first."""
         for entry in self._covering(compartment):
@@ -162,14 +187,15 @@ class Keyrings(Mapping[EpochId, Epoch]):
                 return entry, published
         raise KeyringMismatch(f"no keyring has published epoch {epoch.number} of compartment {epoch.compartment}")
 
-    def since(self, epoch: EpochId) -> Iterator[Keyring]:
+    def since(self, epoch: EpochId) -> Iterator[tuple[KeyringEntry, Keyring]]:
         """The keyring that published an epoch and all later ones that cover its compartment, latest first.
 
         Raises:
             KeyringMismatch: none published it.
         """
         entry, _ = self.publisher(epoch)
-        return (self.read(later) for later in self._covering(epoch.compartment) if later.version >= entry.version)
+        covering = self._covering(epoch.compartment)
+        return ((later, self.read(later)) for later in covering if later.version >= entry.version)
 
     def covering(self, compartment: int) -> Iterator[tuple[KeyringEntry, Keyring]]:
         """The keyrings that cover a compartment, latest first."""

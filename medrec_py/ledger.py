@@ -19,6 +19,7 @@ from medrec_py.chain.events import (
     Event,
     KeyringPublished,
     Logged,
+    PatientRegistered,
     ProfilePublished,
     RecordAppended,
     RecordsAppended,
@@ -255,25 +256,29 @@ class Ledger:
         return self._extended(patient, None)
 
     def patient_controlled_by(self, wallet: str) -> str:
-        """The patient id that a wallet decides for: its own address, or one that was handed to it.
+        """The patient id that a wallet decides for: its own address, or one registered under it or handed to it.
 
         A wallet that controls none may be about to register its own.
 
         Raises:
             InvalidInput: it controls several.
         """
-        own = self.contract.patient_of(wallet)
-        if own.wallet == wallet:
+        if self.contract.patient_of(wallet).wallet == wallet:
             return wallet
-        handed = {
-            str(logged.event.patient)
-            for logged in fetch_logs(self.contract, (WalletChanged,), wallet=wallet, from_block=self.first_block)
-            if isinstance(logged.event, WalletChanged)
-        }
-        controlled = sorted(id_ for id_ in handed if self.contract.patient_of(id_).wallet == wallet)
+        controlled = self.patients_of(wallet)
         if len(controlled) > 1:
             raise InvalidInput(f"{wallet} decides for several patients, say for which: {', '.join(controlled)}")
         return controlled[0] if controlled else wallet
+
+    def patients_of(self, wallet: str) -> list[str]:
+        """The patient ids that a wallet decides for: its own, those registered under it, those handed to it."""
+        kinds = (PatientRegistered, WalletChanged)
+        named = {
+            str(logged.event.patient)
+            for logged in fetch_logs(self.contract, kinds, wallet=wallet, from_block=self.first_block)
+            if isinstance(logged.event, kinds)
+        }
+        return sorted(patient for patient in named if self.contract.patient_of(patient).wallet == wallet)
 
     def decisions(self, patient: str) -> Sequence[Logged[Event]]:
         """The events of a patient's keyrings and permissions, in order, held against the contract's keyring version.

@@ -24,11 +24,12 @@ from medrec_py.errors import InvalidInput, NotFound
 from medrec_py.guardianship import Recovery
 from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
-from medrec_py.party import Account, Party, address_of
+from medrec_py.party import Account, KeyedParty, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
 from medrec_py.registrar import Authority, Registrar
 from medrec_py.relayer import RelayerClient
+from medrec_py.representative import Representative
 from medrec_py.storage import open_store
 from medrec_py.storage.opening import Address
 from medrec_py.storage.store import BlockStore
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from medrec_py.keyservice.service import KeyService
 
 
-_P = TypeVar("_P", bound=Provider)
+_P = TypeVar("_P", bound=KeyedParty)
 
 
 class Network:
@@ -139,6 +140,24 @@ class Network:
         """
         return self._published(Provider(self._ledger, self._funded(wallet), require_root(wallet, root)), name, publish)
 
+    def representative(
+        self, wallet: Signer, patient: Account, root: RootSecret | None = None, *, name: str = "", publish: bool = True
+    ) -> Representative:
+        """Who decides for a patient: a parent, a carer, an attorney. The patient names it (``Patient.appoint``).
+
+        Args:
+            wallet: Its own.
+            patient: Patient id.
+            root: What its profile key is derived from; the wallet's own if it was made from a phrase.
+            name: Published in its profile, if it has none.
+            publish: ``False`` to leave the profile alone.
+
+        Raises:
+            RootSecretMissing: neither root secret is there.
+        """
+        opened = Representative(self._ledger, self._funded(wallet), require_root(wallet, root), address_of(patient))
+        return self._published(opened, name, publish)
+
     def account(self, wallet: Signer) -> Party:
         """Somebody with a wallet and no keys at hand: enough to publish a profile whose key is in a key service.
 
@@ -203,6 +222,10 @@ class Network:
             InvalidInput: it decides for several.
         """
         return self._ledger.patient_controlled_by(address_of(wallet))
+
+    def patient_ids(self, wallet: Account) -> list[str]:
+        """All patient ids that a wallet decides for: its own, and those of children, for instance."""
+        return self._ledger.patients_of(address_of(wallet))
 
     def controls(self, wallet: Account) -> bool:
         """Whether a wallet decides for a patient who is registered."""
@@ -353,10 +376,10 @@ class Network:
             self._fund(pays.address)
         return wallet
 
-    def _published(self, provider: _P, name: str, publish: bool) -> _P:
-        if publish and not any(self.contract.profile_of(provider.address)):
-            provider.publish_profile(name)
-        return provider
+    def _published(self, party: _P, name: str, publish: bool) -> _P:
+        if publish and not any(self.contract.profile_of(party.address)):
+            party.publish_profile(name)
+        return party
 
 
 def local(store: Address | Sequence[Address] | None = None, *, suite: int = FIRST_SUITE) -> Network:

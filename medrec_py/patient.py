@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from medrec_py import author_rule, guardianship
 from medrec_py import compartments as names_of
+from medrec_py import guardianship
 from medrec_py.access_report import HadAccess, who_had_access
-from medrec_py.chain.events import KeyringSkipped
 from medrec_py.chain.transactions import Call, Receipt
-from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes, to_address
-from medrec_py.chain.types import address_of as checksum
+from medrec_py.chain.types import Flag, address_bytes, to_address
 from medrec_py.chart import Appended, Chart, TimelineEntry
-from medrec_py.consent import Consent, Grant
-from medrec_py.crypto import envelope as envelopes
-from medrec_py.crypto import grant_seal
-from medrec_py.crypto.grant_seal import GrantedKeys
-from medrec_py.crypto.keys import EpochId, RootSecret
+from medrec_py.consent import Consent
+from medrec_py.crypto.decisions import Register
+from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
-from medrec_py.drawer import Drawer, Kept
+from medrec_py.crypto.typed_data import sign
+from medrec_py.deciding import Decider, Granted, KeysNotRotated, Revoked, Wanted
+from medrec_py.decision_log import DecisionLine, decision_lines
+from medrec_py.drawer import sign_only
 from medrec_py.errors import InvalidInput, MedRecError, RecoveryOver, RootSecretMissing, StorageError
 from medrec_py.guardians import GuardianKeeper, GuardianStatus, under_way
 from medrec_py.guardianship import GuardianShare
@@ -33,26 +32,16 @@ from medrec_py.keyring_maker import KeyringMaker
 from medrec_py.ledger import Ledger
 from medrec_py.leftovers import Leftovers
 from medrec_py.party import Account, Party, address_of
-from medrec_py.purposes import Purpose, purposes_in, purposes_mask
+from medrec_py.permission_lines import PermissionLine, permission_lines
+from medrec_py.purposes import Purpose, purposes_mask
 from medrec_py.records import Progress, Record, Source
 from medrec_py.rekeying import Rekeyed
 from medrec_py.resealing import Resealer
 from medrec_py.retrying import again_when_stale
 from medrec_py.root_change import RootChange
 from medrec_py.root_keys import RootKeys
-from medrec_py.rotation import Holder, Rotation
-from medrec_py.times import Moment, unix_time
+from medrec_py.times import Moment
 from medrec_py.wallet import Locked, Signer, require_root
-
-PATIENCE = 60.0
-"""Seconds that a revocation waits for the profiles of those who stay, before it goes without new keys."""
-
-
-class KeysNotRotated(UserWarning):
-    """A permission was revoked on chain, and new keys could not be published.
-
-    Authors use the inbox until ``rotate`` succeeds.
-    """
 
 
 class BlocksNotRemoved(UserWarning):
@@ -60,38 +49,6 @@ class BlocksNotRemoved(UserWarning):
 
     Have the store remove what nothing pins, and look into its log.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """A permission that was granted.
-
-    Attributes:
-        grantee: Whom, EIP-55.
-        version: Of the permission.
-        expiry: First second after it, Unix time.
-        receipt: Of the transaction.
-    """
-
-    grantee: str
-    version: int
-    expiry: int
-    receipt: Receipt = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """A permission that was revoked.
-
-    Attributes:
-        grantee: Whose, EIP-55.
-        rotated: New keys were published; or none were needed, since the grantee could read nothing.
-        receipt: Of the transaction.
-    """
-
-    grantee: str
-    rotated: bool
-    receipt: Receipt = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,31 +94,6 @@ class Erased:
     receipt: Receipt = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionLine:
-    """A permission in force, in words.
-
-    Attributes:
-        grantee: Whom, EIP-55.
-        read: Names of the compartments that may be read.
-        append: Names of those that may be appended to.
-        purposes: What for.
-        history: Whether what was written before may be read too.
-        not_before: First second, Unix time; 0: at once.
-        expiry: First second after it, Unix time.
-        version: Of the permission.
-    """
-
-    grantee: str
-    read: tuple[str, ...]
-    append: tuple[str, ...]
-    purposes: tuple[Purpose, ...]
-    history: bool
-    not_before: int
-    expiry: int
-    version: int
-
-
 class Patient(Party):
     """A patient, with the wallet and the root secret.
 
@@ -193,18 +125,25 @@ class Patient(Party):
 
     # --- registering ------------------------------------------------------------------------------------------------
 
-    def register(self, compartments: Iterable[str] = ("general",)) -> Patient:
+    def register(self, compartments: Iterable[str] = ("general",), *, identity: Signer | None = None) -> Patient:
         """Register, and publish the first keyring, in one transaction.
+
+        A newborn is registered under a parent's wallet: ``identity`` is a new wallet, whose address is the patient id
+        for good and whose key signs this once and is not needed again. The parent decides until ``hand_over``::
+
+            newborn = medrec.Wallet.create()
+            anna = net.patient(mother, patient=newborn).register(identity=newborn)
 
         Args:
             compartments: Names of the parts of the record that can be granted separately. More can be added later.
+            identity: Signs for the patient id, where that is not the wallet's address.
 
         Returns:
             This patient.
 
         Raises:
             AlreadyRegistered: the id is registered.
-            InvalidInput: a name cannot be used.
+            InvalidInput: a name cannot be used, or ``identity`` is not the patient id's.
             StorageError: the store did not take the keyring: nothing was registered.
         """
         numbers = names_of.assign_numbers(compartments)
@@ -217,8 +156,22 @@ class Patient(Party):
             keyring = self._maker.call(consent, planned, [], numbers)
             # Whoever sends signatures for a wallet may have sent the one for the registration alone.
             begun = contract.patient_of(self.id).wallet == self._wallet.address and not consent.keyrings.own
-            self._ledger.send(self._wallet, *([] if begun else [contract.register()]), keyring)
+            self._ledger.send(self._wallet, *([] if begun else [self._registration(identity)]), keyring)
         return self
+
+    def _registration(self, identity: Signer | None) -> Call:
+        """The call that registers the id; with both signatures, where its key is not the wallet's."""
+        if self.id == self._wallet.address:
+            return self._ledger.contract.register()
+        if identity is None or identity.address != self.id:
+            raise InvalidInput(f"the key of the patient id {self.id} signs its registration: give it as identity=")
+        me = address_bytes(self._wallet.address)
+        form = Register(self._place, me, self._ledger.now() + self._ledger.signed_for)
+        document, digest, check = form.typed_data(), form.digest(), self._ledger.check_contract
+        own = sign(identity.sign_typed_data, address_bytes(self.id), document, digest, check)
+        return self._ledger.contract.register_signed(
+            form, own, sign(self._wallet.sign_typed_data, me, document, digest, check)
+        )
 
     @property
     def is_registered(self) -> bool:
@@ -283,30 +236,45 @@ class Patient(Party):
             StorageError: the store did not take the keys: nothing was granted.
             ContractError: the contract refused.
         """
-        read_names, append_names = tuple(read), tuple(append)
-        if starts is not None and read_names:
-            raise InvalidInput(
-                "a permission to read starts at once: its keys are given with it; grant it when it begins"
-            )
-        address = address_of(grantee)
-        purposes = purposes_mask(purpose)
+        flags = Flag.HISTORY if history else Flag(0)
+        wanted = Wanted(tuple(read), tuple(append), purposes_mask(purpose), expires, starts, flags)
+        return self._grant(grantee, wanted)
 
-        def attempt() -> Granted:
-            consent = self._maker.consent()
-            now = self._ledger.now()
-            known = self._keys.names(consent)
-            terms = Terms(
-                read=names_of.mask_of(read_names, known),
-                append=names_of.mask_of(append_names, known),
-                not_before=0 if starts is None else unix_time(starts, now),
-                expiry=unix_time(expires, now),
-                purposes=purposes,
-                flags=int(Flag.HISTORY) if history else 0,
-            )
-            with self._ledger.trial():
-                return self._grant(consent, now, known, address, terms)
+    def appoint(
+        self,
+        representative: Account,
+        *,
+        compartments: Iterable[str],
+        append: Iterable[str] | None = None,
+        purpose: str | Purpose | Iterable[str | Purpose] = (Purpose.TREAT, Purpose.FAMRQT),
+        until: Moment,
+        history: bool = True,
+    ) -> Granted:
+        """Name a representative, in place of what it had: a parent, a carer, an attorney.
 
-        return again_when_stale(attempt)
+        It reads the compartments, and decides about them for the patient within these limits: grants, revokes, and
+        changes keys (``Network.representative``). It can't name another, nor touch what goes beyond its limits. It is
+        revoked like any grantee; what it granted stays then: ``granted_by`` lists it.
+
+        Args:
+            representative: Whom; needs a published profile.
+            compartments: Names of those that it reads and decides about.
+            append: Names of those that it may let others append to; the same unless given.
+            purpose: For which purposes of use it reads and may grant: treatment, and at the family's request, unless
+                others are given.
+            until: First moment after it. For a minor, majority: ``medrec.majority(born)``.
+            history: What was written before belongs to it, too. Without, it can make no new keys, since they lead
+                back to it: its revocations then wait for the patient's ``rotate``.
+
+        Raises:
+            As ``grant``.
+
+        Warning: what a representative granted survives its end.
+        """
+        read = tuple(compartments)
+        flags = Flag.MANAGE | (Flag.HISTORY if history else Flag(0))
+        to_append = read if append is None else tuple(append)
+        return self._grant(representative, Wanted(read, to_append, purposes_mask(purpose), until, None, flags))
 
     def revoke(self, grantee: Account) -> Revoked:
         """End whatever the grantee was granted, and change the keys, in one transaction.
@@ -317,29 +285,7 @@ class Patient(Party):
         Raises:
             ChainError: the chain did not take it. Nothing else keeps it from happening.
         """
-        address = address_of(grantee)
-        lost = self._readable_now(address)
-        if not lost:
-            receipt = self._ledger.send(self._wallet, self._ledger.contract.revoke(self.id, address))
-            return Revoked(address, True, receipt)
-        with self._ledger.trial():
-            return self._revoke(address, lost)
-
-    def _revoke(self, address: str, lost: int) -> Revoked:
-        contract = self._ledger.contract
-        try:
-            with self._ledger.trial():
-                call = self._rotating_revocation(address, lost)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it keeps no revocation from happening
-            receipt = self._ledger.send(self._wallet, contract.revoke(self.id, address))
-            warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=3)
-            return Revoked(address, False, receipt)
-        receipt = self._ledger.send(self._wallet, call)
-        rotated = True
-        if any(receipt.every(KeyringSkipped)):
-            rotated = self._rotate_or_warn(lost)
-        self._empty_inbox_or_warn()
-        return Revoked(address, rotated, receipt)
+        return self._decider.revoke(address_of(grantee), self._empty_inbox_or_warn)
 
     def rotate(self, *compartments: str) -> Receipt:
         """Begin a new epoch, sealed to those who may read now, and move over what waits in the inbox.
@@ -383,14 +329,9 @@ class Patient(Party):
                 the inbox: `rotate` before).
             MedRecError: what the decision raises. Nothing was signed.
         """
-        seconds = int(valid.total_seconds())
-        if seconds <= 0:
-            raise InvalidInput("signatures must count for a second at least")
-        try:
-            decide(Patient(self._ledger.only_signing(Drawer(), seconds), self._wallet, self._root, self._id))
-        except Kept as kept:
-            return kept.bundle
-        raise InvalidInput("nothing was decided, so there is nothing to sign")
+        return sign_only(
+            self._ledger, lambda ledger: decide(Patient(ledger, self._wallet, self._root, self._id)), valid
+        )
 
     # --- keys -------------------------------------------------------------------------------------------------------
 
@@ -449,6 +390,44 @@ class Patient(Party):
         """
         done = self._change_root(set(), root, wallet, leave, progress)
         return RootChanged(tuple(done.moved), done.receipt)
+
+    def hand_over(
+        self,
+        wallet: Signer,
+        root: RootSecret | None = None,
+        *,
+        leave: Collection[int] = (),
+        progress: Callable[[int], None] | None = None,
+    ) -> Patient:
+        """Hand the record to another wallet and root secret for good: a child's to the child, when it is of age.
+
+        One transaction, which the present wallet sends, with a courier too. This object goes on with nothing: its
+        wallet no longer decides, and its root secret opens nothing that is written from then on. What it granted stays
+        granted, and its ether is left where it is.
+
+        Args:
+            wallet: Decides from then on. It signs that it is there, and needs ether of its own, or a relayer.
+            root: The new root secret; the new wallet's own unless given.
+            leave: Numbers of records that cannot be read, and may stay behind.
+            progress: Called with 1 for each record that was moved.
+
+        Returns:
+            The patient with the new wallet.
+
+        Raises:
+            InvalidInput: it is the same wallet, or the patient had this root secret before.
+            RootSecretMissing: the new wallet has none, and none is given.
+            SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed.
+            StorageError, ContractError: nothing changed.
+
+        Warning: the new keys are made on this machine. Have the new wallet's own device ``rotate()`` once, and look
+            through ``permissions()``; the old root secret still opens what was sealed before.
+        """
+        if wallet.address == self._wallet.address:
+            raise InvalidInput("hand the record over to another wallet; change_root() takes another root secret alone")
+        heir = Patient(self._ledger, self._wallet, self._root, self._id)
+        heir._change_root(set(), root, wallet, leave, progress, keep_ether=True)
+        return heir
 
     def erase(
         self,
@@ -601,8 +580,16 @@ class Patient(Party):
     def permissions(self) -> list[PermissionLine]:
         """The permissions in force, those that are over or have not begun included."""
         consent = self._ledger.consent(self.id)
-        known = self._keys.names(consent)
-        return [_line(grant, known) for grant in consent.permissions.values()]
+        return permission_lines(consent, self._keys.names(consent))
+
+    def decisions(self) -> Iterator[DecisionLine]:
+        """Everything that was decided for the patient, in order, by the patient or by whom else."""
+        return decision_lines(self._ledger, self.id)
+
+    def granted_by(self, representative: Account) -> list[PermissionLine]:
+        """The permissions in force that a representative gave. They survive its end: look through them then."""
+        by = address_of(representative)
+        return [line for line in self.permissions() if line.by == by]
 
     # --- guardians --------------------------------------------------------------------------------------------------
 
@@ -713,6 +700,8 @@ class Patient(Party):
         wallet: Signer | None,
         leave: Collection[int],
         progress: Callable[[int], None] | None,
+        *,
+        keep_ether: bool = False,
     ) -> Rekeyed:
         new = require_root(wallet or self._wallet, root) if wallet is not None or root is not None else None
         if new is None or new == self._root:
@@ -731,6 +720,7 @@ class Patient(Party):
             heir,
             progress or _silent,
             leave,
+            keep_ether,
             guardians=lambda decision: keeper.for_another_root(new, decision),
         )
         done = change.run(lambda entry: entry.number in erased)
@@ -739,116 +729,39 @@ class Patient(Party):
         return done
 
     def _healer(self) -> PermissionHealer:
-        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._maker.consent, self._rotate)
+        rotate = self._decider.rotate
+        return PermissionHealer(self._ledger, self._wallet, self.id, self._keys, self._maker.consent, rotate)
 
-    def _grant(self, consent: Consent, now: int, known: Mapping[int, str], address: str, terms: Terms) -> Granted:
-        grantee = address_bytes(address)
-        before = consent.permissions.get(grantee)
-        could_read = before.read_at(now) if before else 0
-        (reads,) = self._ledger.readers_at(self.id, [grantee], now)  # nothing while it is suspended
-        public_key = self._ledger.key_of(address)
-        new = Holder(grantee, public_key, terms.read, bool(terms.flags & Flag.HISTORY), terms.expiry)
-        afresh = 0 if new.history else terms.read & ~reads
-        if self._in_inbox_mode(consent, now, afresh):  # what waits goes to who may read it, before somebody new comes
-            self._rotate_and_move(afresh, recent=True)
-            consent = self._ledger.consent(self.id)
-        holders = self._maker.holders(consent, now, without=grantee)
-        planned = self._maker.plan(
-            consent,
-            [*holders, new] if terms.read else holders,
-            rotate=afresh | (could_read & ~terms.read),
-            schedule=terms.read | could_read,
-            now=now,
-        )
-        version = consent.versions.get(grantee, 0) + 1
-        seal = self._seal_grant(consent, planned, new, known, terms, version, now, public_key)
-        calls: list[Call] = []
-        if planned.epochs:
-            calls.append(self._maker.call(consent, planned, holders, known))
-        calls.append(self._ledger.contract.grant(self.id, address, terms, seal=seal, version=version))
-        receipt = self._ledger.send(self._wallet, *calls)
-        return Granted(address, version, terms.expiry, receipt)
+    def _grant(self, grantee: Account, wanted: Wanted) -> Granted:
+        address = address_of(grantee)
 
-    def _seal_grant(
-        self,
-        consent: Consent,
-        planned: Rotation,
-        new: Holder,
-        known: Mapping[int, str],
-        terms: Terms,
-        version: int,
-        now: int,
-        public_key: bytes,
-    ) -> bytes:
-        """Store the seal with the keys that the grantee is given, and the names of its compartments."""
-        keys = planned.keys_of(new.address)
-        fresh = {epoch.compartment for epoch in keys if _starts_by(planned, epoch, now)}
-        for compartment in names_of.numbers_in(terms.read):
-            newest = consent.keyrings.newest(compartment, now)
-            if compartment not in fresh and newest is not None:
-                keys[newest.epoch.id] = self._keys.epoch_keys(consent, newest.epoch.id)
-        given = {epoch: pair if new.history else pair.without_history() for epoch, pair in keys.items()}
-        names = {number: known[number] for number in names_of.numbers_in(terms.read | terms.append)}
-        if not given and not names:
-            return ZERO_BYTES32
-        granted, suite = GrantedKeys(given, names), self._ledger.suite
-        block = grant_seal.build(self._place, new.address, version, public_key, granted, suite=suite)
-        return self._ledger.put_block(block)
+        def attempt() -> Granted:
+            consent, now = self._maker.consent(), self._ledger.now()
+            terms = wanted.terms(self._keys.names(consent), now)
+            with self._ledger.trial():
+                return self._decider.grant(consent, now, address, terms, self._settled)
 
-    def _in_inbox_mode(self, consent: Consent, now: int, mask: int) -> bool:
-        """Whether authors seal to the inbox now in any of the compartments of a mask."""
-        targets = (
-            author_rule.choose(consent, number, now, lambda who, at: self._ledger.readers_at(self.id, who, at))
-            for number in names_of.numbers_in(mask)
-        )
-        return any(target.destination.kind is envelopes.Kind.INBOX for target in targets)
+        return again_when_stale(attempt)
 
-    def _rotating_revocation(self, address: str, lost: int) -> Call:
-        """The revocation of a reader together with the keyring that the others hold, stored and read back."""
-        consent = self._maker.consent()
-        now = self._ledger.now()
-        holders = self._maker.holders(consent, now, without=address_bytes(address), patience=PATIENCE)
-        planned = self._maker.plan(consent, holders, rotate=lost, schedule=0, now=now)
-        built = self._maker.store(consent, planned, holders, self._keys.names(consent))
-        return self._ledger.contract.revoke_and_rotate(
-            self.id,
-            address,
-            keyring_version=consent.keyring_version,
-            compartments=built.compartments,
-            pointer=built.pointer,
-        )
+    @property
+    def _decider(self) -> Decider:
+        return Decider(self._ledger, self._wallet, self.id, self._keys, self._maker)
 
-    def _readable_now(self, address: str) -> int:
-        """What a grantee may read now, as the contract has it: revoking asks no events and no store."""
-        permission = self._ledger.contract.permission_of(self.id, address)
-        terms = permission.terms
-        return terms.read if terms.not_before <= self._ledger.chain.now() < terms.expiry else 0
+    def _settled(self, consent: Consent, afresh: int) -> Consent:
+        """What waits in the inbox goes to who may read it, before somebody new comes."""
+        if not self._decider.in_inbox_mode(consent, self._ledger.now(), afresh):
+            return consent
+        self._rotate_and_move(afresh, recent=True)
+        return self._ledger.consent(self.id)
 
     def _mask_of(self, compartments: Sequence[str]) -> int:
         known = self.compartments()
         return names_of.mask_of(compartments, known) if compartments else names_of.to_mask(known)
 
-    def _rotate(self, mask: int) -> Receipt:
-        consent = self._maker.consent()
-        now = self._ledger.now()
-        holders = self._maker.holders(consent, now)
-        planned = self._maker.plan(consent, holders, rotate=mask, schedule=0, now=now)
-        names = self._keys.names(consent)
-        with self._ledger.trial():
-            return self._ledger.send(self._wallet, self._maker.call(consent, planned, holders, names))
-
     def _rotate_and_move(self, mask: int, *, recent: bool = False) -> Receipt:
         """Begin new epochs, and move over what waits in the inbox, in one transaction."""
         moved = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=recent).move(rotate=mask)
-        return self._rotate(mask) if moved is None else moved.receipt
-
-    def _rotate_or_warn(self, mask: int) -> bool:
-        try:
-            again_when_stale(lambda: self._rotate(mask))
-        except (MedRecError, OSError) as error:
-            warnings.warn(f"revoked, but the keys were not changed: {error}", KeysNotRotated, stacklevel=3)
-            return False
-        return True
+        return self._decider.rotate(mask) if moved is None else moved.receipt
 
     def _empty_inbox_or_warn(self) -> None:
         mover = InboxMover(self._ledger, self._wallet, self.id, self._keys, recent=True)
@@ -860,24 +773,3 @@ class Patient(Party):
 
 def _silent(_done: int) -> None:
     """Shows no progress."""
-
-
-def _starts_by(planned: Rotation, wanted: EpochId, now: int) -> bool:
-    return any(epoch.id == wanted and epoch.start <= now for epoch in planned.epochs)
-
-
-def _line(grant: Grant, known: Mapping[int, str]) -> PermissionLine:
-    def names(mask: int) -> tuple[str, ...]:
-        return tuple(known.get(number, f"#{number}") for number in names_of.numbers_in(mask))
-
-    terms = grant.terms
-    return PermissionLine(
-        grantee=checksum(grant.grantee),
-        read=names(terms.read),
-        append=names(terms.append),
-        purposes=purposes_in(terms.purposes),
-        history=grant.history,
-        not_before=terms.not_before,
-        expiry=terms.expiry,
-        version=grant.version,
-    )

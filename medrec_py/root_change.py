@@ -55,6 +55,7 @@ class RootChange:
         heir: The wallet that decides from then on, if it is another.
         progress: Called with 1 for each record that was given a new envelope.
         leave: Numbers of records that cannot be read, and that may stay behind.
+        keep_ether: The old wallet goes on, as somebody else's: its ether is left to it.
         guardians: Given the number of the next decision, the call that lets the new root secret tell who they are;
             ``None`` if there are none.
     """
@@ -67,6 +68,7 @@ class RootChange:
     heir: Signer | None
     progress: Callable[[int], None]
     leave: Collection[int] = ()
+    keep_ether: bool = False
     guardians: Callable[[int], Call | None] = lambda _: None
 
     def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
@@ -169,7 +171,7 @@ class RootChange:
 
         An account with code has no phrase, and needed no ether: what it has stays its owners'.
         """
-        if self.heir is None or isinstance(self.wallet, Carried):
+        if self.heir is None or self.keep_ether or isinstance(self.wallet, Carried):
             return
         try:
             self.ledger.transfer_all(self.wallet, self.heir.address)

@@ -40,6 +40,10 @@ class RootKeys:
         """The root public key of a patient, that keyrings of a suite are sealed to."""
         return suite.public_key(self._root.root_key(suite.number, place))
 
+    def root_public_key(self, consent: Consent, suite: Suite) -> bytes:
+        """As ``KeyringKeys``: that of this root secret, be it the present one or about to be."""
+        return self.public_key(consent.place, suite)
+
     def inbox(self, consent: Consent, suite: Suite) -> Inbox:
         """The inbox that the next keyring names, of the keyring's suite.
 
@@ -104,6 +108,10 @@ class RootKeys:
             RootSecretReplaced: the patient has another root secret by now.
         """
         return self._open(self._current(consent)).names
+
+    def names_to_seal(self, consent: Consent) -> Mapping[int, str]:
+        """As ``KeyringKeys``: all of them. Raises as ``names``."""
+        return self.names(consent)
 
     def was_used(self, consent: Consent) -> bool:
         """Whether any keyring of the patient's belongs to this root secret."""

@@ -7,6 +7,7 @@ online. The last of them has no reader but the patient.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -16,7 +17,8 @@ from medrec_py.compartments import numbers_in
 from medrec_py.crypto.blocks import MAX_BLOCK
 from medrec_py.crypto.keys import EpochId, EpochKeys
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
-from medrec_py.keyrings import Keyrings
+from medrec_py.errors import FormatError, IntegrityError, KeyUnavailable
+from medrec_py.keyrings import Keyrings, OpenEpoch
 
 SOON = 3600
 """Seconds. A pending epoch that begins so soon may begin before the new keyring is mined. Then a new one begins at
@@ -27,6 +29,13 @@ MAX_PENDING = 128
 
 _FIXED_SIZE, _HOLDER_SIZE, _EPOCH_SIZE, _INDEX_SIZE = 65_536, 32, 2_000, 3
 """At most so many bytes of a keyring's block: beside the lists, a reader, an epoch, and an epoch of a reader."""
+
+
+class FalseKeys(UserWarning):
+    """A representative published keys that the patient's root key, or the seals of another, do not open.
+
+    What was written while they were in use may open for their readers alone. Ask those for it, and revoke it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +138,9 @@ def _pending_limit(compartments: int, readers: int, further: int) -> int:
     return max(1, min(MAX_PENDING, epochs // max(1, compartments) - 1))
 
 
-def _soon(keyrings: Keyrings, compartment: int, now: int) -> list[EpochId]:
+def _soon(keyrings: Keyrings, compartment: int, now: int) -> list[OpenEpoch]:
     """The pending epochs that may begin before a keyring that is made now is mined."""
-    return [found.epoch.id for found in keyrings.pending(compartment, now) if found.epoch.start <= now + SOON]
+    return [found for found in keyrings.pending(compartment, now) if found.epoch.start <= now + SOON]
 
 
 def _chain(
@@ -151,6 +160,16 @@ def _chain(
 def _ways_back(
     keyrings: Keyrings, open_keys: Callable[[EpochId], EpochKeys], compartment: int, now: int
 ) -> dict[int, EpochKeys]:
-    newest = keyrings.newest(compartment, now)
-    earlier = [] if newest is None else [newest.epoch.id]
-    return {epoch.number: open_keys(epoch) for epoch in (*earlier, *_soon(keyrings, compartment, now))}
+    """Number → keys of the epochs that a new one leads back to.
+
+    What a representative made may not open, by its fault: it keeps nobody from making new keys.
+    """
+    ways: dict[int, EpochKeys] = {}
+    for found in (*keyrings.to_lead_back_to(compartment, now), *_soon(keyrings, compartment, now)):
+        try:
+            ways[found.epoch.id.number] = open_keys(found.epoch.id)
+        except (KeyUnavailable, IntegrityError, FormatError) as error:
+            if found.entry.by_patient:
+                raise
+            warnings.warn(f"keys that a representative made were left out: {error}", FalseKeys, stacklevel=5)
+    return ways

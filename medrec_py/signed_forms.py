@@ -34,6 +34,7 @@ from medrec_py.wallet import Signer
 _FUNCTIONS: Final = frozenset(
     {
         "register",
+        "registerSigned",
         "grant",
         "revoke",
         "revokeAndRotate",
@@ -127,7 +128,14 @@ class Signing:
             WalletError: it does not sign.
             ChainError: the node does not answer.
         """
-        return tuple(map(self._signed, self._decisions(calls)))
+        registrations = [call for call in calls if call.function == "registerSigned"]
+        others = [call for call in calls if call.function != "registerSigned"]
+        return (*map(self._registered, registrations), *map(self._signed, self._decisions(others)))
+
+    def _registered(self, call: Call) -> SignedDecision:
+        """A registration that patient id and wallet have signed already."""
+        patient, wallet, deadline, *signatures = call.arguments
+        return SignedDecision(Register(self._place(address_of(patient)), wallet, deadline), tuple(signatures))
 
     def _signed(self, decision: SignedForm) -> SignedDecision:
         wallet, document, digest = self._signer.sign_typed_data, decision.typed_data(), decision.digest()

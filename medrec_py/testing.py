@@ -47,9 +47,10 @@ from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.nonces import Nonces
 from medrec_py.chart import Chart
+from medrec_py.deciding import Granted
 from medrec_py.errors import ConfigurationError
 from medrec_py.network import Network
-from medrec_py.patient import Granted, Patient
+from medrec_py.patient import Patient
 from medrec_py.provider import Organisation, Practitioner, Provider
 from medrec_py.registrar import Registrar
 from medrec_py.storage import FolderStore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import isleap
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
@@ -42,3 +43,23 @@ def as_datetime(seconds: int) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return datetime.max.replace(tzinfo=UTC)
+
+
+def majority(born: date, age: int = 18) -> date:
+    """The day on which somebody comes of age, for the end of a parent's permission: from its first second, UTC.
+
+    Who was born on 29 February does on 1 March where the year has no such day.
+
+    Args:
+        born: Date of birth.
+        age: Years; by the law of the country.
+
+    Raises:
+        InvalidInput: there is no such year.
+    """
+    try:
+        if (born.month, born.day) == (2, 29) and not isleap(born.year + age):
+            return date(born.year + age, 3, 1)
+        return date(born.year + age, born.month, born.day)
+    except ValueError as error:
+        raise InvalidInput(f"{born.year + age} is no year") from error

@@ -82,14 +82,24 @@ class ReaderKeys:
         Raises:
             KeysMissing: none does.
         """
-        found = (
-            self._from_publisher(consent, epoch)
-            or self._from_grants(consent, epoch)
-            or self._from_later_keyrings(consent, epoch)
-        )
+        found = next(self._found(consent, epoch), None)
         if found is None:
             raise KeysMissing(
                 f"no seal for {_hex(self._account)} holds epoch {epoch.number} of compartment {epoch.compartment}"
+            )
+        return found
+
+    def keys_with_history(self, consent: Consent, epoch: EpochId) -> EpochKeys:
+        """As ``epoch_keys``, with the history key, which leads back to the epochs before.
+
+        Raises:
+            KeysMissing: no seal holds it.
+        """
+        found = next((keys for keys in self._found(consent, epoch) if keys.history is not None), None)
+        if found is None:
+            raise KeysMissing(
+                f"no seal for {_hex(self._account)} holds the history key of epoch {epoch.number} of compartment "
+                f"{epoch.compartment}"
             )
         return found
 
@@ -101,6 +111,13 @@ class ReaderKeys:
             except KeyUnavailable:
                 continue
         raise KeysMissing(f"no grant's seal opens with the keys of {_hex(self._account)}")
+
+    def _found(self, consent: Consent, epoch: EpochId) -> Iterator[EpochKeys]:
+        """The keys of an epoch, as each kind of seal has them."""
+        for look in (self._from_publisher, self._from_grants, self._from_later_keyrings):
+            found = look(consent, epoch)
+            if found is not None:
+                yield found
 
     def _from_publisher(self, consent: Consent, epoch: EpochId) -> EpochKeys | None:
         """From the keyring that published the epoch."""

@@ -30,6 +30,7 @@ from medrec_py.cli.commands import (
     recover,
     registrar,
     relay,
+    representative,
     sign,
 )
 from medrec_py.cli.exits import MEANINGS, ExitCode
@@ -78,6 +79,7 @@ for _name, _group in (
     ("authority", authority.app),
     ("record", record.app),
     ("permission", permission.app),
+    ("representative", representative.app),
     ("keys", keys.app),
     ("guardian", guardian.app),
     ("relay", relay.app),

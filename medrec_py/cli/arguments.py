@@ -15,6 +15,15 @@ OfPatient: TypeAlias = Annotated[
     str | None, typer.Option("--patient", metavar=ADDRESS, help="Whose record; the profile's own unless given.")
 ]
 
+ForPatient: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--patient",
+        metavar=ADDRESS,
+        help="For whom to decide: a child, or whoever named this profile a representative; for itself unless given.",
+    ),
+]
+
 OnBehalfOf: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -39,6 +48,11 @@ def checked(address: str) -> str:
     from medrec_py.chain.types import to_address  # noqa: PLC0415 - slow to import
 
     return to_address(address.strip())
+
+
+def checked_or_none(address: str | None) -> str | None:
+    """An address that may have been left out. Raises as `checked`."""
+    return None if address is None else checked(address)
 
 
 def all_checked(addresses: Iterable[str]) -> list[str]:

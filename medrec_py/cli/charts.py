@@ -90,8 +90,8 @@ def open_to_read(session: Session, patient: str | None, on_behalf_of: str | None
     who = session.identity.address
     whose = session.patient_id if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
-    if whose == session.patient_id and on_behalf_of is None:
-        return View(session.patient(locked=True).chart(), True, who)
+    if on_behalf_of is None and session.decides_for(whose):
+        return View(session.patient(whose, locked=True).chart(), True, who)
     principal = _principal(session, whose, why) if on_behalf_of is None else checked(on_behalf_of)
     if principal != who:
         session.output.note(f"on behalf of {principal}")
@@ -115,8 +115,8 @@ def open_to_append(session: Session, patient: str | None, on_behalf_of: str | No
     whose = session.patient_id if patient is None else checked(patient)
     why = Purpose.TREAT if purpose is None else Purpose.parse(purpose)
     principal = who if on_behalf_of is None else checked(on_behalf_of)
-    if whose == session.patient_id and principal in {who, whose}:
-        return View(session.patient().chart(), True, who)
+    if principal in {who, whose} and session.decides_for(whose):
+        return View(session.patient(whose).chart(), True, who)
     return View(session.mandate(principal).chart(whose, why), False, principal)
 
 

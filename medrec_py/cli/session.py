@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from medrec_py.patient import Patient
     from medrec_py.provider import Mandate, Provider
     from medrec_py.relayer import RelayerClient
+    from medrec_py.representative import Representative
     from medrec_py.wallet import Signer
     from medrec_py.wallets.browser import BrowserWallet
 
@@ -147,19 +148,23 @@ class Session:
     @cached_property
     def wallet(self) -> Signer:
         """Its wallet, unlocked; or the signer that has its key, for the node's chain."""
-        kind = self.identity.signer
-        if kind is None:
-            return self.identity.wallet(self.passphrases.of(self.identity.profile))
-        if kind == BROWSER:
-            return self._in_browser()
-        return opening.open_signer(self.settings, kind, self.identity.address, self.chain.chain_id)
+        return self.wallet_of(self.identity)
 
-    def _in_browser(self) -> BrowserWallet:
+    def wallet_of(self, identity: Identity) -> Signer:
+        """The wallet of any identity on this machine, as `wallet`."""
+        kind = identity.signer
+        if kind is None:
+            return identity.wallet(self.passphrases.of(identity.profile))
+        if kind == BROWSER:
+            return self._in_browser(identity)
+        return opening.open_signer(self.settings, kind, identity.address, self.chain.chain_id)
+
+    def _in_browser(self, identity: Identity) -> BrowserWallet:
         """A wallet in a browser, with one page for everything that the command has signed."""
         from medrec_py.wallets.browser import BrowserWallet  # noqa: PLC0415 - slow to import
 
         wallet = BrowserWallet(
-            self.identity.address,
+            identity.address,
             chain_id=self.chain.chain_id,
             timeout=opening.signer_timeout(self.settings),
             open_page=lambda url: browsers.open_page(self.output, url),
@@ -184,10 +189,31 @@ class Session:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
-    def patient(self, *, locked: bool = False) -> Patient:
+    def decides_for(self, patient: str) -> bool:
+        """Whether the record of a patient id is the profile's own, or that of a child whom its wallet decides for."""
+        if self.network.contract.patient_of(patient).wallet == self.identity.address:
+            return True
+        return patient == self.patient_id
+
+    def decider(self, patient: str | None, *, locked: bool = False) -> Patient | Representative:
+        """The profile as who decides for a patient id: as the patient, or as a representative.
+
+        Args:
+            patient: Whose; the profile's own unless given.
+            locked: It only reads.
+        """
+        from medrec_py.wallet import Locked  # noqa: PLC0415
+
+        if patient is None or self.decides_for(patient):
+            return self.patient(patient, locked=locked)
+        signer = Locked(self.identity.address) if locked else self.wallet
+        return self.network.representative(signer, patient, self.root, publish=False)
+
+    def patient(self, patient: str | None = None, *, locked: bool = False) -> Patient:
         """The profile as a patient. The node is asked before the passphrase is.
 
         Args:
+            patient: The id, of those that its wallet decides for; the profile's own unless given.
             locked: It only reads: its wallet stays locked.
         """
         from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
@@ -196,10 +222,10 @@ class Session:
         if self.identities.successor_folder(self.identity.profile).exists():
             self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
         signer = Locked(self.identity.address) if locked else self.wallet
-        patient = network.patient(signer, self.root, patient=self.patient_id)
+        opened = network.patient(signer, self.root, patient=patient or self.patient_id)
         if self._browser is not None:
-            self._browser.names = lambda: browsers.known_names(network, patient, self.mentioned)
-        return patient
+            self._browser.names = lambda: browsers.known_names(network, opened, self.mentioned)
+        return opened
 
     def provider(self) -> Provider:
         """The profile as a provider that acts for itself."""

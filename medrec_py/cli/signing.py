@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
@@ -18,7 +18,6 @@ from medrec_py.errors import InvalidInput
 
 if TYPE_CHECKING:
     from medrec_py.crypto.signed_decisions import Bundle
-    from medrec_py.patient import Patient
 
 Offline: TypeAlias = Annotated[
     str | None,
@@ -37,9 +36,23 @@ DEFAULT_VALID: Final = "1h"
 
 
 def sign_only(
-    session: Session, decide: Callable[[Patient], object], *, file: str, valid: str, codes: str | None
+    session: Session,
+    decide: Callable[[Any], object],
+    *,
+    file: str,
+    valid: str,
+    codes: str | None,
+    patient: str | None = None,
 ) -> None:
     """Sign what ``decide`` does, and write it down in place of sending it.
+
+    Args:
+        session: Whose profile signs.
+        decide: Takes one decision of the ``Patient`` or ``Representative`` that it is given.
+        file: Where to write it.
+        valid: How long it counts.
+        codes: Folder for QR codes.
+        patient: For whom the profile decides; for itself unless given.
 
     Raises:
         InvalidInput: the span is none, the folder for codes is there already, or there are too many codes.
@@ -50,7 +63,7 @@ def sign_only(
     span = parse_moment(valid)
     if not isinstance(span, timedelta):
         raise InvalidInput("give --valid as a span: 1h, 30m, 2d")
-    bundle = session.patient().signed(decide, valid=span)
+    bundle = session.decider(patient).signed(decide, valid=span)
     written = write_codes(bundle, Path(codes)) if codes is not None else []
     write_private(Path(file), bundle.to_json())
     session.output.result(

@@ -129,6 +129,8 @@ def walk_back(
 ) -> Iterator[tuple[EpochId, EpochKeys]]:
     """All epochs before ``start`` that its history key leads to, nearest first, each checked against its public key.
 
+    A link that is bad ends its own way alone: what others lead to is found, and then the walk ends with its error.
+
     Args:
         place: Chain, contract and patient.
         published: The epochs of the patient's keyrings.
@@ -142,16 +144,23 @@ def walk_back(
     """
     reached = {start: keys}
     open_ends = [start]
+    bad: KeyringMismatch | None = None
     while open_ends:
         epoch = _published(published, open_ends.pop(0))
         for number in sorted(epoch.back, reverse=True):
             earlier = EpochId(epoch.id.compartment, number)
             if earlier in reached:
                 continue
-            opened = open_back(place, epoch, reached[epoch.id], number)
-            reached[earlier] = check_keys(_published(published, earlier), opened)
+            try:
+                opened = open_back(place, epoch, reached[epoch.id], number)
+                reached[earlier] = check_keys(_published(published, earlier), opened)
+            except KeyringMismatch as error:
+                bad = bad or error
+                continue
             open_ends.append(earlier)
             yield earlier, opened
+    if bad is not None:
+        raise bad
 
 
 def check_names(names: Mapping[int, str]) -> dict[int, str]:

@@ -285,7 +285,7 @@ def test_readers_whose_profiles_take_for_ever_do_not_hold_up_a_revocation(
     clinic = people.clinic()
     people.grant()
     people.alice.grant(clinic, read=["general"], expires=MONTH)
-    monkeypatch.setattr("medrec_py.patient.PATIENCE", -1.0)
+    monkeypatch.setattr("medrec_py.deciding.PATIENCE", -1.0)
     with pytest.warns(medrec.KeysNotRotated, match="too long"):
         assert not people.alice.revoke(people.hospital).rotated
 

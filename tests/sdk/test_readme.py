@@ -7,7 +7,7 @@ import os
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_python_session_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What the README shows runs as it stands: a record comes back byte for byte, and a revocation is real."""
-    session, _ = code_blocks(README, "python")
+    session, _, _ = code_blocks(README, "python")
     exec(compile(session, "README.md", "exec"), {})  # noqa: S102 - the README is ours
     assert (folder / "copy.dcm").read_bytes() == SCAN
     refusal, remedy, *entries = capsys.readouterr().out.splitlines()
@@ -67,9 +67,29 @@ class Benefactor:
         return OwnExpense(self.net.contract, payer).carry(bundle)
 
 
+def test_the_session_of_representatives_runs() -> None:
+    """A representative grants within its limits, and a newborn is registered under a parent's wallet."""
+    *_, session = code_blocks(README, "python")
+    with medrec.local() as net:
+        alice = net.patient(medrec.Wallet.create()).register()
+        names: dict[str, Any] = {
+            "medrec": medrec,
+            "timedelta": timedelta,
+            "net": net,
+            "alice": alice,
+            "wallet": medrec.Wallet.create(),
+            "paediatrician": net.practitioner(medrec.Wallet.create()),
+            "born": datetime.now(UTC).date() - timedelta(days=3000),
+        }
+        exec(compile(session, "README.md", "exec"), names)  # noqa: S102 - the README is ours
+        assert {line.by for line in alice.permissions()} == {alice.address, names["mother"].address}
+        assert names["anna"].id == names["newborn"].address
+        assert net.contract.patient_of(names["anna"].id).wallet == names["wallet"].address
+
+
 def test_the_session_without_ether_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The patient registers, grants and signs, and has nothing to pay with."""
-    _, session = code_blocks(README, "python")
+    _, session, _ = code_blocks(README, "python")
     wallet = medrec.Wallet.create()
     with medrec.local() as net:
         asked: dict[str, Any] = {}

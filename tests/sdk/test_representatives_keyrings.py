@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
 import medrec_py as medrec
 from medrec_py.chain.types import Flag, Terms
-from medrec_py.crypto import new_keyring
+from medrec_py.crypto import cbor, new_keyring
 from medrec_py.crypto.keyring import Inbox
 from medrec_py.crypto.keys import EpochId, EpochKeys, KemSeed
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
-from medrec_py.errors import BlockTooLarge, StorageError, StoreTimeout, StoreUnavailable
-from medrec_py.keyrings import RESERVED
+from medrec_py.errors import BlockTooLarge, StorageError, StoreTimeout, StoreUnavailable, WrongKey
+from medrec_py.keyrings import RESERVED, WAYS_BACK
 from medrec_py.purposes import Purpose
 from medrec_py.storage import BlockStore, Cid
-from tests.sdk.people import People, meet
+from tests.sdk.people import MONTH, People, meet
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +46,8 @@ class Representative:
         inbox: Inbox | None = None,
         number: int | None = None,
         block: bytes | None = None,
+        back: Mapping[int, EpochKeys] | None = None,
+        false_root_seal: bool = False,
     ) -> None:
         """Publish a keyring of her compartment for the hospital."""
         ledger, alice = self.people.alice._ledger, self.people.alice
@@ -56,7 +58,7 @@ class Representative:
         built = new_keyring.build(
             ledger.place(alice.id),
             consent.keyring_version,
-            epochs=[NewEpoch(epoch, ledger.chain.now(), EpochKeys.generate())],
+            epochs=[NewEpoch(epoch, ledger.chain.now(), EpochKeys.generate(), back or {})],
             readers=[Reader(hospital, ledger.key_of(self.people.hospital.address), [epoch], history=False)],
             root_public_key=root_public_key or patients.root_public_key,
             names={},
@@ -65,6 +67,11 @@ class Representative:
         )
         for page in built.pages:
             ledger.put_block(page)
+        if false_root_seal:
+            document = cbor.decode(built.block)
+            root = document["root"]  # type: ignore[call-overload, index]
+            root[2] = root[2][:-1] + bytes([root[2][-1] ^ 1])
+            block = cbor.encode(document)
         pointer = ledger.put_block(built.block if block is None else block)
         call = ledger.contract.publish_keyring(alice.id, consent.keyring_version, built.compartments, pointer)
         ledger.send(self.party._wallet, call)
@@ -198,3 +205,54 @@ def test_a_pointer_to_nothing_harms_nobody(people: People, mother: Representativ
     assert newest(people, mother.compartment) > before + RESERVED
     assert alice.chart().read(number).read() == b"well"
     assert people.chart().read(number).read() == b"well"
+
+
+def test_false_keys_keep_the_patient_from_nothing(people: People, mother: Representative) -> None:
+    """Sealed to the patient's root key in a way that doesn't open: the patient rotates over it, and is told so."""
+    alice = people.alice
+    before = alice.append(b"before", compartment="general", title="note").number
+    mother.publish(false_root_seal=True)
+    lost = people.chart().append(b"the hospital opens it", compartment="general", title="note").number
+    with pytest.raises(WrongKey):
+        alice.read(lost)
+    assert people.chart().read(lost).read() == b"the hospital opens it"
+    with pytest.warns(medrec.FalseKeys):
+        assert alice.revoke(mother.party).rotated
+    number = people.chart().append(b"after", compartment="general", title="note").number
+    assert alice.read(number).read() == b"after"
+    late = people.net.reader(medrec.Wallet.create())
+    alice.grant(late, read=["general"], expires=MONTH, history=True)
+    assert [late.chart(alice).read(one).read() for one in (before, number)] == [b"before", b"after"]
+
+
+@pytest.mark.parametrize("links", ["none", "false"])
+def test_keys_that_lead_nowhere_cost_nobody_the_past(people: People, mother: Representative, links: str) -> None:
+    """Without back-links, or with false ones: the patient's next keys lead back to her own before them, too."""
+    alice, compartment = people.alice, mother.compartment
+    before = alice.append(b"before", compartment="general", title="note").number
+    first = newest(people, compartment)
+    alice.rotate("general")
+    for _ in range(2):
+        mother.publish(back={first: EpochKeys.generate()} if links == "false" else None)
+    between = people.chart().append(b"between", compartment="general", title="note").number
+    alice.rotate()
+    after = alice.append(b"after", compartment="general", title="note").number
+    late = people.net.reader(medrec.Wallet.create())
+    alice.grant(late, read=["general"], expires=MONTH, history=True)
+    alice.change_root(wallet=medrec.Wallet.create())
+    for reader in (late.chart(alice), alice.chart()):
+        for number, content in ((before, b"before"), (between, b"between"), (after, b"after")):
+            assert reader.read(number).read() == content
+
+
+def test_many_keys_of_a_representative_make_no_keyring_too_large(people: People, mother: Representative) -> None:
+    """The patient's next keys lead back to the latest of them, and to her own before them, and to no more."""
+    alice, compartment = people.alice, mother.compartment
+    own = newest(people, compartment)
+    for _ in range(WAYS_BACK + 3):
+        mother.publish()
+    alice.rotate("general")
+    consent = alice._ledger.consent(alice.id)
+    epoch = consent.keyrings[EpochId(compartment, newest(people, compartment))]
+    assert len(epoch.back) == WAYS_BACK
+    assert own in epoch.back

@@ -11,10 +11,10 @@ import pytest
 
 import medrec_py as medrec
 from medrec_py.crypto.envelope import Kind
+from medrec_py.deciding import KeysNotRotated
 from medrec_py.errors import KeysMissing, ProfileOutdated, SuiteDowngrade
 from medrec_py.healing import Staleness
 from medrec_py.keyring_maker import KeysNotSealed
-from medrec_py.patient import KeysNotRotated
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_suites import LARGE, envelope_of, keyring_suites, open_with, profile_suite, seal_suite, suites_of
 

@@ -81,9 +81,11 @@ func (e epoch) openBack(p place, keys held, to link) (held, error) {
 	return held{epochID{e.id.compartment, to.number}, text[:32], text[32:]}, nil
 }
 
-// walkBack gives all epochs that the history key of start leads to, nearest first.
+// walkBack gives all epochs that the history key of start leads to, nearest first, and the first link that is bad.
+// It ends its own way alone.
 func walkBack(p place, published map[epochID]epoch, start held) ([]held, error) {
 	reached, ends, found := map[epochID]bool{start.id: true}, []held{start}, []held{}
+	var bad error
 	for ; len(ends) > 0; ends = ends[1:] {
 		from, ok := published[ends[0].id]
 		if !ok {
@@ -94,20 +96,29 @@ func walkBack(p place, published map[epochID]epoch, start held) ([]held, error) 
 			if reached[id] {
 				continue
 			}
-			keys, err := from.openBack(p, ends[0], to)
+			keys, err := from.follow(p, published, ends[0], to)
 			if err != nil {
-				return found, err
-			}
-			earlier, ok := published[id]
-			if !ok {
-				return found, refuse(keyringMismatch, "an epoch was not published")
-			}
-			if err := earlier.check(keys); err != nil {
-				return found, err
+				if bad == nil {
+					bad = err
+				}
+				continue
 			}
 			reached[id] = true
 			ends, found = append(ends, keys), append(found, keys)
 		}
 	}
-	return found, nil
+	return found, bad
+}
+
+// follow opens a back-link, and checks what it gives against the epoch that it names.
+func (e epoch) follow(p place, published map[epochID]epoch, from held, to link) (held, error) {
+	keys, err := e.openBack(p, from, to)
+	if err != nil {
+		return held{}, err
+	}
+	earlier, ok := published[keys.id]
+	if !ok {
+		return held{}, refuse(keyringMismatch, "an epoch was not published")
+	}
+	return keys, earlier.check(keys)
 }

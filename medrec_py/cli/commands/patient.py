@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from medrec_py.cli.arguments import ADDRESS, ForPatient, checked, checked_or_none
+from medrec_py.cli.charts import View
 from medrec_py.cli.command import command, group
 from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
@@ -17,17 +19,33 @@ compartments_app = typer.Typer(help="Parts of the record that are granted separa
 group(compartments_app)
 app.add_typer(compartments_app, name="compartment")
 
+OfChild = Annotated[
+    str | None,
+    typer.Option("--patient", metavar=ADDRESS, help="A child whom the profile decides for; itself unless given."),
+]
 Compartments = Annotated[
     list[str] | None, typer.Option("--compartment", metavar="NAME", help="Name of a compartment; may be repeated.")
 ]
 
 
 @command(app, "register")
-def register(session: Session, compartment: Compartments = None) -> None:
-    """Register the profile as a patient, with its first keys. The compartment is "general" unless others are named."""
-    patient = session.patient()
+def register(
+    session: Session,
+    compartment: Compartments = None,
+    newborn: Annotated[
+        bool, typer.Option("--newborn", help="Register a new patient id, for a child, under this profile's wallet.")
+    ] = False,
+) -> None:
+    """Register the profile as a patient, with its first keys. The compartment is "general" unless others are named.
+
+    With --newborn it is a child's record: this profile decides for it and opens it, until it hands the record over.
+    """
+    from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
+
+    identity = Wallet.create() if newborn else None  # signs the registration, and nothing ever again
+    patient = session.patient(None if identity is None else identity.address)
     names = compartment or ["general"]
-    patient.register(names)
+    patient.register(names, identity=identity)
     session.output.result(
         {"patient": patient.id, "compartments": list(names), "transactions": session.transactions()},
         Cell("Registered.", "green"),
@@ -36,9 +54,9 @@ def register(session: Session, compartment: Compartments = None) -> None:
 
 
 @command(app, "show")
-def show(session: Session) -> None:
+def show(session: Session, patient_id: OfChild = None) -> None:
     """Show what the chain has of the profile as a patient, and its compartments."""
-    patient = session.patient(locked=True)
+    patient = session.patient(checked_or_none(patient_id), locked=True)
     registered = patient.is_registered
     names = sorted(patient.compartments().values()) if registered else []
     chart = patient.chart()
@@ -46,6 +64,7 @@ def show(session: Session) -> None:
     records = sum(entry.kind.name == "RECORD" for entry in entries)
     permissions = len(patient.permissions()) if registered else 0
     balance = session.chain.balance(session.identity.address)
+    children = [other for other in session.network.patient_ids(session.identity.address) if other != patient.id]
     session.output.result(
         {
             "patient": patient.id,
@@ -54,6 +73,7 @@ def show(session: Session) -> None:
             "records": records,
             "entries": len(entries),
             "permissions": permissions,
+            "decides_for": children,
             "balance": str(balance),
         },
         Fields(
@@ -64,20 +84,61 @@ def show(session: Session) -> None:
                 ("records", str(records)),
                 ("history", f"{len(entries)} entries, complete"),
                 ("permissions", str(permissions)),
+                *([("decides for, too", ", ".join(children))] if children else []),
                 ("balance", f"{balance / 10**18:.6f} ether"),
             ]
         ),
     )
 
 
-@command(app, "rotate")
-def rotate(session: Session, compartment: Compartments = None) -> None:
-    """Change the keys of compartments, of all unless some are named, and move over what waits in the inbox."""
-    patient = session.patient()
-    patient.rotate(*(compartment or ()))
-    names = compartment or sorted(patient.compartments().values())
+@command(app, "hand-over")
+def hand_over(
+    session: Session,
+    patient: Annotated[str, typer.Option("--patient", metavar=ADDRESS, help="The child's patient id.")],
+    to: Annotated[str, typer.Option("--to", metavar="PROFILE", help="The child's own profile, on this machine.")],
+    leave: Annotated[
+        list[int] | None,
+        typer.Option("--leave", metavar="RECORD", help="A record that can't be read may stay behind; may be repeated."),
+    ] = None,
+) -> None:
+    """Hand a child's record over for good, to the child's own wallet and phrase.
+
+    This profile then neither decides for the child nor opens what is written from then on.
+    """
+    whose, heir = checked(patient), session.identities.get(to)
+    child = session.patient(whose)
+    view = View(child.chart(), True, session.identity.address)
+    left, count = [view.entry(number) for number in leave or ()], len(view.chart.entries())
+    with session.output.count("moving records", count) as progress:
+        child.hand_over(session.wallet_of(heir), session.root_of(heir), leave=left, progress=progress)
     session.output.result(
-        {"patient": patient.id, "compartments": list(names), "transactions": session.transactions()},
+        {"patient": whose, "wallet": heir.address, "transactions": session.transactions()},
+        Cell("Handed over.", "green"),
+        Fields(
+            [
+                ("patient", whose),
+                ("decides now", heir.address),
+                ("next", f"on the child's own device: medrec --profile {to} patient rotate --patient {whose}"),
+                session.sent(),
+            ]
+        ),
+    )
+
+
+@command(app, "rotate")
+def rotate(session: Session, compartment: Compartments = None, patient: ForPatient = None) -> None:
+    """Change the keys of compartments, of all unless some are named, and move over what waits in the inbox.
+
+    A representative changes those of its compartments, and leaves the inbox to the patient.
+    """
+    from medrec_py.representative import Representative  # noqa: PLC0415 - slow to import
+
+    who = session.decider(checked_or_none(patient))
+    who.rotate(*(compartment or ()))
+    names = compartment or sorted(who.compartments().values())
+    whose = who.patient if isinstance(who, Representative) else who.id
+    session.output.result(
+        {"patient": whose, "compartments": list(names), "transactions": session.transactions()},
         Cell("The keys are changed.", "green"),
         Fields([("compartments", ", ".join(names)), session.sent()]),
     )
@@ -85,10 +146,12 @@ def rotate(session: Session, compartment: Compartments = None) -> None:
 
 @command(compartments_app, "add")
 def add_compartment(
-    session: Session, names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of new compartments.")]
+    session: Session,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of new compartments.")],
+    patient_id: OfChild = None,
 ) -> None:
     """Add compartments to the record."""
-    patient = session.patient()
+    patient = session.patient(checked_or_none(patient_id))
     patient.add_compartment(*names)
     there = sorted(patient.compartments().values())
     session.output.result(

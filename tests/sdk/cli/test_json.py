@@ -53,6 +53,11 @@ EXAMPLES = {
     "patient compartment add": "patient compartment add dental",
     "permission grant": GRANT + " --purpose TREAT --purpose COC",
     "permission list": "permission list",
+    "permission log": "permission log",
+    "representative appoint": "representative appoint {stranger} --compartment general --born 2020-02-29",
+    "representative list": "representative list",
+    "representative resign": "--profile stranger representative resign --patient {default}",
+    "patient hand-over": "patient hand-over --patient CHILD --to stranger",
     "relay send": "relay send signed.json --at-own-expense",
     "record add": "record add note.txt --compartment general",
     "record list": "record list",
@@ -104,6 +109,8 @@ def type_example(shell: Shell, command: str, line: str, *more: str) -> Result:
         shell.ask("--profile stranger keys hand-over request --output another --fingerprint", digits)
     if command == "relay send":
         shell.ask("permission revoke {stranger} --offline signed.json")
+    if command == "patient hand-over":
+        line = line.replace("CHILD", shell.ask("patient register --newborn")["patient"])
     return shell.type(line.replace("FINGERPRINT", digits.replace(" ", "-")), *more)
 
 

@@ -133,7 +133,8 @@ export async function openBack(place: Place, epoch: Epoch, keys: EpochKeys, numb
 }
 
 /**
- * All epochs before `start` that its history key leads to, nearest first, each checked against its public key.
+ * All epochs before `start` that its history key leads to, nearest first, each checked against its public key. A link
+ * that is bad ends its own way alone: what others lead to is found, and then the walk ends with its error.
  *
  * @param published The epochs of the patient's keyrings.
  * @throws KeysMissing `start` has no history key, so the reader has no HISTORY.
@@ -144,18 +145,27 @@ export async function* walkBack(place: Place, published: Iterable<Epoch>, start:
   const epochs = new Map([...published].map((epoch) => [orderOf(epoch.id), epoch]));
   const reached = new Set([orderOf(start.id)]);
   const openEnds = [start];
+  let bad: KeyringMismatch | undefined;
   for (let from = openEnds.shift(); from !== undefined; from = openEnds.shift()) {
     const epoch = publishedOf(epochs, from.id);
     for (const number of [...epoch.back.keys()].toReversed()) {
       const id = { compartment: epoch.id.compartment, number };
       if (reached.has(orderOf(id))) continue;
-      const opened = await openBack(place, epoch, from.keys, number);
-      const held = await checkKeys(publishedOf(epochs, id), opened);
+      let held: HeldEpoch;
+      try {
+        const opened = await openBack(place, epoch, from.keys, number);
+        held = await checkKeys(publishedOf(epochs, id), opened);
+      } catch (error) {
+        if (!(error instanceof KeyringMismatch)) throw error;
+        bad ??= error;
+        continue;
+      }
       reached.add(orderOf(id));
       openEnds.push(held);
       yield held;
     }
   }
+  if (bad !== undefined) throw bad;
 }
 
 /** Names as the map that is encoded; throws `InvalidInput` if a number names no compartment. */

@@ -155,6 +155,7 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     if session.identity.signer is not None:
         raise SignerElsewhere(f"the key of {session.identity.address} is with a signer ({session.identity.signer})")
     patient = session.patient()
+    _require_no_children(session, patient.id)
     passphrase = session.passphrases.of(profile)
     wallet = Wallet.create()
     patient.give_up_resealing(session.settings.profile_folder(profile) / JOURNAL)
@@ -173,6 +174,16 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
                 session.output.note(f"the new phrase, should it be finished: {phrase}")
         raise
     session.identities.install_successor(profile)
+
+
+def _require_no_children(session: Session, own: str) -> None:
+    """The old phrase is to be destroyed, and children's records would be lost with it."""
+    others = [patient for patient in session.network.patient_ids(session.identity.address) if patient != own]
+    if others:
+        raise InvalidInput(
+            f"this profile's phrase also decides for {', '.join(others)}, and opens what is theirs: hand them over "
+            "first (`medrec patient hand-over`), to another profile of yours if they are to stay with you"
+        )
 
 
 def _set_aside_unless_told(session: Session) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from medrec_py import author_rule, guardianship
 from medrec_py import compartments as names_of
 from medrec_py.access_report import HadAccess, who_had_access
+from medrec_py.answering import Answered, Answering, ReceivedRequest, ReceivedRequests
 from medrec_py.chain.events import KeyringSkipped
 from medrec_py.chain.transactions import Call, Receipt
 from medrec_py.chain.types import ZERO_BYTES32, Flag, Terms, address_bytes, to_address
@@ -20,6 +21,7 @@ from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent, Grant
 from medrec_py.crypto import envelope as envelopes
 from medrec_py.crypto import grant_seal
+from medrec_py.crypto.exchange import UnverifiedExchange
 from medrec_py.crypto.grant_seal import GrantedKeys
 from medrec_py.crypto.keys import EpochId, RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
@@ -390,6 +392,101 @@ class Patient(Party):
         except Kept as kept:
             return kept.bundle
         raise InvalidInput("nothing was decided, so there is nothing to sign")
+
+    # --- being asked --------------------------------------------------------------------------------------------------
+
+    def requests(self) -> ReceivedRequests:
+        """What providers ask for: opened, with signature and standing checked. What does not count is left out.
+
+        Raises:
+            InvalidInput: no relayer is known.
+            RelayerUnavailable: it does not answer.
+            ChainUnavailable: the node does not.
+        """
+        return self._answering().requests()
+
+    def grant_request(
+        self,
+        request: ReceivedRequest,
+        *,
+        read: Iterable[str] = (),
+        append: Iterable[str] = (),
+        purpose: str | Purpose | Iterable[str | Purpose] | None = None,
+        expires: Moment | None = None,
+        history: bool = False,
+        reason: str = "",
+    ) -> Answered:
+        """Grant what was asked for, or less, and answer so. As ``grant``, in place of what the provider had.
+
+        Args:
+            request: From ``requests``.
+            read: Names of the compartments that may be read.
+            append: Names of those that may be appended to.
+            purpose: Of those asked for; all of them unless given.
+            expires: Not after what was asked for, which it is unless given.
+            history: What was written before may be read too, if that was asked for.
+            reason: For the requester, in words.
+
+        Returns:
+            What was granted and answered. Where the answer cannot be posted the grant stands, with the warning
+            ``AnswerNotPosted``.
+
+        Raises:
+            InvalidInput: it is more than was asked for, nothing, or not this wallet's to decide.
+            AnsweredAlready: it was answered before.
+            RequestNotFound: its time is over.
+            NotPermitted: who asked may no longer ask.
+            Otherwise as ``grant``. Nothing was granted then.
+        """
+        read_names, append_names = tuple(read), tuple(append)
+        purposes = request.purposes if purpose is None else purposes_in(purposes_mask(purpose))
+        expiry = request.expiry if expires is None else unix_time(expires, self._ledger.now())
+        answering = self._answering()
+        answering.require_within(
+            request, read=read_names, append=append_names, purposes=purposes, expiry=expiry, history=history
+        )
+
+        def grant() -> Granted:
+            return self.grant(
+                request.on_behalf_of,
+                read=read_names,
+                append=append_names,
+                purpose=purposes,
+                expires=expiry,
+                history=history,
+            )
+
+        return answering.grant(request, reason, grant)
+
+    def refuse_request(self, request: ReceivedRequest, reason: str = "") -> Answered:
+        """Refuse, and answer so. What the provider has already stays as it is.
+
+        Args:
+            request: From ``requests``.
+            reason: For the requester, in words.
+
+        Raises:
+            MailRefused, RelayerUnavailable: the relayer did not take the answer.
+            Otherwise as ``grant_request``.
+        """
+        return self._answering().refuse(request, reason)
+
+    def post_answer(self, document: bytes) -> None:
+        """Hand an answer over once more, to a relayer that has lost it, or to another.
+
+        Args:
+            document: What ``Exchange.to_json`` wrote.
+
+        Raises:
+            FormatError, AccessMismatch, SignatureMissing: it is no exchange, or was altered.
+            InvalidInput: there is no answer of this patient's in it.
+            MailRefused, RelayerUnavailable: the relayer did not take it.
+        """
+        kept = UnverifiedExchange.from_json(document).verify(self._ledger.check_contract)
+        self._answering().post(kept)
+
+    def _answering(self) -> Answering:
+        return Answering(self._ledger, self._wallet, self.id, self._keys)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 

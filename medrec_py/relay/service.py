@@ -22,8 +22,10 @@ from medrec_py.errors import (
 )
 from medrec_py.relay.batches import BYTES
 from medrec_py.relay.blocks import Keeper
-from medrec_py.relay.limits import Limits
+from medrec_py.relay.limits import Limits, MailLimits
+from medrec_py.relay.mailbox import Mailbox
 from medrec_py.relay.metrics import Metrics
+from medrec_py.relay.post_office import PostOffice
 from medrec_py.relay.quotas import Quota, client_key
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.sender import Sender
@@ -45,6 +47,8 @@ class Relayer:
         store: Keeps the blocks of bundles; without one, bundles with blocks are not taken.
         limits: What it takes, pays and keeps.
         now: Unix time.
+        mailbox: Keeps requests for access and their answers; without one, none are taken. Closed by whoever opened it.
+        mail_limits: What of them it takes and keeps.
 
     Raises:
         NotDeployed: the contract does not relay.
@@ -59,6 +63,8 @@ class Relayer:
         store: BlockStore | None = None,
         limits: Limits | None = None,
         now: Callable[[], float] = time.time,
+        mailbox: Mailbox | None = None,
+        mail_limits: MailLimits | None = None,
     ) -> None:
         self.limits = limits = limits or Limits()
         self.metrics = Metrics()
@@ -70,6 +76,17 @@ class Relayer:
         self._clients = Quota(limits.client_burst, limits.client_per_hour)
         self._draining = False
         self.sender = Sender(contract, wallet, queue, limits, self.metrics, now)
+        self.post_office = (
+            None
+            if mailbox is None
+            else PostOffice(
+                contract,
+                mailbox,
+                mail_limits or MailLimits(),
+                self.metrics,
+                lambda: max(int(now()), self.sender.clock()[0]),
+            )
+        )
 
     # --- its life ---------------------------------------------------------------------------------
 
@@ -158,6 +175,7 @@ class Relayer:
             "contract": self._contract.address,
             "relayer": self._address,
             "storesBlocks": self._keeper is not None,
+            "takesRequests": self.post_office is not None,
             "limits": {
                 "bundleBytes": MAX_BUNDLE,
                 "callBytes": BYTES,
@@ -194,6 +212,8 @@ class Relayer:
         for state, number in self._queue.counts().items():
             self.metrics.queue.labels(state.name.lower()).set(number)
         self.metrics.in_flight.set(self.sender.in_flight)
+        if self.post_office is not None:
+            self.post_office.tidy()
         return self.metrics.text()
 
     # --- private ----------------------------------------------------------------------------------

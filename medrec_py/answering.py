@@ -24,6 +24,7 @@ from medrec_py.errors import (
     MedRecError,
     NotFound,
     NotPermitted,
+    RelayError,
     RequestNotFound,
     StorageError,
 )
@@ -235,7 +236,11 @@ class Answering:
         """See ``Patient.refuse_request``."""
         to, why = self._ready(request, reason)
         exchange = self._signed(request, 0, why)
-        self._post(exchange, to)
+        try:
+            self._post(exchange, to)
+        except RelayError as error:  # it may have been taken all the same
+            error.exchange = exchange
+            raise
         return Answered(exchange, None, True)
 
     def grant(

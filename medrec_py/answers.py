@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from medrec_py.chain.events import PatientRegistered, PermissionGranted, WalletChanged
 from medrec_py.chain.types import Flag, Terms, address_of
@@ -25,7 +25,7 @@ class Answer:
 
     exchange: Exchange
     terms: Terms | None
-    reason: str
+    reason: str = field(repr=False)
     time: int
 
     @property

@@ -15,7 +15,7 @@ from medrec_py.crypto.exchange import Exchange, UnverifiedExchange
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.letter import Letter, Recipient
 from medrec_py.crypto.posting import Posting
-from medrec_py.errors import AccessMismatch, FormatError, InvalidInput, WrongKey
+from medrec_py.errors import AccessMismatch, FormatError, InvalidInput, RelayError, WrongKey
 from medrec_py.keymodule import KeyId, KeyInModule, RootModule
 from medrec_py.ledger import Ledger
 from medrec_py.purposes import Purpose, purposes_in, purposes_mask
@@ -116,8 +116,13 @@ class Asking:
         to = self._inbox(request)
         self._require_answerable(request)
         signed = access_request.build(self._wallet.sign_typed_data, request, wish, self._ledger.check_contract)
-        self._post(signed, to)
-        return Asked(Exchange(signed))
+        exchange = Exchange(signed)
+        try:
+            self._post(signed, to)
+        except RelayError as error:  # it may have been taken all the same
+            error.exchange = exchange
+            raise
+        return Asked(exchange)
 
     def ask_again(self, asked: Asked) -> None:
         """Hand the same request over once more. Raises as ``ask``."""

@@ -372,9 +372,12 @@ class RelayError(MedRecError):
     Attributes:
         bundle: The signed decisions, a ``medrec_py.crypto.signed_decisions.Bundle``, where they were made for it:
             ``Network.carry`` takes them. ``None`` if there are none.
+        exchange: The request for access that was signed, and the answer if it is about that, a
+            ``medrec_py.crypto.exchange.Exchange``. ``None`` if it is about something else.
     """
 
     bundle: Any = None
+    exchange: Any = None
     remedy = "Use another relayer, or send the decisions yourself: what was signed stays good until its deadline."
 
 

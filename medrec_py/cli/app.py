@@ -13,12 +13,14 @@ import typer
 
 from medrec_py.cli.command import group, report
 from medrec_py.cli.commands import (
+    asking,
     authority,
     config,
     demo,
     deploy,
     doctor,
     history,
+    inbox,
     init,
     keys,
     patient,
@@ -68,6 +70,7 @@ group(
 
 for _single in (init, demo, deploy, doctor):
     _single.add_to(app)
+asking.add_to(permission.app)
 for _name, _group in (
     ("patient", patient.app),
     ("provider", provider.app),
@@ -75,6 +78,7 @@ for _name, _group in (
     ("authority", authority.app),
     ("record", record.app),
     ("permission", permission.app),
+    ("inbox", inbox.app),
     ("keys", keys.app),
     ("relay", relay.app),
 ):

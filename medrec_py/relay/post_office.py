@@ -74,7 +74,7 @@ class PostOffice:
         Raises:
             Refusal: it is not taken; the code says why.
         """
-        with self._refusals():
+        with self._counted():
             posting = self._read(body, AccessRequest)
             request, digest = posting.message, posting.message.digest()
             if self._mailbox.get(digest) is None:
@@ -92,7 +92,7 @@ class PostOffice:
         Raises:
             Refusal: that is no address, or the mailbox cannot be read.
         """
-        with self._refusals():
+        with _as_refusals():
             try:
                 kept = self._mailbox.open_to(address_bytes(patient), self._now())
             except InvalidInput as error:
@@ -113,7 +113,7 @@ class PostOffice:
         Raises:
             Refusal: it is not taken; the code says why.
         """
-        with self._refusals():
+        with self._counted():
             posting = self._read(body, AccessAnswer)
             answer, digest = posting.message, posting.message.digest()
             kept = self._known(answer.request)
@@ -137,7 +137,7 @@ class PostOffice:
         Raises:
             Refusal: there is no such request here, or it is not answered.
         """
-        with self._refusals():
+        with _as_refusals():
             kept = self._known(request)
             if kept.answer is None:
                 raise Refusal(Code.UNKNOWN, "the request has no answer yet")
@@ -151,14 +151,11 @@ class PostOffice:
     # --- private ----------------------------------------------------------------------------------
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _counted(self) -> Iterator[None]:
+        """Refusals of what was sent are counted; that nothing is there yet is no refusal."""
         try:
-            try:
+            with _as_refusals():
                 yield
-            except (ChainUnavailable, NotDeployed) as error:
-                raise Refusal(Code.NODE, "the relayer's node does not answer as it should") from error
-            except QueueError as error:
-                raise Refusal(Code.QUEUE, "the relayer cannot use its mailbox") from error
         except Refusal as refusal:
             self._metrics.mail_refused.labels(refusal.code.value).inc()
             raise
@@ -228,6 +225,17 @@ class PostOffice:
     def _require_signed(self, account: bytes, digest: bytes, signature: bytes) -> None:
         if not is_signed_by(account, digest, signature, self._check_contract):
             raise Refusal(Code.SIGNATURE, f"{address_of(account)} did not sign it")
+
+
+@contextmanager
+def _as_refusals() -> Iterator[None]:
+    """What the relayer depends on may fail: whoever asks is told to come back."""
+    try:
+        yield
+    except (ChainUnavailable, NotDeployed) as error:
+        raise Refusal(Code.NODE, "the relayer's node does not answer as it should") from error
+    except QueueError as error:
+        raise Refusal(Code.QUEUE, "the relayer cannot use its mailbox") from error
 
 
 def _listed(kept: Kept) -> dict[str, Any]:

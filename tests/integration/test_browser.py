@@ -19,6 +19,8 @@ import pytest
 import medrec_py as medrec
 from medrec_py.courier import OwnExpense
 from medrec_py.crypto import profile, statement, typed_data, wallet_change
+from medrec_py.crypto.access_answer import AccessAnswer
+from medrec_py.crypto.access_request import AccessRequest
 from medrec_py.crypto.decisions import Grant
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.signed_decisions import FORMS
@@ -455,6 +457,8 @@ def test_the_page_knows_what_python_signs() -> None:
         wallet_change._WALLET_CHANGE,
         statement._STATEMENT,
         profile._PROFILE,
+        AccessRequest.struct,
+        AccessAnswer.struct,
     ]
     assert known["FORMS"] == {one.name: [f"{kind} {name}" for name, kind in one.fields] for one in structs}
     assert known["DOMAIN"] == [f"{kind} {name}" for name, kind in typed_data._DOMAIN_FIELDS]

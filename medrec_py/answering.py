@@ -187,15 +187,14 @@ class Answering:
     def requests(self) -> ReceivedRequests:
         """See ``Patient.requests``."""
         now = self._ledger.now()
-        waiting = {one.id: one for one in self._ledger.mail.waiting_for(self._patient)}
-        received: list[ReceivedRequest] = []
+        received: dict[bytes, ReceivedRequest] = {}  # a relayer may show one twice
         left_out: list[LeftOut] = []
-        for one in waiting.values():
+        for one in self._ledger.mail.waiting_for(self._patient):
             try:
-                received.append(self._received(one, now))
+                received.setdefault(one.id, self._received(one, now))
             except (FormatError, IntegrityError, KeyUnavailable, NotPermitted) as error:
                 left_out.append(LeftOut("0x" + one.id.hex(), error))
-        return ReceivedRequests(tuple(received), tuple(left_out))
+        return ReceivedRequests(tuple(received.values()), tuple(left_out))
 
     def _received(self, waiting: Waiting, now: int) -> ReceivedRequest:
         sealed = letter.parse(waiting.letter)

@@ -11,11 +11,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from medrec_py import untrusted_json
 from medrec_py.crypto import letter
 from medrec_py.crypto.access_answer import AccessAnswer
 from medrec_py.crypto.access_request import AccessRequest
-from medrec_py.crypto.signed_decisions import read_base64, read_hexadecimal
+from medrec_py.crypto.signed_decisions import read_base64, read_hexadecimal, require_shallow
 from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE
 from medrec_py.errors import FormatError
 
@@ -95,7 +94,7 @@ def read_json(octets: bytes, most: int) -> dict[str, Any]:
     if len(octets) > most:
         raise FormatError(f"it has {len(octets)} bytes, and may have {most}")
     try:
-        document = untrusted_json.loads(octets)
+        document = json.loads(require_shallow(octets.decode("utf-8")))
     except (ValueError, RecursionError) as error:
         raise FormatError("it is not JSON") from error
     if not isinstance(document, dict):

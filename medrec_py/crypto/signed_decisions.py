@@ -259,7 +259,7 @@ class Bundle:
         if len(octets) > MAX_BUNDLE:
             raise FormatError(f"a bundle has at most {MAX_BUNDLE} bytes")
         try:
-            document = json.loads(_require_shallow(octets.decode("utf-8")))
+            document = json.loads(require_shallow(octets.decode("utf-8")))
         except (ValueError, RecursionError) as error:
             raise FormatError("the bundle is not JSON") from error
         if not isinstance(document, dict) or document.keys() != _BUNDLE_KEYS or not _is_version(document["v"]):
@@ -283,16 +283,19 @@ class Bundle:
             raise FormatError("a block of the bundle is named by no decision")
 
 
-def _require_shallow(text: str) -> str:
+def require_shallow(text: str) -> str:
     """A text that is no deeper and has no more parts than any has to.
 
     Deep nesting may end the process, where another library has raised the recursion limit.
+
+    Raises:
+        FormatError: it is deeper, or has more.
     """
     depth = 0
     for count, token in enumerate(_NESTING.finditer(text)):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
         if depth > _MAX_DEPTH or count > _MAX_PARTS:
-            raise FormatError("the bundle is nested deeper, or has more parts, than any has to")
+            raise FormatError("the JSON is nested deeper, or has more parts, than any has to")
     return text
 
 

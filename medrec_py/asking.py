@@ -48,6 +48,11 @@ class Asked:
         return address_of(self._request.place.patient)
 
     @property
+    def requester(self) -> str:
+        """Who asked, and signed, EIP-55."""
+        return address_of(self._request.requester)
+
+    @property
     def on_behalf_of(self) -> str:
         """Who would be granted, EIP-55."""
         return address_of(self._request.on_behalf_of)

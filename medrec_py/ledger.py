@@ -222,7 +222,9 @@ class Ledger:
             InvalidInput: nobody does.
         """
         if self._mail is None:
-            raise InvalidInput("requests for access go by a relayer, and none is named: connect with relayer=")
+            raise InvalidInput(
+                "requests for access go by a relayer, and none is named (relayer=, or the setting relayer)"
+            )
         return self._mail
 
     def transfer_all(self, wallet: Signer, to: str) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medrec_py.cli.arguments import ADDRESS, checked
 from medrec_py.cli.command import command
-from medrec_py.cli.exchanges import ASKED, Exchanges
+from medrec_py.cli.exchanges import ASKED, Exchanges, export
 from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
-from medrec_py.errors import AccessMismatch, InvalidInput, RelayError
+from medrec_py.errors import AccessMismatch, ConfigurationError, InvalidInput, RelayError
 from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "request")(request)
     command(app, "requests")(requests)
+    command(app, "check")(check)
 
 
 def request(
@@ -104,6 +106,10 @@ def requests(
     resend: Annotated[
         bool, typer.Option("--resend", help="Hand those without an answer over again, to a relayer that has lost them.")
     ] = False,
+    export_to: Annotated[
+        str | None,
+        typer.Option("--export", metavar="FOLDER", help="Write them in the clear besides, with their answers."),
+    ] = None,
 ) -> None:
     """List what this profile asked patients for, and what they answered. Each answer is held against the chain."""
     from medrec_py.wallet import Locked  # noqa: PLC0415 - slow to import
@@ -112,29 +118,70 @@ def requests(
     provider = network.reader(Locked(session.identity.address), session.root, publish=False)
     documents: list[Document] = []
     rows: list[list[str | Cell]] = []
+    shown: list[tuple[str, bytes]] = []
     for asked, answer, state in _followed(session, provider, resend):
+        shown.append((asked.id, (asked.exchange if answer is None else answer.exchange).to_json()))
         documents.append({**_described(asked), "state": state, **_answered(answer)})
         reason = "" if answer is None else answer.reason
         style = "green" if answer is not None and answer.is_granted else "yellow" if answer is None else "red"
         rows.append([asked.id[:10], asked.patient, asked.wish.what, readable(asked.expiry), Cell(state, style), reason])
     session.output.result(
-        {"requests": documents},
+        {"requests": documents, "files": [] if export_to is None else export(export_to, shown)},
         Table(("id", "patient", "what", "until", "answer", "reason"), rows, "Nothing was asked."),
+    )
+
+
+def check(
+    session: Session,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What --export wrote.")],
+) -> None:
+    """Check that a request was made and answered so: both signatures, and the grant on the chain. Needs no identity."""
+    from medrec_py.asking import Asked  # noqa: PLC0415 - slow to import
+
+    answer = session.network.check_exchange(_read(file))
+    asked = Asked(answer.exchange)
+    state = _state(asked, answer, session.chain.now())
+    session.output.result(
+        {**_described(asked), "requester": asked.requester, "state": state, **_answered(answer)},
+        Cell(f"It was asked, and {state}.", "green"),
+        Fields(
+            [
+                ("id", asked.id),
+                ("patient", asked.patient),
+                ("asked by", asked.requester),
+                ("on behalf of", asked.on_behalf_of),
+                ("what", asked.wish.what or "not said"),
+                ("why", asked.wish.why or "not said"),
+                ("answered", readable(answer.time)),
+                ("permission", f"version {answer.version}" if answer.is_granted else "none"),
+                ("reason", answer.reason or "not said"),
+            ]
+        ),
     )
 
 
 # ------------------------------------------------------------------------------------------------------------ private
 
 
+def _read(file: str) -> bytes:
+    from medrec_py.crypto.exchange import MAX_EXCHANGE  # noqa: PLC0415 - slow to import
+
+    try:
+        with Path(file).expanduser().open("rb") as stream:
+            return stream.read(MAX_EXCHANGE + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+
+
 def _followed(session: Session, provider: Provider, resend: bool) -> Iterator[tuple[Asked, Answer | None, str]]:
     """Each request that is kept, its answer, and the state of it in words. An answer that comes is kept with it."""
     kept, now = Exchanges(session, ASKED), session.chain.now()
-    for path, document in kept.all():
+    for name, document in kept.all():
         asked = provider.asked(document)
         try:
             answer = _answer_of(session, provider, asked, document)
         except AccessMismatch as error:
-            session.output.warn(f"the answer to {path.stem} does not count: {error}")
+            session.output.warn(f"the answer to {name} does not count: {error}")
             yield asked, None, "not to be trusted"
             continue
         if answer is None and resend and asked.deadline >= now:

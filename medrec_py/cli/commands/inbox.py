@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medrec_py.cli.arguments import checked
 from medrec_py.cli.command import command, group
-from medrec_py.cli.exchanges import ANSWERED, Exchanges
+from medrec_py.cli.exchanges import ANSWERED, Exchanges, export
 from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
-from medrec_py.errors import AnsweredAlready, RelayError
+from medrec_py.errors import AccessMismatch, AnsweredAlready, RelayError
 from medrec_py.purposes import Purpose
 
 if TYPE_CHECKING:
     from medrec_py.answering import Answered, ReceivedRequest
+    from medrec_py.answers import Answer
     from medrec_py.patient import Patient, PermissionLine
 
 app = typer.Typer(help="The profile as a patient: what providers ask for, through the relayer that is set.")
@@ -140,7 +143,7 @@ def grant(
                 ("may read", ", ".join(read or ()) or "nothing"),
                 ("may append to", ", ".join(append or ()) or "nothing"),
                 ("until", readable(answered.granted.expiry)),
-                ("answer", "sent" if answered.is_posted else "not sent: `medrec inbox resend`"),
+                ("answer", "sent" if answered.is_posted else "not sent: `medrec inbox answered --resend`"),
                 session.sent(),
             ]
         ),
@@ -158,7 +161,7 @@ def refuse(session: Session, request: RequestId, reason: Why = "") -> None:
     except RelayError as error:
         if error.exchange is not None and not isinstance(error, AnsweredAlready):
             path = kept.keep(error.exchange)
-            error.add_note(f"The answer is in {path}: `medrec inbox resend` hands it over again.")
+            error.add_note(f"The answer is in {path}: `medrec inbox answered --resend` hands it over again.")
         raise
     path = kept.keep(answered.exchange)
     session.output.result(
@@ -168,26 +171,35 @@ def refuse(session: Session, request: RequestId, reason: Why = "") -> None:
     )
 
 
-@command(app, "resend")
-def resend(session: Session) -> None:
-    """Hand the answers that are kept here over again, to a relayer that has lost them or has never got them."""
+@command(app, "answered")
+def answered_requests(
+    session: Session,
+    resend: Annotated[
+        bool, typer.Option("--resend", help="Hand the answers over again, to a relayer that has lost them.")
+    ] = False,
+    export_to: Annotated[
+        str | None, typer.Option("--export", metavar="FOLDER", help="Write them in the clear besides.")
+    ] = None,
+) -> None:
+    """List what was answered from here. Each answer is held against the chain."""
     patient = session.patient(locked=True)
-    sent: list[str] = []
-    not_taken: list[Document] = []
-    for path, document in Exchanges(session, ANSWERED).all():
-        try:
-            patient.post_answer(document)
-            sent.append(path.stem)
-        except RelayError as error:
-            not_taken.append({"id": path.stem, "message": str(error)})
+    answers = list(_given(session, patient, resend))
+    documents = [_given_document(answer, problem) for answer, problem in answers]
+    files = [] if export_to is None else export(export_to, [(_id(one), one.exchange.to_json()) for one, _ in answers])
+    rows = [
+        [
+            _id(answer)[:10],
+            document["on_behalf_of"],
+            answer.exchange.request.wish.what,
+            readable(answer.time),
+            Cell("granted" if answer.is_granted else "refused", "green" if answer.is_granted else "red"),
+            document["problem"] or "",
+        ]
+        for (answer, _), document in zip(answers, documents, strict=True)
+    ]
     session.output.result(
-        {"patient": patient.id, "sent": sent, "not_taken": not_taken},
-        Fields(
-            [
-                ("the relayer has", f"{len(sent)} answers"),
-                *((f"not {one['id'][:10]}", one["message"]) for one in not_taken),
-            ]
-        ),
+        {"patient": patient.id, "answers": documents, "files": files},
+        Table(("id", "from", "what", "answered", "", ""), rows, "Nothing was answered from here."),
     )
 
 
@@ -203,8 +215,45 @@ def _unanswered(session: Session, patient: Patient, request: str) -> ReceivedReq
     """
     found = patient.requests().find(request)
     if Exchanges(session, ANSWERED).has(found.id):
-        raise AnsweredAlready(f"{found.id} was answered from here; `medrec inbox resend` hands that answer over again")
+        raise AnsweredAlready(
+            f"{found.id} was answered from here; `medrec inbox answered --resend` hands that answer over again"
+        )
     return found
+
+
+def _given(session: Session, patient: Patient, resend: bool) -> Iterator[tuple[Answer, str | None]]:
+    """Each answer that is kept, and why the relayer does not take it again, if it does not."""
+    for name, document in Exchanges(session, ANSWERED).all():
+        try:
+            answer = session.network.check_exchange(document)
+        except AccessMismatch as error:
+            session.output.warn(f"the answer to {name} does not fit the chain: {error}")
+            continue
+        problem = None
+        if resend:
+            try:
+                patient.post_answer(document)
+            except RelayError as error:
+                problem = str(error)
+        yield answer, problem
+
+
+def _given_document(answer: Answer, problem: str | None) -> Document:
+    request, wish = answer.exchange.request.request, answer.exchange.request.wish
+    return {
+        "id": request.id,
+        "on_behalf_of": checked("0x" + request.on_behalf_of.hex()),
+        "what": wish.what,
+        "granted": answer.is_granted,
+        "version": answer.version or None,
+        "reason": answer.reason,
+        "answered": iso(answer.time),
+        "problem": problem,
+    }
+
+
+def _id(answer: Answer) -> str:
+    return answer.exchange.request.request.id
 
 
 def _outcome(patient: Patient, answered: Answered) -> Document:

@@ -13,7 +13,7 @@ import pytest
 
 import medrec_py as medrec
 from medrec_py.chain.reverts import ProviderSuspended
-from medrec_py.chain.types import ProviderKind, address_bytes
+from medrec_py.chain.types import Flag, ProviderKind, Terms, address_bytes
 from medrec_py.crypto import access_answer, access_request
 from medrec_py.crypto.access_answer import AccessAnswer, Reason, SignedAnswer
 from medrec_py.crypto.access_request import AccessRequest, SignedRequest, Wish
@@ -232,6 +232,9 @@ def test_nobody_asks_who_may_not(guests: Guests, net: Network) -> None:
         guests.ask()
     with pytest.raises(NotPermitted):
         guests.hospital.ask(guests.alice, read=True, expires=MONTH, on_behalf_of=guests.alice)
+    herself = guests.room.network().practitioner(guests.alice._wallet)
+    with pytest.raises(NotPermitted):
+        herself.ask(guests.alice, read=True, expires=MONTH, on_behalf_of=guests.alice)
 
 
 def test_nobody_is_asked_in_vain(guests: Guests) -> None:
@@ -240,6 +243,10 @@ def test_nobody_is_asked_in_vain(guests: Guests) -> None:
     guests.room.net.registrar().accredit(nameless)
     with pytest.raises(ProfileNotFound):
         nameless.ask(guests.alice, read=True, expires=MONTH)
+    agent = guests.room.network().practitioner(medrec.Wallet.create(), publish=False)
+    guests.hospital.add_agent(agent)
+    with pytest.raises(ProfileNotFound):
+        agent.ask(guests.alice, read=True, expires=MONTH, on_behalf_of=guests.hospital)
     with pytest.raises(KeysMissing):
         guests.ask(patient=guests.hospital)
     with pytest.raises(InvalidInput, match="none is named"):
@@ -556,8 +563,25 @@ def test_an_answer_to_another_request(guests: Guests) -> None:
         guests.room.net.check_exchange(spliced.to_json())
 
 
-def test_a_grant_by_somebody_else_is_no_answer(guests: Guests) -> None:
-    """A version that a representative granted is not the patient's wallet's word; nor is a former wallet's."""
+def test_a_representatives_grant_is_no_answer(guests: Guests, net: Network) -> None:
+    """A version that a representative granted is not what the patient's wallet says that it granted."""
+    asked = guests.ask()
+    contract, wallet, representative = net.contract, guests.alice._wallet, medrec.Wallet.create()
+    for account in (wallet, representative):
+        net.chain.fund(account.address)  # type: ignore[attr-defined]
+    end = net.chain.now() + 86_400
+    everything = sum(1 << number for number in guests.alice.compartments())
+    manages = Terms(0, everything, 0, end, 1, int(Flag.MANAGE))
+    contract.send(wallet, contract.grant(guests.alice.id, representative.address, manages, bytes(32), 1))
+    appends = Terms(0, everything, 0, end, 1)
+    contract.send(representative, contract.grant(guests.alice.id, guests.hospital.address, appends, bytes(32), 1))
+    letter = answer_of(wallet, asked.exchange.request.request, 1).seal(key_of(guests.doctor))
+    with pytest.raises(AccessMismatch, match="has not granted"):
+        guests.doctor_through(Answering(guests, letter)).answer(asked)
+
+
+def test_a_wallets_answers_end_with_it(guests: Guests) -> None:
+    """A former wallet's refusal counts no more, its grants do; the new one has not granted what was before it."""
     asked = guests.ask()
     request = asked.exchange.request.request
     guests.alice.grant(guests.hospital, append=["general"], expires=MONTH)

@@ -35,7 +35,7 @@ from medrec_py.errors import (
 )
 from medrec_py.mail import Waiting
 from medrec_py.network import Network
-from tests.support.mail import MONTH, Guests, Hostile, PostRoom, invite, post_room
+from tests.support.mail import MONTH, Guests, Hostile, PostRoom, inbox_of, invite, key_of, post_room
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +53,6 @@ def room(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pos
 @pytest.fixture
 def guests(room: PostRoom) -> Guests:
     return invite(room)
-
-
-def inbox_of(guests: Guests, patient: medrec.Patient | None = None) -> Recipient:
-    """Where letters to a patient are sealed to."""
-    ledger, place = guests.doctor._ledger, (patient or guests.alice)._place
-    suite, inbox = ledger.consent((patient or guests.alice).id).keyrings.inbox()
-    return Recipient(ledger.deployment, place.patient, inbox.number, suite, inbox.public_key)
 
 
 def signed_by(wallet: medrec.Wallet, request: AccessRequest, wish: Wish) -> SignedRequest:
@@ -503,13 +496,6 @@ class Answering(Hostile):
 
     def answer_to(self, request: bytes) -> bytes | None:
         return self.letter
-
-
-def key_of(doctor: medrec.Provider) -> Recipient:
-    """What answers to a provider are sealed to."""
-    ledger, account = doctor._ledger, address_bytes(doctor.address)
-    profile = ledger.profile(doctor.address)
-    return Recipient(ledger.deployment, account, profile.number, profile.suite, profile.public_key)
 
 
 def answer_of(wallet: Any, request: AccessRequest, granted: int, **changes: Any) -> SignedAnswer:

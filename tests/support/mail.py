@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import medrec_py as medrec
+from medrec_py.chain.types import address_bytes
+from medrec_py.crypto.letter import Recipient
 from medrec_py.crypto.posting import Posting
 from medrec_py.durable_queue import DurableQueue
 from medrec_py.listening import Listener
@@ -154,3 +156,17 @@ class Hostile:
 
     def answer_to(self, request: bytes) -> bytes | None:
         return self.honest.answer_to(request)
+
+
+def inbox_of(guests: Guests, patient: medrec.Patient | None = None) -> Recipient:
+    """Where letters to a patient are sealed to."""
+    ledger, place = guests.doctor._ledger, (patient or guests.alice)._place
+    suite, inbox = ledger.consent((patient or guests.alice).id).keyrings.inbox()
+    return Recipient(ledger.deployment, place.patient, inbox.number, suite, inbox.public_key)
+
+
+def key_of(doctor: medrec.Provider) -> Recipient:
+    """What answers to a provider are sealed to."""
+    ledger, account = doctor._ledger, address_bytes(doctor.address)
+    profile = ledger.profile(doctor.address)
+    return Recipient(ledger.deployment, account, profile.number, profile.suite, profile.public_key)

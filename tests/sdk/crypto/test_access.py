@@ -204,6 +204,12 @@ def test_what_is_no_letter(change: Callable[[bytes], bytes]) -> None:
         letter.parse(change(signed().seal(recipient())))
 
 
+def test_what_is_too_long_is_not_decoded() -> None:
+    """It is refused for its size, whatever it holds."""
+    with pytest.raises(FormatError, match="at most"):
+        letter.parse(signed().seal(recipient()).ljust(MAX_LETTER + 1, b"\0"))
+
+
 def _sealed(document: Any, label: str = "medrec/1/access-request") -> letter.Letter:
     return letter.parse(letter.seal(label, recipient(), document))
 

@@ -25,10 +25,10 @@ from medrec_py.listening import Listener
 from medrec_py.network import Network
 from medrec_py.relay import http
 from medrec_py.relay.limits import MailLimits
+from medrec_py.relay.quotas import Quota
 from medrec_py.relay.refusals import Code, Refusal
-from tests.sdk.test_requests import inbox_of, key_of
 from tests.support.hostile import once, serving
-from tests.support.mail import MONTH, PLENTY, Guests, PostRoom, invite, post_room
+from tests.support.mail import MONTH, PLENTY, Guests, PostRoom, inbox_of, invite, key_of, post_room
 
 
 @pytest.fixture
@@ -375,6 +375,22 @@ def test_over_http(guests: Guests, room: PostRoom) -> None:
     ):
         answered, document = asked(room, method, path, body)
         assert (answered, document["error"]["code"]) == (status, code)
+
+
+def test_an_address_asks_so_often(guests: Guests, room: PostRoom) -> None:
+    """Looking counts as sending does: a stranger neither fills inboxes nor leafs through all of them."""
+    posting = unposted(guests)
+    room.relayer._clients = Quota(3, 1)
+    assert asked(room, "POST", "/v1/requests", posting.to_json())[0] == 202
+    assert asked(room, "GET", f"/v1/requests/{guests.alice.id}")[0] == 200
+    assert asked(room, "GET", f"/v1/answers/{posting.message.id}")[0] == 404
+    for method, path, body in (
+        ("GET", f"/v1/requests/{guests.alice.id}", None),
+        ("GET", f"/v1/answers/{posting.message.id}", None),
+        ("POST", "/v1/answers", b"{}"),
+    ):
+        status, document = asked(room, method, path, body)
+        assert (status, document["error"]["code"]) == (429, "quota")
 
 
 def test_a_relayer_that_takes_none(net: Network, room: PostRoom) -> None:

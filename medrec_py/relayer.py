@@ -191,6 +191,8 @@ class RelayerClient:
         except BundleRefused as error:
             kind = AnsweredAlready if reply.status == HTTPStatus.CONFLICT else MailRefused
             raise kind(str(error)) from None
+        except ContractError as error:  # no contract is asked about mail
+            raise RelayerUnavailable("the relayer answers about mail with a refusal of the contract's") from error
 
     def _polled(self, bundle: str) -> Mapping[str, Any]:
         """The relayer's answer; a moment's absence is a state of waiting, for it keeps what it took."""

@@ -416,6 +416,19 @@ def test_a_relayer_that_talks_nonsense(said: bytes) -> None:
             client.answer_to(bytes(32))
 
 
+def test_a_relayer_that_blames_the_contract() -> None:
+    """Nobody asks a contract about mail: whatever reason it gives is an error of the relayer's."""
+    fault = {"error": {"code": "contract", "message": "no", "reason": "0x" + "11" * 36}}
+    said = json.dumps(fault).encode()
+    head = f"HTTP/1.1 409 Conflict\r\nContent-Length: {len(said)}\r\nConnection: close\r\n\r\n".encode()
+    with (
+        serving(once(head + said)) as server,
+        medrec.RelayerClient(server.url) as client,
+        pytest.raises(RelayerUnavailable, match="contract's"),
+    ):
+        client.waiting_for(medrec.Wallet.create().address)
+
+
 def test_what_was_taken_survives(guests: Guests, room: PostRoom) -> None:
     """A relayer that is started again has requests and answers as they were."""
     first, second = guests.ask().exchange, guests.ask().exchange

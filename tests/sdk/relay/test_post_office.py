@@ -321,6 +321,9 @@ def test_only_the_patients_wallet_answers(guests: Guests, room: PostRoom) -> Non
         replace(good, message=replace(good.message, requester=good.message.on_behalf_of)),
     ):
         assert refusal(room, wrong, answer=True) is Code.SIGNATURE
+    swapped = replace(good.message, requester=good.message.on_behalf_of)  # signed well, and about nobody who asked
+    resigned = Posting(swapped, wallet.sign_typed_data(swapped.typed_data()), good.letter)
+    assert refusal(room, resigned, answer=True) is Code.SIGNATURE
     elsewhere = replace(good, message=replace(good.message, request=bytes(32)))
     assert refusal(room, elsewhere, answer=True) is Code.UNKNOWN
     assert refusal(room, unposted(guests), answer=True) is Code.MALFORMED

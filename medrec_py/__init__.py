@@ -16,6 +16,9 @@ from medrec_py import errors as errors
 
 if typing.TYPE_CHECKING:
     from medrec_py.access_report import HadAccess
+    from medrec_py.answering import Answered, AnswerNotPosted, ReceivedRequest, ReceivedRequests
+    from medrec_py.answers import Answer
+    from medrec_py.asking import Asked
     from medrec_py.chain.reverts import (
         BeyondLimits,
         CompartmentNotGranted,
@@ -64,8 +67,12 @@ if typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
+    "AnswerNotPosted",
+    "Answered",
     "ApeWallet",
     "Appended",
+    "Asked",
     "Authority",
     "BeyondLimits",
     "BlockStore",
@@ -111,6 +118,8 @@ __all__ = [
     "Purpose",
     "PurposeNotGranted",
     "Receipt",
+    "ReceivedRequest",
+    "ReceivedRequests",
     "Record",
     "RecordUnreadable",
     "Recovery",
@@ -143,6 +152,9 @@ __all__ = [
 # Imported when they are used first: web3 takes more than a second, which `medrec --help` need not wait for.
 _MODULES = {
     "medrec_py.access_report": ("HadAccess",),
+    "medrec_py.answering": ("AnswerNotPosted", "Answered", "ReceivedRequest", "ReceivedRequests"),
+    "medrec_py.answers": ("Answer",),
+    "medrec_py.asking": ("Asked",),
     "medrec_py.chain.reverts": (
         "BeyondLimits",
         "CompartmentNotGranted",

@@ -18,6 +18,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── KeyringMismatch          a keyring or seal contradicts itself or its entry
     │   ├── SharesContradict         guardians' shares of one set do not fit together
     │   ├── SignatureMissing         a decision was not signed by everybody who has to
+    │   ├── AccessMismatch           a request for access, or an answer to one, is not what it seems
     │   ├── FingerprintMismatch      a request for recovery is another than the one that was read out
     │   └── HistoryMismatch          the events do not lead to the contract's head
     │       ├── EntryMissing
@@ -47,6 +48,8 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── RelayerUnavailable
     │   ├── BundleRefused            it does not take these decisions
     │   │   └── QuotaExceeded
+    │   ├── MailRefused              it does not take a request for access, or an answer to one
+    │   │   └── AnsweredAlready
     │   └── RelayTimeout             it took them, and they are not mined yet
     ├── RecoveryError                guardians do not hand a patient id to a new wallet
     │   ├── GuardiansUnknown         there are none, or this root secret does not tell who they are
@@ -89,6 +92,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │   ├── RecordErased
     │   ├── RecordRepeated
     │   ├── SurvivorUnreadable
+    │   ├── RequestNotFound
     │   ├── ProfileNotFound
     │   ├── ProfileOutdated          its key is of another suite than the deployment's
     │   └── NotDeployed
@@ -207,6 +211,12 @@ class SignatureMissing(IntegrityError):
     """A decision was not signed by everybody who has to, or was altered afterwards."""
 
     remedy = "Sign it again, with the wallet of the account that is named."
+
+
+class AccessMismatch(IntegrityError):
+    """A request for access, or an answer to one, is not what was signed, or the chain does not bear it out."""
+
+    remedy = "Do not rely on it. Ask whoever it is said to be from by another way, and use another relayer."
 
 
 class FingerprintMismatch(IntegrityError):
@@ -366,9 +376,12 @@ class RelayError(MedRecError):
     Attributes:
         bundle: The signed decisions, a ``medrec_py.crypto.signed_decisions.Bundle``, where they were made for it:
             ``Network.carry`` takes them. ``None`` if there are none.
+        exchange: The request for access that was signed, and the answer if it is about that, a
+            ``medrec_py.crypto.exchange.Exchange``. ``None`` if it is about something else.
     """
 
     bundle: Any = None
+    exchange: Any = None
     remedy = "Use another relayer, or send the decisions yourself: what was signed stays good until its deadline."
 
 
@@ -389,6 +402,18 @@ class QuotaExceeded(BundleRefused):
     """The relayer has carried out as much for this patient or this address as it does in a while."""
 
     remedy = "Wait, use another relayer, or send the decisions yourself."
+
+
+class MailRefused(RelayError):
+    """The relayer does not take a request for access, or an answer to one: the message says why."""
+
+    remedy = "Do what the message says, or use another relayer, and tell the other side which."
+
+
+class AnsweredAlready(MailRefused):
+    """Another answer to the request was given before, from another device of the patient's for instance."""
+
+    remedy = "An answer is given once. To decide otherwise, grant or revoke: the chain has what holds."
 
 
 class RelayTimeout(RelayError):
@@ -670,6 +695,12 @@ class SurvivorUnreadable(NotFound):
     """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
 
     remedy = "Restore its blocks from another store, or, if nothing can open it, erase it too."
+
+
+class RequestNotFound(NotFound):
+    """No request for access of that id waits for an answer here."""
+
+    remedy = "List what waits (`medrec inbox list`), or what was asked (`medrec permission requests`)."
 
 
 class ProfileNotFound(NotFound):

@@ -50,6 +50,7 @@ from medrec_py.errors import (
 )
 from medrec_py.history import History
 from medrec_py.keyrings import Cache
+from medrec_py.mail import Mail
 from medrec_py.recent import Recent
 from medrec_py.signed_forms import Signing, signed_call, stages
 from medrec_py.storage.cid import Cid
@@ -95,6 +96,7 @@ class Ledger:
         patients: Of how many patients what was read is kept: those that were asked for last.
         courier: Brings to the chain what wallets sign, so that they need no ether; they send it themselves unless
             given.
+        mail: Carries requests for access and their answers.
 
     Raises:
         UnknownSuite: this version does not have the suite.
@@ -110,6 +112,7 @@ class Ledger:
         suite: int,
         patients: int = PATIENTS,
         courier: Courier | None = None,
+        mail: Mail | None = None,
     ) -> None:
         self.chain = chain
         self.contract = contract
@@ -126,6 +129,7 @@ class Ledger:
         self._observers: list[Callable[[Receipt], None]] = []
         self._trials = Trials()
         self.courier = courier
+        self._mail = mail
         self.signed_for = SIGNED_FOR
         self.only_signs = False
 
@@ -210,6 +214,19 @@ class Ledger:
         """
         bundle.verify(self.check_contract)
         return self._together([self._delivered(courier, bundle, lambda: self._brought(courier, bundle))])
+
+    @property
+    def mail(self) -> Mail:
+        """Carries requests for access and their answers.
+
+        Raises:
+            InvalidInput: nobody does.
+        """
+        if self._mail is None:
+            raise InvalidInput(
+                "requests for access go by a relayer, and none is named (relayer=, or the setting relayer)"
+            )
+        return self._mail
 
     def transfer_all(self, wallet: Signer, to: str) -> None:
         """Send everything that a wallet has to another account, less the fee. Raises as ``send``."""

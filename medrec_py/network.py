@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from medrec_py import wallet_recovery
+from medrec_py.answers import Answer, check_exchange
 from medrec_py.chain.connection import Chain
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed, deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.chain.transactions import Carried, Receipt
 from medrec_py.courier import Courier, OwnExpense
+from medrec_py.crypto.exchange import UnverifiedExchange
 from medrec_py.crypto.keys import Deployment, KemSeed, RootSecret
 from medrec_py.crypto.profile import ProfileContent
 from medrec_py.crypto.signed_decisions import Bundle
@@ -24,6 +26,7 @@ from medrec_py.errors import InvalidInput, NotFound
 from medrec_py.guardianship import Recovery
 from medrec_py.keymodule import KeySession
 from medrec_py.ledger import Ledger
+from medrec_py.mail import Mail
 from medrec_py.party import Account, KeyedParty, Party, address_of
 from medrec_py.patient import Patient
 from medrec_py.provider import Mandate, Organisation, Practitioner, Provider
@@ -61,6 +64,7 @@ class Network:
         authority: The wallet of the authority, where this network has one of its own.
         registrar: The wallet of a registrar, where this network has one of its own.
         courier: Brings to the chain what wallets sign, so that they need no ether: a ``RelayerClient``, for instance.
+        mail: Carries requests for access and their answers: a ``RelayerClient``, too, which need not be the courier.
 
     Raises:
         UnknownSuite: this version does not have the suite.
@@ -78,8 +82,9 @@ class Network:
         authority: Signer | None = None,
         registrar: Signer | None = None,
         courier: Courier | None = None,
+        mail: Mail | None = None,
     ) -> None:
-        self._ledger = Ledger(chain, contract, store, first_block, suite=suite, courier=courier)
+        self._ledger = Ledger(chain, contract, store, first_block, suite=suite, courier=courier, mail=mail)
         self._fund = fund
         self._authority = authority
         self._registrar = registrar
@@ -295,6 +300,20 @@ class Network:
             raise InvalidInput("name who pays, or connect with relayer=")
         return self._ledger.carry(courier, bundle)
 
+    def check_exchange(self, document: bytes) -> Answer:
+        """Whether a request for access was made, and answered so: for both sides, and for whom they show it to.
+
+        Args:
+            document: What ``Exchange.to_json`` wrote.
+
+        Raises:
+            FormatError: it is no exchange.
+            RequestNotFound: there is no answer in it.
+            AccessMismatch, SignatureMissing: it was not asked or answered so, or the chain has nothing of it.
+            ChainError: the node does not answer.
+        """
+        return check_exchange(self._ledger, UnverifiedExchange.from_json(document))
+
     # --- what is known of others ------------------------------------------------------------------------------------
 
     def profile(self, account: Account) -> ProfileContent:
@@ -481,7 +500,7 @@ def connect(
         there = MedRecContract(chain, address)
         courier = None if relayer is None else resources.enter_context(RelayerClient(relayer, timeout=timeout))
         blocks = open_store(store, token=store_token, timeout=timeout)
-        network = Network(chain, there, blocks, first_block=first_block, suite=chosen, courier=courier)
+        network = Network(chain, there, blocks, first_block=first_block, suite=chosen, courier=courier, mail=courier)
         network.keep(resources.pop_all())
     return network
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from medrec_py import compartments as names_of
 from medrec_py import guardianship
 from medrec_py.access_report import HadAccess, who_had_access
+from medrec_py.answering import Answered, Answering, ReceivedRequest, ReceivedRequests
 from medrec_py.chain.transactions import Call, Receipt
 from medrec_py.chain.types import Flag, address_bytes, to_address
 from medrec_py.chart import Appended, Chart, TimelineEntry
 from medrec_py.consent import Consent
 from medrec_py.crypto.decisions import Register
+from medrec_py.crypto.exchange import UnverifiedExchange
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.crypto.typed_data import sign
@@ -33,14 +35,14 @@ from medrec_py.ledger import Ledger
 from medrec_py.leftovers import Leftovers
 from medrec_py.party import Account, Party, address_of
 from medrec_py.permission_lines import PermissionLine, permission_lines
-from medrec_py.purposes import Purpose, purposes_mask
+from medrec_py.purposes import Purpose, purposes_in, purposes_mask
 from medrec_py.records import Progress, Record, Source
 from medrec_py.rekeying import Rekeyed
 from medrec_py.resealing import Resealer
 from medrec_py.retrying import again_when_stale
 from medrec_py.root_change import RootChange
 from medrec_py.root_keys import RootKeys
-from medrec_py.times import Moment
+from medrec_py.times import Moment, unix_time
 from medrec_py.wallet import Locked, Signer, require_root
 
 
@@ -332,6 +334,101 @@ class Patient(Party):
         return sign_only(
             self._ledger, lambda ledger: decide(Patient(ledger, self._wallet, self._root, self._id)), valid
         )
+
+    # --- being asked --------------------------------------------------------------------------------------------------
+
+    def requests(self) -> ReceivedRequests:
+        """What providers ask for: opened, with signature and standing checked. What does not count is left out.
+
+        Raises:
+            InvalidInput: no relayer is known.
+            RelayerUnavailable: it does not answer.
+            ChainUnavailable: the node does not.
+        """
+        return self._answering().requests()
+
+    def grant_request(
+        self,
+        request: ReceivedRequest,
+        *,
+        read: Iterable[str] = (),
+        append: Iterable[str] = (),
+        purpose: str | Purpose | Iterable[str | Purpose] | None = None,
+        expires: Moment | None = None,
+        history: bool = False,
+        reason: str = "",
+    ) -> Answered:
+        """Grant what was asked for, or less, and answer so. As ``grant``, in place of what the provider had.
+
+        Args:
+            request: From ``requests``.
+            read: Names of the compartments that may be read.
+            append: Names of those that may be appended to.
+            purpose: Of those asked for; all of them unless given.
+            expires: Not after what was asked for, which it is unless given.
+            history: What was written before may be read too, if that was asked for.
+            reason: For the requester, in words.
+
+        Returns:
+            What was granted and answered. Where the answer cannot be posted the grant stands, with the warning
+            ``AnswerNotPosted``.
+
+        Raises:
+            InvalidInput: it is more than was asked for, nothing, or not this wallet's to decide.
+            AnsweredAlready: it was answered before.
+            RequestNotFound: its time is over.
+            NotPermitted: who asked may no longer ask.
+            Otherwise as ``grant``. Nothing was granted then.
+        """
+        read_names, append_names = tuple(read), tuple(append)
+        purposes = request.purposes if purpose is None else purposes_in(purposes_mask(purpose))
+        expiry = request.expiry if expires is None else unix_time(expires, self._ledger.now())
+        answering = self._answering()
+        answering.require_within(
+            request, read=read_names, append=append_names, purposes=purposes, expiry=expiry, history=history
+        )
+
+        def grant() -> Granted:
+            return self.grant(
+                request.on_behalf_of,
+                read=read_names,
+                append=append_names,
+                purpose=purposes,
+                expires=expiry,
+                history=history,
+            )
+
+        return answering.grant(request, reason, grant)
+
+    def refuse_request(self, request: ReceivedRequest, reason: str = "") -> Answered:
+        """Refuse, and answer so. What the provider has already stays as it is.
+
+        Args:
+            request: From ``requests``.
+            reason: For the requester, in words.
+
+        Raises:
+            MailRefused, RelayerUnavailable: the relayer did not take the answer.
+            Otherwise as ``grant_request``.
+        """
+        return self._answering().refuse(request, reason)
+
+    def post_answer(self, document: bytes) -> None:
+        """Hand an answer over once more, to a relayer that has lost it, or to another.
+
+        Args:
+            document: What ``Exchange.to_json`` wrote.
+
+        Raises:
+            FormatError, AccessMismatch, SignatureMissing: it is no exchange, or was altered.
+            InvalidInput: there is no answer of this patient's in it.
+            MailRefused, RelayerUnavailable: the relayer did not take it.
+        """
+        kept = UnverifiedExchange.from_json(document).verify(self._ledger.check_contract)
+        self._answering().post(kept)
+
+    def _answering(self) -> Answering:
+        return Answering(self._ledger, self._wallet, self.id, self._keys)
 
     # --- keys -------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -13,8 +13,19 @@ from typing import Any, Final, Self
 
 from medrec_py.chain.reverts import decode_revert
 from medrec_py.crypto import untrusted_json
+from medrec_py.crypto.access_request import AccessRequest
+from medrec_py.crypto.posting import Posting
 from medrec_py.crypto.signed_decisions import Bundle
-from medrec_py.errors import BundleRefused, ContractError, QuotaExceeded, RelayerUnavailable, RelayTimeout
+from medrec_py.errors import (
+    AnsweredAlready,
+    BundleRefused,
+    ContractError,
+    MailRefused,
+    QuotaExceeded,
+    RelayerUnavailable,
+    RelayTimeout,
+)
+from medrec_py.mail import ANSWERS, MAX_LIST, REQUESTS, Waiting, read_answer, read_waiting
 from medrec_py.transport import Reply, Transport
 
 BUNDLES: Final = "/v1/bundles"
@@ -143,6 +154,24 @@ class RelayerClient:
             status = self._status(bundle.id, self._polled(bundle.id))
         return self._transaction(status)
 
+    # --- mail -------------------------------------------------------------------------------------
+
+    def post(self, posting: Posting[Any]) -> None:
+        """As ``Mail``: hand over a request for access, or an answer to one."""
+        path = REQUESTS if isinstance(posting.message, AccessRequest) else ANSWERS
+        self._mail(self._transport.post(path, posting.to_json(), _MAX_ANSWER))
+
+    def waiting_for(self, patient: str) -> Sequence[Waiting]:
+        """As ``Mail``: the requests for access that wait for a patient."""
+        return read_waiting(self._mail(self._transport.get(f"{REQUESTS}/{patient}", MAX_LIST)))
+
+    def answer_to(self, request: bytes) -> bytes | None:
+        """As ``Mail``: the answer to a request for access."""
+        reply = self._transport.get(f"{ANSWERS}/0x{request.hex()}", _MAX_ANSWER)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        return read_answer(self._mail(reply))
+
     def close(self) -> None:
         """Close the connections. Closing twice is as once."""
         self._transport.close()
@@ -154,6 +183,15 @@ class RelayerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _mail(self, reply: Reply) -> Mapping[str, Any]:
+        try:
+            return self._answer(reply)
+        except BundleRefused as error:
+            kind = AnsweredAlready if reply.status == HTTPStatus.CONFLICT else MailRefused
+            raise kind(str(error)) from None
+        except ContractError as error:  # no contract is asked about mail
+            raise RelayerUnavailable("the relayer answers about mail with a refusal of the contract's") from error
 
     def _polled(self, bundle: str) -> Mapping[str, Any]:
         """The relayer's answer; a moment's absence is a state of waiting, for it keeps what it took."""

@@ -57,6 +57,10 @@ class RootKeys:
         """The inbox of this root secret, when it takes the place of another: no number ever stands for two keys."""
         return self._inbox(consent.place, _inbox_number(consent.keyrings.latest_by_patient()[1]) + 1, suite)
 
+    def inbox_key(self, place: Place, suite: Suite, number: int) -> KemSeed:
+        """The key of an inbox of this root secret, whichever keyring named it."""
+        return self._root.inbox_key(suite.number, place, number)
+
     def data_key(
         self,
         consent: Consent,

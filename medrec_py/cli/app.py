@@ -13,6 +13,7 @@ import typer
 
 from medrec_py.cli.command import group, report
 from medrec_py.cli.commands import (
+    asking,
     authority,
     config,
     demo,
@@ -21,6 +22,7 @@ from medrec_py.cli.commands import (
     doctor,
     guardian,
     history,
+    inbox,
     init,
     keys,
     patient,
@@ -72,6 +74,7 @@ group(
 
 for _single in (init, demo, deploy, descriptors, doctor):
     _single.add_to(app)
+asking.add_to(permission.app)
 for _name, _group in (
     ("patient", patient.app),
     ("provider", provider.app),
@@ -80,6 +83,7 @@ for _name, _group in (
     ("record", record.app),
     ("permission", permission.app),
     ("representative", representative.app),
+    ("inbox", inbox.app),
     ("keys", keys.app),
     ("guardian", guardian.app),
     ("relay", relay.app),

@@ -56,25 +56,28 @@ def command(
     return register
 
 
-def group(app: typer.Typer, *, hidden: bool = True, **flags: Any) -> None:
+def group(app: typer.Typer, *, hidden: bool = True, default: str | None = None, **flags: Any) -> None:
     """Let a group take the common options, too, for the commands in it.
 
     Args:
         app: The group.
         hidden: Leave them out of its help.
+        default: The command that its name alone means.
         flags: Annotations of flags of its own, which act by their callbacks.
     """
 
     def run(context: typer.Context, **arguments: Any) -> None:
         given = {name: value for name, value in arguments.items() if name in _OPTIONS}
         context.obj = _before(context).followed_by(Given(**given))
+        if default is not None and context.invoked_subcommand is None:
+            _invoke(context, default)
 
     own = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
         for name, annotation in flags.items()
     ]
     _describe(run, [_CONTEXT, *own, *_parameters(tuple(_OPTIONS), hidden=hidden)], None)
-    app.callback()(run)
+    app.callback(invoke_without_command=default is not None)(run)
 
 
 def report(output: Output, error: BaseException) -> int:
@@ -138,6 +141,15 @@ def _warnings_to(output: Output) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = keep
         yield
+
+
+def _invoke(context: typer.Context, name: str) -> None:
+    """Run a command of a group, without arguments of its own."""
+    found = context.command.get_command(context, name)  # type: ignore[attr-defined]
+    with found.make_context(name, [], parent=context) as inner:
+        code = found.invoke(inner)
+    if code:
+        raise typer.Exit(code)
 
 
 def _before(context: typer.Context) -> Given:

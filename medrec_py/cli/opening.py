@@ -12,8 +12,8 @@ from medrec_py.errors import ConfigurationError, NotDeployed
 if TYPE_CHECKING:
     from medrec_py.chain.connection import Chain
     from medrec_py.chain.deployment import Deployed
-    from medrec_py.courier import Courier
     from medrec_py.network import Network
+    from medrec_py.relayer import RelayerClient
     from medrec_py.storage import BlockStore
     from medrec_py.wallets.remote import RemoteWallet
 
@@ -135,8 +135,8 @@ def open_signer(settings: Settings, kind: str, address: str, chain_id: int) -> R
     )
 
 
-def open_network(settings: Settings, chain: Chain, courier: Courier | None = None) -> Network:
-    """The contract on a chain, with the store, and who brings decisions there if not the wallet itself.
+def open_network(settings: Settings, chain: Chain, relayer: RelayerClient | None = None) -> Network:
+    """The contract on a chain, with the store, and the relayer that brings decisions and requests, if there is one.
 
     Raises as the three above, and `NotDeployed` if it is not MedRec, `UnknownSuite` if this version does not have the
     deployment's suite.
@@ -147,7 +147,9 @@ def open_network(settings: Settings, chain: Chain, courier: Courier | None = Non
     place = find_contract(settings, chain.chain_id)
     contract = MedRecContract(chain, place.address)
     blocks = open_blocks(settings)
-    return Network(chain, contract, blocks, first_block=place.first_block, suite=place.suite, courier=courier)
+    return Network(
+        chain, contract, blocks, first_block=place.first_block, suite=place.suite, courier=relayer, mail=relayer
+    )
 
 
 def timeout(settings: Settings) -> float:

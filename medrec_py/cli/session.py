@@ -82,8 +82,8 @@ class Session:
     @cached_property
     def network(self) -> Network:
         """Contract and store."""
-        courier = self.relayer if self.settings.text("relayer") is not None else None
-        network = opening.open_network(self.settings, self.chain, courier)
+        relayer = self.relayer if self.settings.text("relayer") is not None else None
+        network = opening.open_network(self.settings, self.chain, relayer)
         self._resources.callback(network.close)
         network.on_receipt(self.receipts.append)
         return network

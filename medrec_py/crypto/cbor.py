@@ -150,6 +150,13 @@ def text(value: Value, what: str) -> str:
     return value
 
 
+def boolean(value: Value, what: str) -> bool:
+    """``value`` if it is true or false; raises ``FormatError`` naming ``what`` otherwise."""
+    if not isinstance(value, bool):
+        raise FormatError(f"{what} is neither true nor false")
+    return value
+
+
 def array(value: Value, what: str, size: int | None = None) -> list[Value]:
     """``value`` if it is an array (of ``size`` items); raises ``FormatError`` naming ``what`` otherwise."""
     if not isinstance(value, list) or (size is not None and len(value) != size):
@@ -201,6 +208,10 @@ class Fields:
     def text(self, key: str) -> str:
         """The text under ``key``."""
         return text(self._map[key], self.name(key))
+
+    def boolean(self, key: str) -> bool:
+        """The truth value under ``key``."""
+        return boolean(self._map[key], self.name(key))
 
     def array(self, key: str, size: int | None = None) -> list[Value]:
         """The array (of ``size`` items) under ``key``."""

@@ -34,6 +34,7 @@ _ROOT_KEY = "medrec/1/root-key"
 _INBOX_KEY = "medrec/1/inbox-key"
 _PROFILE_KEY = "medrec/1/profile-key"
 _JOURNAL_KEY = "medrec/1/journal-key"
+_EXCHANGE_KEY = "medrec/1/exchange-key"
 _CONTENT = "medrec/1/content"
 _COMMITMENT = "medrec/1/commitment"
 _METADATA = "medrec/1/metadata"
@@ -216,6 +217,10 @@ class RootSecret(Secret):
     def journal_key(self, place: Place) -> bytes:
         """The AEAD key of what is kept on this machine while records are sealed anew, 32 bytes. It leaves no device."""
         return self._derive(_JOURNAL_KEY, *place).expose()
+
+    def exchange_key(self, deployment: Deployment) -> bytes:
+        """The AEAD key of requests for access and answers that are kept on this machine, 32 bytes."""
+        return self._derive(_EXCHANGE_KEY, deployment.chain_id, deployment.contract).expose()
 
     def _derive(self, label: str, *items: cbor.Value) -> KemSeed:
         return KemSeed(hkdf(self._octets, context(label, *items)))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from medrec_py.crypto.access_answer import AccessAnswer
+from medrec_py.crypto.access_request import AccessRequest
 from medrec_py.crypto.profile import PROFILE
 from medrec_py.crypto.signed_decisions import FORMS
 from medrec_py.crypto.statement import STATEMENT
@@ -19,5 +21,7 @@ STRUCTS: Final[tuple[TypedStruct, ...]] = (
     WALLET_CHANGE,
     STATEMENT,
     PROFILE,
+    AccessRequest.struct,
+    AccessAnswer.struct,
 )
 """All of them."""

@@ -286,7 +286,7 @@ class Bundle:
             raise FormatError("a member of the bundle has the wrong type")
         if len(decisions) > MAX_DECISIONS:
             raise FormatError(f"a bundle has at most {MAX_DECISIONS} decisions")
-        return cls(tuple(map(_read_signed, decisions)), tuple(map(_read_block, blocks)), atomic)
+        return cls(tuple(map(_read_signed, decisions)), tuple(map(read_base64, blocks)), atomic)
 
     def _places(self) -> Iterator[Place]:
         return (signed.decision.place for signed in self.decisions)
@@ -319,11 +319,12 @@ def _read_signed(value: Any) -> SignedDecision:
     document, signatures = value["typedData"], value["signatures"]
     if not isinstance(document, dict) or not isinstance(signatures, list):
         raise FormatError("a decision of the bundle has the wrong form")
-    shown = GuardianSet.from_bytes(_read_block(value["guardians"])) if "guardians" in value else None
-    return SignedDecision(read_decision(document), tuple(map(_read_signature, signatures)), shown)
+    shown = GuardianSet.from_bytes(read_base64(value["guardians"])) if "guardians" in value else None
+    return SignedDecision(read_decision(document), tuple(map(read_hexadecimal, signatures)), shown)
 
 
-def _read_signature(value: Any) -> bytes:
+def read_hexadecimal(value: Any) -> bytes:
+    """The bytes of a JSON text of hexadecimal digits in lower case; raises ``FormatError`` for any other value."""
     if not isinstance(value, str) or not value.startswith("0x"):
         raise FormatError("a signature is not hexadecimal")
     try:
@@ -335,11 +336,12 @@ def _read_signature(value: Any) -> bytes:
     return octets
 
 
-def _read_block(value: Any) -> bytes:
+def read_base64(value: Any) -> bytes:
+    """The bytes of a JSON text in base64, padded; raises ``FormatError`` for any other value."""
     try:
         octets = base64.b64decode(value, validate=True)
     except (binascii.Error, TypeError, ValueError) as error:
-        raise FormatError("a block of the bundle is not base64") from error
+        raise FormatError("a block is not base64") from error
     if not isinstance(value, str) or base64.b64encode(octets).decode() != value:
-        raise FormatError("a block of the bundle is not base64")
+        raise FormatError("a block is not base64")
     return octets

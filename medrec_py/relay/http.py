@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 from medrec_py import listening
 from medrec_py.crypto.signed_decisions import MAX_BUNDLE
 from medrec_py.errors import MedRecError
+from medrec_py.relay import mail_routes
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.service import Relayer
 
@@ -85,6 +86,7 @@ class Info(BaseModel):
     contract: str
     relayer: str
     storesBlocks: bool  # noqa: N815
+    takesRequests: bool  # noqa: N815
     limits: dict[str, float]
 
 
@@ -127,6 +129,40 @@ class _Room:
                 self._held -= mine
 
 
+class _Desk:
+    """Receives what clients send, and has it worked on in a thread."""
+
+    def __init__(self, relayer: Relayer, behind_proxy: bool) -> None:
+        self._relayer = relayer
+        self._behind_proxy = behind_proxy
+        self._limiter = CapacityLimiter(THREADS)
+        self._room = _Room()
+
+    async def handle(self, request: Request, most: int, work: Callable[[bytes], dict[str, Any]]) -> Response:
+        """Admit a request, receive its body of at most ``most`` bytes, and answer 202 with what the work says."""
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refusal(Code.MEDIA_TYPE, "what is sent here is application/json")
+        _require_small(request, most)
+        self._relayer.admit(_client(request, self._behind_proxy))
+        with self._room.hold() as add:
+            body = await listening.read_body(request, most, lambda: _too_large(most), BODY_SECONDS, add)
+            return _json(await self.in_thread(work, body), HTTPStatus.ACCEPTED)
+
+    async def ask(self, request: Request, work: Callable[..., dict[str, Any]], *arguments: Any) -> Response:
+        """Admit a request without a body, and answer 200 with what the work says."""
+        self._relayer.admit(_client(request, self._behind_proxy))
+        return _json(await self.in_thread(work, *arguments))
+
+    async def in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """What the work gives; what it fails with is an error of MedRec's."""
+        try:
+            return await to_thread.run_sync(work, *arguments, limiter=self._limiter)
+        except MedRecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what it says may hold anything: its kind must do
+            raise _failed(error) from None
+
+
 def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
     """The relayer as an ASGI application.
 
@@ -135,19 +171,10 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
         behind_proxy: Requests come through one proxy, which puts the client's address last into ``X-Forwarded-For``.
     """
     app = FastAPI(title="MedRec relayer", version="1", docs_url=None, redoc_url=None)
-    limiter = CapacityLimiter(THREADS)
-    room = _Room()
+    desk = _Desk(relayer, behind_proxy)
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": Refused} for status in sorted({int(one) for one in _STATUSES})
     }
-
-    async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:
-        try:
-            return await to_thread.run_sync(work, *arguments, limiter=limiter)
-        except MedRecError:
-            raise
-        except Exception as error:  # noqa: BLE001 - what it says may hold anything: its kind must do
-            raise _failed(error) from None
 
     @app.post(
         "/v1/bundles",
@@ -158,15 +185,8 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
         summary="Have signed decisions carried out",
     )
     async def post(request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refusal(Code.MEDIA_TYPE, "a bundle is application/json")
-        _require_small(request)
         client = _client(request, behind_proxy)
-        relayer.admit(client)
-        with room.hold() as add:
-            body = await listening.read_body(request, MAX_BUNDLE, _too_large, BODY_SECONDS, add)
-            taken = await in_thread(relayer.take, body, client)
-        return _json(taken, HTTPStatus.ACCEPTED)
+        return await desk.handle(request, MAX_BUNDLE, lambda body: relayer.take(body, client))
 
     @app.get(
         "/v1/bundles/{bundle}",
@@ -175,7 +195,7 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
         summary="What became of them",
     )
     async def get(bundle: Annotated[str, Path(pattern="^0x[0-9a-f]{64}$")]) -> Response:
-        return _json(await in_thread(relayer.status, bundle))
+        return _json(await desk.in_thread(relayer.status, bundle))
 
     @app.get("/v1/info", response_model=Info, summary="What this relayer is and takes")
     async def info() -> Response:
@@ -183,13 +203,17 @@ def application(relayer: Relayer, *, behind_proxy: bool = False) -> FastAPI:
 
     @app.get("/health", response_model=Health, summary="Whether it can do its work")
     async def health() -> Response:
-        is_well, document = await in_thread(relayer.health)
+        is_well, document = await desk.in_thread(relayer.health)
         return _json(document, HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE)
 
     @app.get("/metrics", response_class=Response, summary="For Prometheus")
     async def metrics() -> Response:
-        return Response(await in_thread(relayer.measurements), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(
+            await desk.in_thread(relayer.measurements), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
+    if relayer.post_office is not None:
+        mail_routes.add_to(app, relayer.post_office, desk, refusals | {404: {"model": Refused}})
     _handle_errors(app)
     return app
 
@@ -253,15 +277,15 @@ def _json(document: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Respo
     return JSONResponse(document, status, headers={"Cache-Control": "no-store"})
 
 
-def _too_large() -> MedRecError:
-    return Refusal(Code.TOO_LARGE, f"a bundle has at most {MAX_BUNDLE} bytes")
+def _too_large(most: int) -> MedRecError:
+    return Refusal(Code.TOO_LARGE, f"what is sent here has at most {most} bytes")
 
 
-def _require_small(request: Request) -> None:
+def _require_small(request: Request, most: int) -> None:
     """Refuse a body that says itself that it is too large."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MAX_BUNDLE:
-        raise _too_large()
+    if length.isdecimal() and int(length) > most:
+        raise _too_large(most)
 
 
 def _client(request: Request, behind_proxy: bool) -> str | None:

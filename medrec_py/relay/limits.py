@@ -8,6 +8,29 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class MailLimits:
+    """Limits of what a relayer keeps of requests for access, and of answers to them.
+
+    Attributes:
+        per_principal: Requests to one patient, for one provider, that are not answered: whoever asks for it.
+        per_patient: Requests to one patient that are not answered.
+        all: Requests that are kept, answered ones included.
+        seconds: A request's deadline may be at most so far ahead.
+        requester_burst: Requests of one account at once.
+        requester_per_hour: Requests of one account in the long run.
+        answer_seconds: How long an answer can be had, from when it came; and until the request's deadline at least.
+    """
+
+    per_principal: int = 3
+    per_patient: int = 64
+    all: int = 50_000
+    seconds: int = 90 * 24 * 3600
+    requester_burst: int = 50
+    requester_per_hour: float = 100.0
+    answer_seconds: int = 30 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of a relayer.
 

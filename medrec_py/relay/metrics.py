@@ -32,6 +32,19 @@ class Metrics:
         self.mined = Histogram(
             "medrec_relay_mined_seconds", "From taking a bundle to its block.", buckets=_SECONDS, registry=registry
         )
+        self.mail = Counter(
+            "medrec_relay_mail",
+            "Requests for access and answers taken, and requests forgotten.",
+            ["event"],
+            registry=registry,
+        )
+        self.mail_refused = Counter(
+            "medrec_relay_mail_refused",
+            "Requests for access and answers not taken, by reason.",
+            ["code"],
+            registry=registry,
+        )
+        self.mail_open = Gauge("medrec_relay_mail_open", "Requests for access without an answer.", registry=registry)
         self.queue = Gauge("medrec_relay_queue", "Bundles, by state.", ["state"], registry=registry)
         self.in_flight = Gauge("medrec_relay_in_flight", "Transactions that are not mined.", registry=registry)
         self.balance = Gauge("medrec_relay_balance_wei", "What the account has.", registry=registry)

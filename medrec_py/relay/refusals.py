@@ -22,6 +22,8 @@ class Code(StrEnum):
     CONTRACT = "contract"
     GAS = "gas"
     BLOCKS = "blocks"
+    STANDING = "standing"
+    ANSWERED = "answered"
     QUOTA = "quota"
     UNKNOWN = "unknown"
     NODE = "node"
@@ -43,6 +45,8 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.CONTRACT: HTTPStatus.CONFLICT,
     Code.GAS: HTTPStatus.UNPROCESSABLE_ENTITY,
     Code.BLOCKS: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.STANDING: HTTPStatus.FORBIDDEN,
+    Code.ANSWERED: HTTPStatus.CONFLICT,
     Code.QUOTA: HTTPStatus.TOO_MANY_REQUESTS,
     Code.UNKNOWN: HTTPStatus.NOT_FOUND,
     Code.NODE: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -65,6 +69,8 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.CONTRACT: "The reason is the contract's own: what was decided has to change, or was decided already.",
     Code.GAS: "Send fewer decisions at once; an account with code has to check signatures with less gas.",
     Code.BLOCKS: "Store the blocks yourself and send the decisions without them.",
+    Code.STANDING: "Ask as an accredited provider, or as an agent that one has named; the registrar accredits.",
+    Code.ANSWERED: "An answer is given once. To decide otherwise, grant or revoke.",
     Code.QUOTA: "Wait, use another relayer, or send the decisions yourself.",
     Code.UNKNOWN: "Send the bundle: this relayer does not have it, or has forgotten it after its time.",
     Code.NODE: _LATER,

@@ -26,8 +26,10 @@ from medrec_py.relay.blocks import Keeper
 from medrec_py.relay.fleet import together
 from medrec_py.relay.known import Known
 from medrec_py.relay.leftovers import LONGEST_SECONDS, Claim, Leftovers
-from medrec_py.relay.limits import Limits
+from medrec_py.relay.limits import Limits, MailLimits
+from medrec_py.relay.mailbox import Mailbox
 from medrec_py.relay.metrics import Metrics
+from medrec_py.relay.post_office import PostOffice
 from medrec_py.relay.quotas import Quota, client_key
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.sender import Sender
@@ -50,6 +52,8 @@ class Relayer:
         store: Keeps the blocks of bundles; without one, bundles with blocks are not taken.
         limits: What it takes, pays and keeps.
         now: Unix time.
+        mailbox: Keeps requests for access and their answers; without one, none are taken. Closed by whoever opened it.
+        mail_limits: What of them it takes and keeps.
 
     Raises:
         NotDeployed: the contract does not relay.
@@ -64,6 +68,8 @@ class Relayer:
         store: BlockStore | None = None,
         limits: Limits | None = None,
         now: Callable[[], float] = time.time,
+        mailbox: Mailbox | None = None,
+        mail_limits: MailLimits | None = None,
     ) -> None:
         self.limits = limits = limits or Limits()
         self.metrics = Metrics()
@@ -78,7 +84,19 @@ class Relayer:
         self._patients = Quota("patient", limits.patient_burst, limits.patient_per_hour, now)
         self._clients = Quota("client", limits.client_burst, limits.client_per_hour, now)
         self._accounts = Quota("account", 1, limits.account_per_hour, now)
-        self._quotas = self._patients, self._clients, self._accounts
+        self.post_office = (
+            None
+            if mailbox is None
+            else PostOffice(
+                contract,
+                mailbox,
+                mail_limits or MailLimits(),
+                self.metrics,
+                lambda: max(int(now()), self.sender.clock()[0]),
+            )
+        )
+        mail_quotas = () if self.post_office is None else (self.post_office.requesters,)
+        self._quotas = self._patients, self._clients, self._accounts, *mail_quotas
         self._draining = False
         written = queue.notes(quotas.PREFIX)
         for quota in self._quotas:
@@ -172,6 +190,7 @@ class Relayer:
             "contract": self._contract.address,
             "relayer": self._address,
             "storesBlocks": self._keeper is not None,
+            "takesRequests": self.post_office is not None,
             "limits": {
                 "bundleBytes": MAX_BUNDLE,
                 "callBytes": BYTES,
@@ -208,6 +227,8 @@ class Relayer:
         for state, number in self._queue.counts().items():
             self.metrics.queue.labels(state.name.lower()).set(number)
         self.metrics.in_flight.set(self.sender.in_flight)
+        if self.post_office is not None:
+            self.post_office.tidy()
         return self.metrics.text()
 
     # --- private ----------------------------------------------------------------------------------

@@ -15,12 +15,14 @@ import pytest
 
 import medrec_py as medrec
 from medrec_py.chain.connection import Chain
+from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import deploy
 from medrec_py.chain.local import LocalChain
 from medrec_py.cli import main
 from medrec_py.courier import OwnExpense
 from medrec_py.relayer import RelayerClient
 from tests.support.documents import ROOT, code_blocks
+from tests.support.mail import post_room
 
 pytestmark = pytest.mark.slow
 
@@ -180,7 +182,7 @@ def test_the_session_on_the_command_line_runs(
     shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each line of the README's session ends well, in order, and does what it says."""
-    session, without_ether = code_blocks(README, "console")
+    session, without_ether, _ = code_blocks(README, "console")
     begin, *lines = [line.removeprefix("$ ") for line in session.splitlines()]
     assert begin == "medrec init"
     alice = shell.identity("default")
@@ -210,3 +212,23 @@ def test_the_session_on_the_command_line_runs(
     assert states == [1, 1, 0]
     assert len(list((folder / "codes").iterdir())) > 0
     assert shell.chain.transaction_count(alice) == spent
+
+
+def test_the_session_of_asking_runs(
+    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The hospital asks, the patient sees it and grants a part, and the hospital is told, all through a relayer."""
+    *_, session = code_blocks(README, "console")
+    monkeypatch.setenv("ALICE", shell.identity("default"))
+    assert shell.type("medrec patient register") == 0
+    contract = MedRecContract(shell.chain, shell.contract)
+    store = medrec.open_store(str(folder / "home" / "blocks"))
+    net = medrec.Network(shell.chain, contract, store, fund=shell.chain.fund)
+    with post_room(folder, net) as room:
+        monkeypatch.setenv("MEDREC_RELAYER", room.url)
+        for line in [line.removeprefix("$ ") for line in session.splitlines()]:
+            assert shell.type(line) == 0, capsys.readouterr().err
+            waiting = shell.ask("medrec inbox")["requests"]
+            monkeypatch.setenv("REQUEST", waiting[0]["id"] if waiting else "")
+        (asked,) = shell.ask("medrec --profile hospital permission requests")["requests"]
+    assert (asked["state"], asked["what"]) == ("granted in part", "the echo of the heart")

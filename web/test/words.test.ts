@@ -59,6 +59,10 @@ const VALUES: Record<string, string> = {
   metadata: digest(0x56),
   content: digest(0x57),
   recordId: `0x${"58".repeat(16)}`,
+  requester: HOLDER,
+  wish: digest(0x59),
+  request: digest(0x5a),
+  reason: digest(0x5b),
 };
 
 /** A second value of each type, which the first does not contain. */
@@ -372,6 +376,28 @@ describe("other decisions", () => {
 
   it("a correction names entry and record", () => {
     assert.match(wordsAbout("Append", { replaces: String((5n << 32n) | 2n) }), /entry 5, record 2 in it/);
+  });
+});
+
+describe("requests for access", () => {
+  it("say who asks whom, and leave the words to the patient", () => {
+    const asked = told(documentOf("AccessRequest", { patient: address(0xa7) }));
+    assert.equal(asked.title, "Ask for access");
+    assert.match(asked.summary, /^You ask for access to the record of .* on behalf of /);
+    assert.deepEqual(asked.cautions, []);
+    assert.match(
+      wordsAbout("AccessRequest", { requester: address(0xa8) }),
+      /names another account as the one that asks/,
+    );
+    assert.match(wordsAbout("AccessRequest", { expiry: String(NOW - 1n) }), /would be over already/);
+    assert.match(wordsAbout("AccessRequest", { deadline: String(NOW - 1n) }), /The time for an answer is over/);
+  });
+
+  it("are answered in words that tell a grant from a refusal", () => {
+    assert.match(wordsAbout("AccessAnswer"), /Answer: granted, by permission number 6/);
+    const refused = told(documentOf("AccessAnswer", { version: "0" }));
+    assert.equal(refused.title, "Refuse a request");
+    assert.match(wordsOf(refused), /Answer: refused/);
   });
 });
 

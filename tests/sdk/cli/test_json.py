@@ -156,6 +156,8 @@ def test_there_is_an_example_of_every_command() -> None:
         "relay serve",
         "relay status",
         "sign",
+        *(f"inbox {name}" for name in ("list", "show", "grant", "refuse", "answered")),
+        *(f"permission {name}" for name in ("request", "requests", "check")),
     }
 
 

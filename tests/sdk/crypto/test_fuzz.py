@@ -13,10 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medrec_py.crypto import (
+    access_answer,
+    access_request,
     cbor,
     envelope,
     grant_seal,
     keyring,
+    letter,
     manifest,
     merkle,
     new_keyring,
@@ -41,7 +44,7 @@ from medrec_py.crypto.suites import Sealed, by_number
 from medrec_py.crypto.typed_data import recover
 from medrec_py.errors import MedRecError
 
-from .people import CLINIC, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, SUITE, seal_record, some
+from .people import ALICE, CLINIC, DOCTOR, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, SUITE, seal_record, some
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +80,27 @@ PROFILE = profile.build(
     suite=SUITE,
 )
 SHARE, OTHER_SHARE = shares.split(RootSecret.generate(), PLACE, [CLINIC.address, some("guardian", 20)], 2, NOW)
+WISH = access_request.Wish(True, False, False, ("general",), "what", "why", bytes(32))
+ASKED = access_request.build(
+    DOCTOR.sign_typed_data,
+    access_request.AccessRequest(PLACE, DOCTOR.address, CLINIC.address, 1, NOW, WISH.hash(), NOW),
+    WISH,
+)
+ASKED_LETTER = ASKED.seal(letter.Recipient(PLACE, PLACE.patient, 1, SUITE, PUBLIC_KEY))
+ASKED_DOCUMENT = cbor.encode(
+    {
+        "requester": DOCTOR.address,
+        "onBehalfOf": CLINIC.address,
+        "purposes": 1,
+        "expiry": NOW,
+        "deadline": NOW,
+        "wish": WISH.as_map(),
+        "signature": ASKED.signature,
+    }
+)
+ANSWER_LETTER = access_answer.build(
+    ALICE.sign_typed_data, ASKED.request, ALICE.address, 1, access_answer.Reason("so", bytes(32)), NOW
+).seal(letter.Recipient(PLACE, DOCTOR.address, 1, SUITE, PUBLIC_KEY))
 SEALED_SHARE = share_seal.build(SHARE, PUBLIC_KEY, 1, SUITE)
 REQUEST = recovery.Request.make(PLACE, SEED, SUITE)
 REVOKE = Revoke(PLACE, CLINIC.address, some("grantee", 20), 1, 0, 0, bytes(32), NOW)
@@ -165,6 +189,22 @@ def read_words(octets: bytes) -> None:
     shares.Share(PLACE, CLINIC.address, SHARE.set_id, 2, NOW, octets.decode("utf-8", "replace"))
 
 
+def read_access_request(block: bytes) -> None:
+    access_request.open_letter(letter.parse(block), PLACE, SEED).verify()
+
+
+def read_requests_document(document: bytes) -> None:
+    fields = cbor2.loads(ASKED_LETTER)
+    info = letter._info(access_request._LETTER, SUITE, PLACE, PLACE.patient, 1, ())
+    padded = (len(document).to_bytes(4) + document).ljust(letter.STEP, b"\0")[: letter.STEP]
+    sealed = SUITE.seal(PUBLIC_KEY, info, padded)
+    read_access_request(cbor.encode(fields | {"enc": sealed.enc, "ciphertext": sealed.ciphertext}))
+
+
+def read_access_answer(block: bytes) -> None:
+    access_answer.open_letter(letter.parse(block), ASKED.request, SEED).verify(ASKED.request)
+
+
 def read_profile(block: bytes) -> None:
     profile.parse(block).verify(PLACE, CLINIC.address)
 
@@ -210,6 +250,9 @@ CBOR_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "share's document": (read_shares_document, SHARE.to_bytes()),
     "request for recovery": (read_request, REQUEST.to_bytes()),
     "share handed over": (read_handed_over, recovery.hand_over(SHARE, REQUEST)),
+    "request for access": (read_access_request, ASKED_LETTER),
+    "request's document": (read_requests_document, ASKED_DOCUMENT),
+    "answer to a request": (read_access_answer, ANSWER_LETTER),
     "profile": (read_profile, PROFILE),
     "manifest": (read_manifest, MANIFEST.block),
 }

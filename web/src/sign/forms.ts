@@ -85,6 +85,25 @@ export const FORMS: Readonly<Record<string, readonly string[]>> = {
     "uint64 replaces",
   ],
   Profile: ["address account", "bytes32 content"],
+  AccessRequest: [
+    "address patient",
+    "address requester",
+    "address onBehalfOf",
+    "uint16 purposes",
+    "uint40 expiry",
+    "bytes32 wish",
+    "uint256 deadline",
+  ],
+  AccessAnswer: [
+    "address patient",
+    "address signer",
+    "address requester",
+    "address onBehalfOf",
+    "bytes32 request",
+    "uint24 version",
+    "bytes32 reason",
+    "uint64 time",
+  ],
 };
 
 /** The EIP-712 domain of every one of them. */

@@ -54,7 +54,7 @@ export function describe(reading: Reading, holder: string, names: Names, clock: 
   if (tell === undefined) return unknown(reading);
   const { title, summary } = tell(teller);
   teller.signedBy();
-  teller.deadline();
+  if (reading.kind !== "AccessRequest") teller.deadline();
   teller.say("Where", `MedRec’s contract ${reading.contract} on chain ${reading.chainId}`);
   return { title, summary, facts: teller.facts, cautions: teller.cautions };
 }
@@ -286,7 +286,41 @@ const TELLERS: Readonly<Record<string, (teller: Teller) => Heading>> = {
     if (!mine) t.warn("It is the profile of another account than the one that is asked to sign.");
     return { title: "Publish your profile", summary: "You publish the key that records are sealed to for you." };
   },
+  AccessRequest: ask,
+  AccessAnswer: answer,
 };
+
+/** A request counts for itself: no contract takes it, so its deadline is no window for a relayer. */
+function ask(t: Teller): Heading {
+  const record = t.patient();
+  const mine = t.isHolder("requester");
+  t.say("Asked by", mine ? `you: ${t.account("requester")}` : t.account("requester"), "requester");
+  if (!mine) t.warn("It names another account as the one that asks than the one that is asked to sign.");
+  const forWhom = t.actingFor("requester");
+  const purposes = bits(t.number("purposes"));
+  t.say("For", purposes.length === 0 ? "no purpose at all" : purposes.map(purposeLine), "purposes");
+  const [end, deadline] = [t.number("expiry"), t.number("deadline")];
+  t.say("Access until", moment(end, t.clock), "expiry");
+  t.say("Waits for an answer until", moment(deadline, t.clock), "deadline");
+  t.say("What and why, in words", ["fixed by this digest, for the patient alone", t.text("wish")], "wish");
+  if (end <= t.clock.now) t.warn("The access that is asked for would be over already.");
+  if (deadline < t.clock.now) t.warn("The time for an answer is over.");
+  return { title: "Ask for access", summary: `You ask for access to ${record}${forWhom}. The patient decides.` };
+}
+
+function answer(t: Teller): Heading {
+  const record = t.patient();
+  t.say("Who asked", t.account("requester"), "requester");
+  t.say("On behalf of", t.account("onBehalfOf"), "onBehalfOf");
+  const version = t.number("version");
+  const refused = version === 0n;
+  t.say("Answer", refused ? "refused" : `granted, by permission number ${version}`, "version");
+  t.say("Request", ["the one with this digest", t.text("request")], "request");
+  t.say("Reason, in words", ["fixed by this digest, for whoever asked", t.text("reason")], "reason");
+  t.say("Signed", moment(t.number("time"), t.clock), "time");
+  const said = refused ? "refuse access" : "say that you granted access";
+  return { title: refused ? "Refuse a request" : "Answer a request", summary: `You ${said} to ${record}.` };
+}
 
 function grant(t: Teller): Heading {
   const grantee = t.account("grantee");

@@ -40,6 +40,13 @@ def serve(
         str | None,
         typer.Option("--queue", metavar="FILE", help="Where what was taken is kept; in the home by default."),
     ] = None,
+    mailbox: Annotated[
+        str | None,
+        typer.Option("--mailbox", metavar="FILE", help="Where requests for access wait; in the home by default."),
+    ] = None,
+    no_requests: Annotated[
+        bool, typer.Option("--no-requests", help="Take no requests for access, and no answers to them.")
+    ] = False,
     keystore: Annotated[
         str | None,
         typer.Option("--keystore", metavar="FILE", help="The account that pays (version 3); else the profile's own."),
@@ -117,7 +124,9 @@ def serve(
     with ExitStack() as stack:
         store = None if no_blocks else stack.enter_context(open_blocks(session.settings))
         kept = stack.enter_context(parts.queue(path, max_items=limits.queue, max_bytes=limits.queue_bytes))
-        relayer = parts.relayer(contract, _wallet(session, keystore), kept, store, limits)
+        mail = Path(mailbox) if mailbox is not None else session.settings.home / "relay.mail"
+        box = None if no_requests else stack.enter_context(parts.mailbox(mail))
+        relayer = parts.relayer(contract, _wallet(session, keystore), kept, store, limits, mailbox=box)
         address = listen or f"unix:{session.settings.home / 'relay.sock'}"
         app = parts.application(relayer, behind_proxy=behind_proxy)
         stopped = stack.enter_context(stop_signals())
@@ -140,8 +149,10 @@ class _Parts:
         from medrec_py.listening import Listener  # noqa: PLC0415
         from medrec_py.relay.http import application  # noqa: PLC0415
         from medrec_py.relay.limits import Limits  # noqa: PLC0415
+        from medrec_py.relay.mailbox import Mailbox  # noqa: PLC0415
         from medrec_py.relay.service import Relayer  # noqa: PLC0415
 
+        self.mailbox = Mailbox
         self.queue, self.listener, self.application = DurableQueue, Listener, application
         self.limits, self.relayer = Limits, Relayer
 
@@ -177,6 +188,7 @@ def _say_ready(session: Session, address: str, relayer: Relayer, queue: Path, st
             "contract": info["contract"],
             "queue": str(queue),
             "stores_blocks": store is not None,
+            "takes_requests": info["takesRequests"],
         },
         Cell("Ready.", "green"),
         Fields(
@@ -186,6 +198,7 @@ def _say_ready(session: Session, address: str, relayer: Relayer, queue: Path, st
                 ("contract", info["contract"]),
                 ("queue", str(queue)),
                 ("blocks", "kept" if store is not None else "not taken"),
+                ("requests for access", "kept" if info["takesRequests"] else "not taken"),
             ]
         ),
     )

@@ -137,7 +137,7 @@ abstract contract Guardians is PatientRegistry {
         return Guardianship({
             present: sets.present,
             next: sets.next,
-            from: sets.from,
+            since: sets.from,
             round: last.round(),
             wallet: last.wallet(),
             due: last.due(),

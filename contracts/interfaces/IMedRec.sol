@@ -111,12 +111,12 @@ struct Provider {
 
 /// @notice The guardians of a patient, and the recovery that is under way. A set of guardians is a commitment (docs/format.md §13).
 struct Guardianship {
-    /// The set that counts before `from`; zero if there was none.
+    /// The set that counts before `since`; zero if there was none.
     bytes32 present;
     /// The set that counts from then on; zero if there is none.
     bytes32 next;
     /// First second of `next`, Unix time.
-    uint40 from;
+    uint40 since;
     /// Number of the latest recovery, zero if none was begun. The next one names this number plus one.
     uint64 round;
     /// The wallet that the patient id goes to; zero if no recovery is under way, and then the members behind it say nothing.

@@ -71,12 +71,14 @@ class Begun:
 
     def arguments(self) -> list[Any]:
         """As ape takes them."""
-        signers = self.shown.members if self.signers is None else self.signers
-        made = [self.signature(member) if member in signers else b"" for member in self.shown.members]
         consent = self.signature(self.wallet) if self.consent is None else self.consent
         shown = [self.shown.delay, self.shown.salt, self.shown.threshold, list(self.shown.members)]
-        signatures = made if self.signatures is None else list(self.signatures)
+        signatures = self._made() if self.signatures is None else list(self.signatures)
         return [self.patient, self.wallet, self.number, self.deadline, *shown, consent, signatures]
+
+    def _made(self) -> list[bytes]:
+        signers = self.shown.members if self.signers is None else self.signers
+        return [self.signature(member) if member in signers else b"" for member in self.shown.members]
 
     def call(self) -> bytes:
         """What is sent, ABI-encoded."""

@@ -260,9 +260,7 @@ interface IMedRec {
     /// @param guardians The commitment to the set; zero if there are none from then on.
     /// @param document sha2-256 of the sealed block that says who they are; zero if none comes with it.
     /// @param from First second at which the set counts, Unix time.
-    event GuardiansSet(
-        address indexed patient, address indexed by, bytes32 guardians, bytes32 document, uint40 from
-    );
+    event GuardiansSet(address indexed patient, address indexed by, bytes32 guardians, bytes32 document, uint40 from);
     /// @param due First second at which it can be completed, Unix time.
     /// @param unanimous All guardians signed, so it cannot be stopped.
     event RecoveryBegun(address indexed patient, address indexed wallet, uint64 round, uint40 due, bool unanimous);
@@ -494,7 +492,9 @@ interface IMedRec {
     /// - there is a signature for each guardian, in their order, empty for those who do not sign;
     /// - each that is not empty is the guardian's ({SignatureInvalid}), and they are at least `threshold` ({GuardiansTooFew});
     /// - `round` is the number of the latest recovery plus one, and no other is under way, save one that not all signed where this one all
-    /// did ({RecoveryMismatch}). So signatures count once, also where the recovery is stopped.
+    /// did ({RecoveryMismatch}). So signatures count once, also where the recovery is stopped;
+    /// - or all signed it, and `round` is that of the latest one, which not all signed and which was not completed. Else whoever holds the
+    /// wallet could send what all signed without one of the signatures, and stop that.
     /// @param delay Of the set, in seconds.
     function beginRecovery(
         address patient,

@@ -13,6 +13,7 @@ beginRecovery
 ├── given the new wallet did not sign: SignatureInvalid; also for the zero wallet
 ├── given fewer signatures than the threshold: GuardiansTooFew, however many are empty
 ├── given another round than the next: RecoveryMismatch; after one was begun, stopped or completed
+│   └── save the latest one's, where all signed this one, and not all that one, which is not completed
 ├── given another is under way: RecoveryMismatch, save where all signed this one and not that one
 ├── given the delay goes beyond the clock's end: refused, nothing wraps
 └── RecoveryBegun, whoever sends it, also in a multicall and in a relay
@@ -327,6 +328,7 @@ def test_nobody_is_no_guardian(desk: Desk, alice: Account, carol: Account, docto
     for signature in (bytes(65), bytes(64) + b"\x1b"):
         with refused("SignatureInvalid", ZERO):
             Begun(desk, alice, carol, shown, signatures=[signature, b""]).send()
+    Begun(desk, alice, carol, shown, [doctor]).send()
 
 
 @pytest.fixture
@@ -381,8 +383,9 @@ def test_in_the_last_second_it_counts(medrec: Contract, recovery: Begun, clock: 
 @pytest.mark.parametrize("number", [0, 2, 2**55, 2**55 + 1, 2**64 - 1])
 def test_refuses_another_round(recovery: Begun, alice: Account, number: int) -> None:
     """It is the number of the latest recovery plus one, also where it agrees with that in the bits that are stored."""
-    with refused("RecoveryMismatch", alice, 0, number):
-        recovery.but(number=number).send()
+    for signers in (recovery.signers, None):
+        with refused("RecoveryMismatch", alice, 0, number):
+            recovery.but(number=number, signers=signers).send()
 
 
 def test_a_delay_beyond_the_clocks_end_wraps_nothing(desk: Desk, alice: Account, bob: Account, carol: Account) -> None:
@@ -543,7 +546,7 @@ def test_complete_emits(
     clock.set_next(recovery.send().timestamp + DELAY)
     receipt = medrec.completeRecovery(alice, sender=stranger)
     assert emitted(medrec, receipt) == [said("WalletChanged", patient=alice, wallet=carol, by=carol)]
-    assert recovery_of(medrec, alice) == (1, ZERO, 0, 0)
+    assert recovery_of(medrec, alice)[:3] == (1, ZERO, 0)
 
 
 def test_not_before_it_is_due(medrec: Contract, recovery: Begun, clock: Clock, alice: Account) -> None:
@@ -643,12 +646,12 @@ def test_one_that_all_signed_takes_the_place_of_another(
 
 
 def test_nothing_takes_the_place_of_one_that_all_signed(unanimous: Begun, alice: Account, bob: Account) -> None:
-    """Not one that some signed, nor another that all did, nor once it is due."""
-    due = unanimous.send().timestamp + DELAY
+    """Not one that some signed, nor another that all did, of whatever round."""
+    unanimous.send()
     for signers in (None, unanimous.shown.members[:2]):
-        with refused("RecoveryMismatch", alice, 1, 2):
-            unanimous.but(wallet=bob, number=2, signers=signers).send()
-    assert due
+        for number in (1, 2):
+            with refused("RecoveryMismatch", alice, 1, number):
+                unanimous.but(wallet=bob, number=number, signers=signers).send()
 
 
 def test_nor_once_it_is_due(unanimous: Begun, clock: Clock, alice: Account, bob: Account) -> None:
@@ -772,18 +775,35 @@ def test_what_the_thief_signed_for_later_is_worth_nothing(
         desk.carry_out(desk.set_guardians(alice, thiefs.commitment, decision=2), alice)
 
 
+@pytest.mark.parametrize("stopped", [False, True])
 def test_the_thief_sends_less_than_was_signed(
-    medrec: Contract, unanimous: Begun, alice: Account, carol: Account
+    medrec: Contract, unanimous: Begun, alice: Account, carol: Account, stopped: bool
 ) -> None:
     """Who sees on its way what all signed, and sends it first without one signature, to stop that.
 
-    All guardians together cannot be stopped: what all signed still counts.
+    All guardians together cannot be stopped: what all signed still counts, and counts once.
     """
-    signatures = unanimous.arguments()[-1]
-    unanimous.but(signatures=[*signatures[:-1], b""]).send(sender=alice)
-    medrec.stopRecovery(alice, 1, sender=alice)
-    unanimous.send()
-    assert recovery_of(medrec, alice)[:2] == (1, carol.address)
+    unanimous.but(signatures=[*unanimous.arguments()[-1][:-1], b""]).send(sender=alice)
+    if stopped:
+        medrec.stopRecovery(alice, 1, sender=alice)
+    receipt = unanimous.send()
+    assert recovery_of(medrec, alice) == (1, carol.address, receipt.timestamp + DELAY, True)
+    with refused("RecoveryMismatch", alice, 1, 1):
+        unanimous.send()
+    with refused("RecoveryMismatch", alice, 1, 1):
+        medrec.stopRecovery(alice, 1, sender=alice)
+
+
+def test_it_sends_less_and_nobody_stops_that(
+    medrec: Contract, unanimous: Begun, clock: Clock, alice: Account, bob: Account
+) -> None:
+    """Once that is completed, what all signed for its round is spent."""
+    clock.set_next(unanimous.but(signers=unanimous.shown.members[:2]).send().timestamp + DELAY)
+    unanimous.complete()
+    for wallet in (unanimous.wallet, bob):
+        with refused("RecoveryMismatch", alice, 1, 1):
+            unanimous.but(wallet=wallet).send()
+    unanimous.but(wallet=bob, number=2).send()
 
 
 def test_the_guardianship_of_nobody_is_touched(

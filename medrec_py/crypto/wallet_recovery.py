@@ -1,4 +1,4 @@
-"""What guardians sign to hand a patient id to a new wallet, and that wallet too (``IMedRec.beginRecovery``; EIP-712)."""
+"""What guardians sign to hand a patient id to a new wallet, and that wallet too (`IMedRec.beginRecovery`; EIP-712)."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ abstract contract Guardians is PatientRegistry {
         if (block.timestamp > deadline) revert DeadlinePassed(deadline);
         Sets storage sets = _sets[patient];
         bytes32 commitment = _commitment(delay, keccak256(abi.encodePacked(salt, threshold, guardians)));
-        if (commitment != _inForce(sets) || signatures.length != guardians.length) revert GuardiansMismatch(patient);
+        _requireGuardians(patient, commitment == _inForce(sets) && signatures.length == guardians.length);
 
         _requireRecover(patient, wallet, wallet, round, deadline, consent);
         uint256 missing = guardians.length;
@@ -93,9 +93,16 @@ abstract contract Guardians is PatientRegistry {
 
         bool unanimous = missing == 0;
         RecoveryWord last = sets.recovery;
-        if (round != last.next() || (last.isUnderWay() && (last.isUnanimous() || !unanimous))) {
-            revert RecoveryMismatch(patient, last.round(), round);
+        // What all signed counts as well where somebody sent it with fewer of the signatures first, and stopped that.
+        // What all signed counts as well where somebody sent it with fewer of the signatures first, to stop that.
+        bool outvotes = unanimous && !last.isUnanimous();
+        uint256 ahead;
+        unchecked {
+            ahead = uint256(round) - last.round();
         }
+        _requireRound(
+            patient, last, round, ahead == 1 ? outvotes || !last.isUnderWay() : ahead == 0 && outvotes && round != 0
+        );
         uint40 due = uint40(block.timestamp) + delay;
         sets.recovering = commitment;
         sets.recovery = RecoveryWords.pack(wallet, due, unanimous, round);
@@ -126,7 +133,7 @@ abstract contract Guardians is PatientRegistry {
         if (!last.isUnderWay() || block.timestamp < last.due()) revert RecoveryNotDue(patient, last.due());
         sets.next = sets.recovering;
         sets.from = 0;
-        sets.recovery = last.ended();
+        sets.recovery = last.completed();
         _setWallet({patient: patient, wallet: last.wallet(), by: last.wallet()});
     }
 
@@ -137,7 +144,7 @@ abstract contract Guardians is PatientRegistry {
         return Guardianship({
             present: sets.present,
             next: sets.next,
-            from: sets.from,
+            since: sets.from,
             round: last.round(),
             wallet: last.wallet(),
             due: last.due(),
@@ -160,7 +167,7 @@ abstract contract Guardians is PatientRegistry {
         bytes32 present = _inForce(sets);
         uint40 from = uint40(block.timestamp);
         if (present != 0) {
-            if (_commitment(delay, rest) != present) revert GuardiansMismatch(patient);
+            _requireGuardians(patient, _commitment(delay, rest) == present);
             from += delay;
         }
         sets.present = present;
@@ -172,11 +179,22 @@ abstract contract Guardians is PatientRegistry {
     function _stopRecovery(address patient, address by, uint64 round) private {
         _requireController(patient, by);
         RecoveryWord last = _sets[patient].recovery;
-        if (!last.isUnderWay() || round != last.round() || last.isUnanimous() || block.timestamp >= last.due()) {
-            revert RecoveryMismatch(patient, last.round(), round);
-        }
-        _sets[patient].recovery = last.ended();
+        _requireRound(
+            patient,
+            last,
+            round,
+            last.isUnderWay() && round == last.round() && !last.isUnanimous() && block.timestamp < last.due()
+        );
+        _sets[patient].recovery = last.stopped();
         emit RecoveryStopped(patient, by, round);
+    }
+
+    function _requireGuardians(address patient, bool matches) private pure {
+        if (!matches) revert GuardiansMismatch(patient);
+    }
+
+    function _requireRound(address patient, RecoveryWord last, uint64 round, bool matches) private pure {
+        if (!matches) revert RecoveryMismatch(patient, last.round(), round);
     }
 
     /// @notice The set of guardians that counts now, zero if there is none.

@@ -67,6 +67,8 @@ abstract contract Permissions is PatientRegistry, ProviderRegistry {
 
     /// @param granted What the permission becomes, with its version.
     /// @return done Whether exactly this was granted before: then nothing changes.
+    // Most of its lines are one event's. More functions would be more code, of which there is no room for any.
+    // solhint-disable-next-line function-max-lines
     function _grant(
         address patient,
         address by,

@@ -150,7 +150,9 @@ abstract contract ProviderRegistry is IMedRec {
             if (until <= block.timestamp) return (Denial.AgentExpired, provider);
             ProviderWord agent = _providers[actor];
             if (agent.isSuspended()) return (Denial.AgentSuspended, provider);
-            if (agent.isKnown() && agent.expiry() <= block.timestamp) return (Denial.AgentAccreditationExpired, provider);
+            if (agent.isKnown() && agent.expiry() <= block.timestamp) {
+                return (Denial.AgentAccreditationExpired, provider);
+            }
         }
         provider = _providers[principal];
         if (provider.isSuspended()) denial = Denial.Suspended;

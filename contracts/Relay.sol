@@ -62,9 +62,8 @@ abstract contract Relay is IMedRec {
         return selector == IMedRec.grantSigned.selector || selector == IMedRec.revokeSigned.selector
             || selector == IMedRec.appendSigned.selector || selector == IMedRec.logAccessSigned.selector
             || selector == IMedRec.publishKeyringSigned.selector || selector == IMedRec.publishMovedSigned.selector
-            || selector == IMedRec.changeWalletSigned.selector
-            || selector == IMedRec.registerSigned.selector || selector == IMedRec.setGuardiansSigned.selector
-            || selector == IMedRec.stopRecoverySigned.selector || selector == IMedRec.beginRecovery.selector
-            || selector == IMedRec.completeRecovery.selector;
+            || selector == IMedRec.changeWalletSigned.selector || selector == IMedRec.registerSigned.selector
+            || selector == IMedRec.setGuardiansSigned.selector || selector == IMedRec.stopRecoverySigned.selector
+            || selector == IMedRec.beginRecovery.selector || selector == IMedRec.completeRecovery.selector;
     }
 }

@@ -109,14 +109,14 @@ struct Provider {
     uint64 relayed;
 }
 
-/// @notice The guardians of a patient, and the recovery that is under way. A set of guardians is a commitment (docs/format.md §14).
+/// @notice The guardians of a patient, and the recovery that is under way. A set of guardians is a commitment (docs/format.md §13).
 struct Guardianship {
-    /// The set that counts before `from`; zero if there was none.
+    /// The set that counts before `since`; zero if there was none.
     bytes32 present;
     /// The set that counts from then on; zero if there is none.
     bytes32 next;
     /// First second of `next`, Unix time.
-    uint40 from;
+    uint40 since;
     /// Number of the latest recovery, zero if none was begun. The next one names this number plus one.
     uint64 round;
     /// The wallet that the patient id goes to; zero if no recovery is under way, and then the members behind it say nothing.
@@ -260,9 +260,7 @@ interface IMedRec {
     /// @param guardians The commitment to the set; zero if there are none from then on.
     /// @param document sha2-256 of the sealed block that says who they are; zero if none comes with it.
     /// @param from First second at which the set counts, Unix time.
-    event GuardiansSet(
-        address indexed patient, address indexed by, bytes32 guardians, bytes32 document, uint40 from
-    );
+    event GuardiansSet(address indexed patient, address indexed by, bytes32 guardians, bytes32 document, uint40 from);
     /// @param due First second at which it can be completed, Unix time.
     /// @param unanimous All guardians signed, so it cannot be stopped.
     event RecoveryBegun(address indexed patient, address indexed wallet, uint64 round, uint40 due, bool unanimous);
@@ -494,7 +492,9 @@ interface IMedRec {
     /// - there is a signature for each guardian, in their order, empty for those who do not sign;
     /// - each that is not empty is the guardian's ({SignatureInvalid}), and they are at least `threshold` ({GuardiansTooFew});
     /// - `round` is the number of the latest recovery plus one, and no other is under way, save one that not all signed where this one all
-    /// did ({RecoveryMismatch}). So signatures count once, also where the recovery is stopped.
+    /// did ({RecoveryMismatch}). So signatures count once, also where the recovery is stopped;
+    /// - or all signed it, and `round` is that of the latest one, which not all signed and which was not completed. Else whoever holds the
+    /// wallet could send what all signed without one of the signatures, and stop that.
     /// @param delay Of the set, in seconds.
     function beginRecovery(
         address patient,

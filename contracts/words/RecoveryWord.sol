@@ -11,7 +11,7 @@ using RecoveryWords for RecoveryWord global;
 library RecoveryWords {
     uint256 private constant UNANIMOUS = 1 << 55;
 
-    /// @param round_ The last one's {next}.
+    /// @param round_ The last one's, or one more: it never comes near 2**55.
     function pack(address wallet_, uint40 due_, bool unanimous, uint64 round_) internal pure returns (RecoveryWord) {
         return RecoveryWord.wrap(
             (uint256(uint160(wallet_)) << 96) | (uint256(due_) << 56) | (unanimous ? UNANIMOUS : 0) | round_
@@ -34,18 +34,16 @@ library RecoveryWords {
         return uint64(RecoveryWord.unwrap(word) & (UNANIMOUS - 1));
     }
 
-    /// @notice The number of the recovery after it. It never comes near 2**55.
-    function next(RecoveryWord word) internal pure returns (uint256) {
-        unchecked {
-            return uint256(word.round()) + 1;
-        }
-    }
-
     function isUnderWay(RecoveryWord word) internal pure returns (bool) {
         return RecoveryWord.unwrap(word) >> 96 != 0;
     }
 
-    function ended(RecoveryWord word) internal pure returns (RecoveryWord) {
+    function stopped(RecoveryWord word) internal pure returns (RecoveryWord) {
         return RecoveryWord.wrap(word.round());
+    }
+
+    /// @notice As if all had signed it: nothing that was signed for its round begins another.
+    function completed(RecoveryWord word) internal pure returns (RecoveryWord) {
+        return RecoveryWord.wrap(word.round() | UNANIMOUS);
     }
 }

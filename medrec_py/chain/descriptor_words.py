@@ -247,6 +247,34 @@ MESSAGES: Final[Mapping[str, Words]] = {
         {"account": Label("Account"), "content": Label("Key, name and addresses", small=True)},
         "Publish the profile of {account}, with the key that records are sealed to",
     ),
+    "AccessRequest": Words(
+        "Ask for access",
+        {
+            "requester": Label("Asked by"),
+            "onBehalfOf": COMMON["onBehalfOf"],
+            "patient": COMMON["patient"],
+            "purposes": Label("For" + _PARTS),
+            "expiry": Label("Access until"),
+            "deadline": Label("Waits for an answer until"),
+            "wish": Label("What and why, in words", small=True),
+        },
+        "{requester} asks, on behalf of {onBehalfOf}, for access to the record of {patient} for purposes {purposes}, "
+        "until {expiry}; waits for an answer until {deadline}",
+    ),
+    "AccessAnswer": Words(
+        "Answer a request",
+        {
+            "requester": Label("Who asked"),
+            "onBehalfOf": COMMON["onBehalfOf"],
+            "patient": COMMON["patient"],
+            "version": Label("Answer"),
+            "time": Label("Signed"),
+            "request": Label("Request", small=True),
+            "reason": Label("Reason, in words", small=True),
+        },
+        "Answer the request of {requester}, on behalf of {onBehalfOf}, for the record of {patient}: permission number "
+        "{version}, none if it is 0; at {time}",
+    ),
 }
 """Name of an EIP-712 type → its words."""
 

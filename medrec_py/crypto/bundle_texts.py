@@ -1,4 +1,4 @@
-"""A bundle as text: in a file, as a link, or as a few QR codes (docs/format.md §13).
+"""A bundle as text: in a file, as a link, or as a few QR codes (docs/format.md §14).
 
 A link is ``medrec:bundle/1/`` and the compressed JSON in base64url. A QR code holds one part of the same in base32,
 which its alphanumeric mode is dense for: ``MEDREC1/3/8/5F0A.../...`` is the third of eight. Parts may be scanned in any

@@ -1,4 +1,4 @@
-"""The block that says who a patient's guardians are, sealed to the patient's root key (docs/format.md §14).
+"""The block that says who a patient's guardians are, sealed to the patient's root key (docs/format.md §13).
 
 The chain has no more than a hash of each set. Whoever has the root secret finds the sets here: a new device to ask the
 guardians, and any device of the patient's to change them, since a change has to show the delay of the set before.

@@ -1,4 +1,4 @@
-"""The guardians of a patient id, whom the chain knows as one hash until they act (docs/format.md §14).
+"""The guardians of a patient id, whom the chain knows as one hash until they act (docs/format.md §13).
 
 The hash covers a random salt, so nobody can guess who they are and check the guess. The delay stands outside of the
 inner hash: a change of guardians has to show it, and shows no more.

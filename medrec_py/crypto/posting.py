@@ -1,6 +1,6 @@
 """What is handed to a relayer for somebody: the signed message that it checks, and the letter that it keeps.
 
-JSON, as bundles are (docs/format.md §13, §15). The message tells the relayer that whoever sends it may; only the letter
+JSON, as bundles are (docs/format.md §14, §15). The message tells the relayer that whoever sends it may; only the letter
 is given to others.
 """
 

@@ -1,4 +1,4 @@
-"""Signed decisions on their way to the chain: what wallets signed, and the blocks that it names (docs/format.md §13).
+"""Signed decisions on their way to the chain: what wallets signed, and the blocks that it names (docs/format.md §14).
 
 A *bundle* is what a patient hands to a relayer, writes to a file or shows as QR codes. Whoever has it can send it and
 nobody can change it: each decision is covered by its signature, each block by a digest that was signed. It holds no

@@ -1,7 +1,7 @@
 """What goes to and fro when guardians hand a patient id to a new wallet (``IMedRec.beginRecovery``).
 
 The new wallet asks; each guardian compares the fingerprint that the person reads out, and signs ``Recover``; so does
-the new wallet, so that a typing error locks nobody out. docs/format.md §14 has the bytes.
+the new wallet, so that a typing error locks nobody out. docs/format.md §13 has the bytes.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ _UNREAD: Final = frozenset(
 _BODY: Final = {
     "requestBody": {
         "required": True,
-        "description": "A bundle (docs/format.md §13).",
+        "description": "A bundle (docs/format.md §14).",
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }

@@ -12,15 +12,17 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.crypto.wallet_recovery import Recover
 from tests.contracts.support import GENERAL, TREAT, YEAR_2100, Account, Contract, Entry, Terms, digest, entry, terms
 
 FUNCTIONS: dict[type[SignedForm], str] = {
@@ -30,7 +32,8 @@ FUNCTIONS: dict[type[SignedForm], str] = {
     Revoke: "revokeSigned",
     PublishKeyring: "publishKeyringSigned",
     PublishMoved: "publishMovedSigned",
-    PublishErased: "publishErasedSigned",
+    SetGuardians: "setGuardiansSigned",
+    StopRecovery: "stopRecoverySigned",
     Append: "appendSigned",
     LogAccess: "logAccessSigned",
 }
@@ -123,9 +126,8 @@ class Desk:
     ) -> PublishKeyring:
         return PublishKeyring(self.place(patient), address(signer or patient), pointer, version, compartments, deadline)
 
-    def manifest(
+    def moved(
         self,
-        kind: type[PublishMoved] | type[PublishErased],
         patient: Any,
         *,
         signer: Any = None,
@@ -133,8 +135,31 @@ class Desk:
         compartments: int = GENERAL,
         pointer: bytes = POINTER,
         deadline: int = YEAR_2100,
-    ) -> PublishMoved | PublishErased:
-        return kind(self.place(patient), address(signer or patient), decision, compartments, pointer, deadline)
+    ) -> PublishMoved:
+        return PublishMoved(self.place(patient), address(signer or patient), decision, compartments, pointer, deadline)
+
+    def set_guardians(
+        self,
+        patient: Any,
+        guardians: bytes,
+        *,
+        signer: Any = None,
+        decision: int = 1,
+        delay: int = 0,
+        rest: bytes = bytes(32),
+        document: bytes = POINTER,
+        deadline: int = YEAR_2100,
+    ) -> SetGuardians:
+        shown = (decision, delay, rest)
+        return SetGuardians(self.place(patient), address(signer or patient), *shown, guardians, document, deadline)
+
+    def stop_recovery(
+        self, patient: Any, *, signer: Any = None, number: int = 1, deadline: int = YEAR_2100
+    ) -> StopRecovery:
+        return StopRecovery(self.place(patient), address(signer or patient), number, deadline)
+
+    def recover(self, patient: Any, signer: Any, wallet: Any, *, number: int = 1, deadline: int = YEAR_2100) -> Recover:
+        return Recover(self.place(patient), address(signer), address(wallet), number, deadline)
 
     def append(
         self,

@@ -9,6 +9,7 @@ from enum import IntEnum
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
+import pytest
 from ape import project
 from ape.api import AccountAPI, ProviderAPI, ReceiptAPI
 from ape.contracts import ContractInstance
@@ -243,6 +244,11 @@ def refused(name: str, *values: Any) -> AbstractContextManager[None]:
 def unencodable() -> AbstractContextManager[None]:
     """Expect that the contract finds the call's data no encoding of its arguments: it reverts without a reason."""
     return _reverting(b"")
+
+
+def overflowing() -> AbstractContextManager[Any]:
+    """Expect that the contract's arithmetic refuses: a number would be too large for its type."""
+    return pytest.raises(ContractLogicError, match=r"overflow|Panic\(17\)|0x4e487b71")
 
 
 def call_with_words(medrec: Contract, sender: Any, function: str, *words: Any) -> bytes:

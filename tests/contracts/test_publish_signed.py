@@ -1,20 +1,19 @@
-"""publishKeyringSigned(), publishMovedSigned(), publishErasedSigned(): the rest is in test_signed_forms.py
+"""publishKeyringSigned(), publishMovedSigned(): the rest is in test_signed_forms.py
 
 publishKeyringSigned
 ├── given another keyring version: StaleKeyring, also after a direct decision that took it
 ├── given the last: KeyringExhausted
 ├── given no compartments: CompartmentsEmpty; no pointer: PointerEmpty
 └── KeyringPublished, by the signer; bound to the history as the direct form binds it
-publishMovedSigned, publishErasedSigned
+publishMovedSigned
 ├── given another number than the next decision's: DecisionMismatch, also after a direct decision that took it
 ├── given no compartments: CompartmentsEmpty; no pointer: PointerEmpty
-└── RecordsMoved, RecordsErased, by the signer; a representative signs none (test_representatives.py)
+└── RecordsMoved, by the signer; a representative signs none (test_representatives.py)
 """
 
 import pytest
 from ape.api import ProviderAPI
 
-from medrec_py.crypto.decisions import PublishErased, PublishMoved
 from tests.contracts.signing import POINTER, Desk
 from tests.contracts.support import (
     GENERAL,
@@ -35,9 +34,6 @@ from tests.contracts.support import (
     terms,
     word_of,
 )
-
-MANIFESTS = {PublishMoved: ("RecordsMoved", Kind.Moved), PublishErased: ("RecordsErased", Kind.Erased)}
-each_manifest = pytest.mark.parametrize("kind", MANIFESTS)
 
 
 def test_publish_keyring_signed_binds_it(medrec: Contract, desk: Desk, alice: Account) -> None:
@@ -96,16 +92,13 @@ def test_publish_keyring_signed_refuses_what_is_empty(desk: Desk, alice: Account
         desk.carry_out(desk.keyring(alice, pointer=bytes(32)), alice)
 
 
-@each_manifest
-def test_a_signed_manifest_is_bound(
-    medrec: Contract, desk: Desk, alice: Account, kind: type[PublishMoved] | type[PublishErased]
-) -> None:
+def test_a_signed_manifest_is_bound(medrec: Contract, desk: Desk, alice: Account) -> None:
     """Into the head, by the signer on behalf of the patient, and the decision counter rises by one."""
-    word, (event, entry) = word_of(medrec, alice), MANIFESTS[kind]
-    receipt = desk.carry_out(desk.manifest(kind, alice), alice)
+    word = word_of(medrec, alice)
+    receipt = desk.carry_out(desk.moved(alice), alice)
     assert emitted(medrec, receipt) == [
         said(
-            event,
+            "RecordsMoved",
             patient=alice,
             author=alice,
             time=receipt.timestamp,
@@ -114,30 +107,24 @@ def test_a_signed_manifest_is_bound(
             pointer=POINTER,
         )
     ]
-    bound = head_entry(entry, alice, alice, receipt.timestamp, compartments=GENERAL, pointer=POINTER)
+    bound = head_entry(Kind.Moved, alice, alice, receipt.timestamp, compartments=GENERAL, pointer=POINTER)
     assert word_of(medrec, alice) == next_word(word, alice, bound)
     assert medrec.patientOf(alice).decisions == 1
 
 
-@each_manifest
-def test_a_signed_manifest_names_the_next_decision(
-    medrec: Contract, desk: Desk, alice: Account, kind: type[PublishMoved] | type[PublishErased]
-) -> None:
+def test_a_signed_manifest_names_the_next_decision(medrec: Contract, desk: Desk, alice: Account) -> None:
     """The same numbers as the direct form's, and those of all other numbered decisions."""
     for decision in (0, 2):
         with refused("DecisionMismatch", alice, 0, decision):
-            desk.carry_out(desk.manifest(kind, alice, decision=decision), alice)
+            desk.carry_out(desk.moved(alice, decision=decision), alice)
     medrec.publishErased(alice, 1, GENERAL, digest("another"), sender=alice)
     with refused("DecisionMismatch", alice, 1, 1):
-        desk.carry_out(desk.manifest(kind, alice), alice)
-    desk.carry_out(desk.manifest(kind, alice, decision=2), alice)
+        desk.carry_out(desk.moved(alice), alice)
+    desk.carry_out(desk.moved(alice, decision=2), alice)
 
 
-@each_manifest
-def test_a_signed_manifest_is_not_empty(
-    desk: Desk, alice: Account, kind: type[PublishMoved] | type[PublishErased]
-) -> None:
+def test_a_signed_manifest_is_not_empty(desk: Desk, alice: Account) -> None:
     with refused("CompartmentsEmpty"):
-        desk.carry_out(desk.manifest(kind, alice, compartments=0), alice)
+        desk.carry_out(desk.moved(alice, compartments=0), alice)
     with refused("PointerEmpty"):
-        desk.carry_out(desk.manifest(kind, alice, pointer=bytes(32)), alice)
+        desk.carry_out(desk.moved(alice, pointer=bytes(32)), alice)

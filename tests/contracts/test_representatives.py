@@ -25,7 +25,6 @@ import pytest
 from ape.api import ProviderAPI
 from eth_account import Account as Keys
 
-from medrec_py.crypto.decisions import PublishErased, PublishMoved
 from tests.contracts.signing import POINTER, SEAL, Desk, sign
 from tests.contracts.support import (
     APPEND,
@@ -45,6 +44,7 @@ from tests.contracts.support import (
     Contract,
     Denial,
     Terms,
+    digest,
     emitted,
     entry,
     not_permitted,
@@ -314,11 +314,13 @@ def test_revokes_and_rotates(medrec: Contract, hands: Hands, alice: Account, car
 
 
 def test_everything_else_is_the_wallets(medrec: Contract, alice: Account, carol: Account, bob: Account) -> None:
-    """No change of wallet, no manifest, and nothing written in the patient's name."""
+    """No change of wallet, no guardians, no manifest, and nothing written in the patient's name."""
     calls = {
         "changeWallet": (alice, bob, 1, YEAR_2100, b""),
         "publishMoved": (alice, 1, GENERAL, POINTER),
         "publishErased": (alice, 1, GENERAL, POINTER),
+        "setGuardians": (alice, 1, 0, bytes(32), digest("guardians"), POINTER),
+        "stopRecovery": (alice, 0),
     }
     for function, arguments in calls.items():
         with not_permitted(alice, carol, alice, DECIDE, Denial.NotController):
@@ -333,9 +335,13 @@ def test_signs_nothing_else_either(desk: Desk, alice: Account, carol: Account, b
     change = desk.change_wallet(alice, bob, signer=carol)
     with not_permitted(alice, carol, alice, DECIDE, Denial.NotController):
         desk.send(change, sign(change, carol), sign(desk.consent(change), bob))
-    for kind in (PublishMoved, PublishErased):
+    for form in (
+        desk.moved(alice, signer=carol),
+        desk.set_guardians(alice, digest("guardians"), signer=carol),
+        desk.stop_recovery(alice, signer=carol),
+    ):
         with not_permitted(alice, carol, alice, DECIDE, Denial.NotController):
-            desk.carry_out(desk.manifest(kind, alice, signer=carol), carol)
+            desk.carry_out(form, carol)
 
 
 @each_form

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from ape.managers.chain import ChainManager
 from ape.managers.project import ProjectManager
 
-from medrec_py.crypto.decisions import PublishErased, PublishMoved, SignedForm
+from medrec_py.crypto.decisions import SignedForm
+from tests.contracts.guardians import Begun, Guardians, set_guardians
 from tests.contracts.signing import FUNCTIONS, Desk, sign
 from tests.contracts.support import (
     APPEND,
@@ -38,6 +40,8 @@ SEAL, POINTER = digest("seal"), digest("pointer")
 
 
 People = dict[str, Account]
+# Alice's first decision set her guardians.
+DECISION = 2
 # The error, of the people by name and of the name of the sender.
 Refusal = Callable[[People, str], tuple[Any, ...]]
 
@@ -87,6 +91,17 @@ def registrar_rows() -> Iterator[Row]:
         yield Row(function, lambda people, sender: (people["clinic"],), {"registrar"}, only("NotRegistrar"))
 
 
+def guardians(people: People) -> Guardians:
+    """Alice's: another patient, a provider and an agent, who are outsiders all the same."""
+    return Guardians((people["bob"], people["clinic"], people["nurse"]))
+
+
+def next_guardians(people: People) -> tuple[int, int, bytes, bytes]:
+    """Number of the decision, what it shows of the present guardians, and the new ones."""
+    present = guardians(people)
+    return DECISION, present.delay, present.rest, present.but(threshold=3).commitment
+
+
 def patient_rows() -> Iterator[Row]:
     """What only the patient's wallet may."""
     calls = {
@@ -94,9 +109,11 @@ def patient_rows() -> Iterator[Row]:
         "revoke": lambda people, sender: (people["alice"], people["hospital"]),
         "revokeAndRotate": lambda people, sender: (people["alice"], people["hospital"], 1, GENERAL, POINTER),
         "publishKeyring": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
-        "publishMoved": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
-        "publishErased": lambda people, sender: (people["alice"], 1, GENERAL, POINTER),
-        "changeWallet": lambda people, sender: (people["alice"], people["smart"], 1, YEAR_2100, b"any"),
+        "publishMoved": lambda people, sender: (people["alice"], DECISION, GENERAL, POINTER),
+        "publishErased": lambda people, sender: (people["alice"], DECISION, GENERAL, POINTER),
+        "changeWallet": lambda people, sender: (people["alice"], people["smart"], DECISION, YEAR_2100, b"any"),
+        "setGuardians": lambda people, sender: (people["alice"], *next_guardians(people), POINTER),
+        "stopRecovery": lambda people, sender: (people["alice"], 1),
     }
     for function, arguments in calls.items():
         yield Row(function, arguments, {"alice"}, not_permitted("alice", DECIDE, Denial.NotController))
@@ -145,17 +162,22 @@ def signed_rows() -> Iterator[SignedRow]:
         "grantSigned": lambda desk, people, signer: desk.grant(people["alice"], people["stranger"], signer=signer),
         "revokeSigned": lambda desk, people, signer: desk.revoke(people["alice"], people["hospital"], signer=signer),
         "publishKeyringSigned": lambda desk, people, signer: desk.keyring(people["alice"], signer=signer),
-        "publishMovedSigned": lambda desk, people, signer: desk.manifest(PublishMoved, people["alice"], signer=signer),
-        "publishErasedSigned": lambda desk, people, signer: desk.manifest(
-            PublishErased, people["alice"], signer=signer
+        "publishMovedSigned": lambda desk, people, signer: desk.moved(
+            people["alice"], signer=signer, decision=DECISION
         ),
+        "setGuardiansSigned": lambda desk, people, signer: desk.set_guardians(
+            people["alice"], digest("guardians"), signer=signer, decision=DECISION
+        ),
+        "stopRecoverySigned": lambda desk, people, signer: desk.stop_recovery(people["alice"], signer=signer),
     }
     refusal = not_permitted("alice", DECIDE, Denial.NotController)
     for function, form in decisions.items():
         yield SignedRow(function, form, {"alice"}, refusal)
     yield SignedRow(
         "changeWalletSigned",
-        lambda desk, people, signer: desk.change_wallet(people["alice"], people["smart"], signer=signer),
+        lambda desk, people, signer: desk.change_wallet(
+            people["alice"], people["smart"], signer=signer, decision=DECISION
+        ),
         {"alice"},
         refusal,
         lambda desk, people, form: (b"any",),
@@ -198,6 +220,7 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=[f"{place}-{row.function}" f
 def people(
     medrec: Contract,
     project: ProjectManager,
+    chain: ChainManager,
     authority: Account,
     registrar: Account,
     hospital: Account,
@@ -212,13 +235,14 @@ def people(
     """The kinds of outsiders.
 
     Beside those of the world: carol is a grantee without accreditation, the clinic a suspended provider that is a
-    grantee too, and bob, another patient, was offered the authority. The smart account signs whatever it is shown.
+    grantee too, and bob, another patient, was offered the authority. Three of them are guardians of alice, and two of
+    those have begun a recovery. The smart account signs whatever it is shown.
     """
     medrec.grant(alice, carol, terms(), SEAL, 1, sender=alice)
     medrec.grant(alice, clinic, terms(), SEAL, 1, sender=alice)
     medrec.suspend(clinic, sender=registrar)
     medrec.offerAuthority(bob, sender=authority)
-    return {
+    people = {
         "authority": authority,
         "registrar": registrar,
         "hospital": hospital,
@@ -231,13 +255,17 @@ def people(
         "stranger": stranger,
         "smart": authority.deploy(project.SmartAccount),
     }
+    desk = Desk(medrec, chain.chain_id, stranger)
+    set_guardians(desk, alice, guardians(people))
+    Begun(desk, alice, carol, guardians(people), [bob, nurse]).send()
+    return people
 
 
 def test_every_function_has_a_row(medrec: Contract) -> None:
-    """Each that changes something; multicall is tested with all of them."""
+    """Each that changes something; multicall is tested with all of them. A recovery asks nobody who sends it."""
     changing = {abi.name for abi in medrec.contract_type.mutable_methods}
     direct = {row.function for row in ROWS} | OWN.keys()
-    assert changing == direct | set(FUNCTIONS.values()) | {"multicall", "relay"}
+    assert changing == direct | set(FUNCTIONS.values()) | {"multicall", "relay", "beginRecovery", "completeRecovery"}
 
 
 def test_every_signed_form_has_a_row() -> None:

@@ -1,12 +1,12 @@
-"""Who may have done what a step did: README.md, 1, 2 and 4, from the step's events and the storage around it.
+"""Who may have done what a step did: README.md, 1, 2, 4, 14 and 16, from the step's events and the storage around it.
 
 Written beside the model and without it: the model says what a call does, this says what no call may do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tests.invariants.evm import Address, Event
 from tests.invariants.model import LAST_VERSION, ZERO, Permission, Slots, Terms
@@ -15,6 +15,20 @@ from tests.vectors import generate_head
 
 HISTORY, MANAGE = 1, 2
 ALL = 2**64 - 1
+LAST_SECOND = 2**40 - 1
+# Of a recovery's word: all signed it, or it was completed.
+SPENT = 1 << 55
+
+
+class Guardians(Protocol):
+    """What a commitment is to."""
+
+    @property
+    def delay(self) -> int: ...
+    @property
+    def threshold(self) -> int: ...
+    @property
+    def members(self) -> tuple[Address, ...]: ...
 
 
 def permission_in(word: int) -> Permission:
@@ -50,9 +64,17 @@ class Audit:
     """
 
     def __init__(
-        self, slots: Slots, actors: Sequence[Address], before: dict[int, int], ledger: Ledger, now: int
+        self,
+        slots: Slots,
+        actors: Sequence[Address],
+        before: dict[int, int],
+        ledger: Ledger,
+        known: Mapping[bytes, Guardians],
+        now: int,
     ) -> None:
-        self._slots, self._actors, self._ledger, self._now = slots, actors, ledger, now
+        """Keep what was before; `known` has the sets of guardians by their commitments."""
+        self._slots, self._actors, self._ledger, self._known, self._now = slots, actors, ledger, known, now
+        self._sets = {one: [before[slot] for slot in slots.run("_sets", 5, one)] for one in actors}
         self.direct: Address | None = None
         self.signed = False
         wallet_mask = 2**160 - 1
@@ -79,6 +101,7 @@ class Audit:
             assert (word & 2**160 - 1).to_bytes(20, "big") == self._wallets[one]
             assert word >> 160 & ALL == self._decisions[one]
             assert generate_head.parts_of(after[self._slots.of("_histories", one)])[2] == self._keyrings[one]
+            assert self._sets[one] == [after[slot] for slot in self._slots.run("_sets", 5, one)]
             self._conclude_relayed(one, after[self._slots.of("_providers", one)] >> 56)
             for other in self._actors:
                 stored = permission_in(after[self._slots.of("_permissions", one, other)])
@@ -123,6 +146,9 @@ class Audit:
         self._wallets[patient] = wallet
 
     def _on_WalletChanged(self, patient: Address, wallet: Address, by: Address) -> None:  # noqa: N802
+        if by == wallet:
+            self._recovered(patient, wallet)
+            return
         assert by == self._wallets[patient]
         self._decisions[patient] += 1
         decision = self._decisions[patient]
@@ -130,6 +156,61 @@ class Audit:
         consents = self._ledger.messages(wallet, "WalletChange", self._now)
         assert any(one[:3] == (patient, wallet, decision) for one in consents)
         self._wallets[patient] = wallet
+
+    def _recovered(self, patient: Address, wallet: Address) -> None:
+        """14: only where guardians began it, for this wallet, and its time has come; their set counts from then on."""
+        word = self._sets[patient][4]
+        assert wallet == (word >> 96).to_bytes(20, "big") != ZERO
+        assert word >> 56 & LAST_SECOND <= self._now
+        self._sets[patient][1:3] = [self._sets[patient][3], 0]
+        self._sets[patient][4] = word & SPENT - 1 | SPENT
+        self._wallets[patient] = wallet
+
+    def _in_force(self, patient: Address) -> int:
+        present, following, since, *_ = self._sets[patient]
+        return following if since <= self._now else present
+
+    def _on_GuardiansSet(  # noqa: N802
+        self, patient: Address, by: Address, guardians: bytes, document: bytes, since: int
+    ) -> None:
+        assert by == self._wallets[patient]
+        self._decisions[patient] += 1
+        start, end = (patient, by, self._decisions[patient]), (guardians, document)
+        self._willed(by, "SetGuardians", lambda one: one[:3] == start and one[5:7] == end)
+        present = self._in_force(patient)
+        assert since == self._now + (self._set(present).delay if present else 0)
+        self._sets[patient][:3] = [present, int.from_bytes(guardians, "big"), since]
+
+    def _set(self, commitment: int) -> Guardians:
+        return self._known[commitment.to_bytes(32, "big")]
+
+    def _on_RecoveryBegun(  # noqa: N802
+        self, patient: Address, wallet: Address, number: int, due: int, unanimous: bool
+    ) -> None:
+        """14 and 16: enough of the set that counts signed exactly this, and so did the wallet, for this round."""
+        last, shown = self._sets[patient][4], self._set(self._in_force(patient))
+        signing = [one for one in shown.members if self._recovers(one, patient, wallet, number)]
+        assert self._recovers(wallet, patient, wallet, number)
+        assert len(signing) >= shown.threshold
+        assert not unanimous or len(signing) == len(shown.members)
+        assert due == self._now + shown.delay
+        assert number == (last & SPENT - 1) + 1 or (unanimous and not last & SPENT and number == last & SPENT - 1)
+        assert not last >> 96 or (unanimous and not last & SPENT)
+        word = int.from_bytes(wallet, "big") << 96 | due << 56 | unanimous * SPENT | number
+        self._sets[patient][3:] = [self._in_force(patient), word]
+
+    def _recovers(self, signer: Address, patient: Address, wallet: Address, number: int) -> bool:
+        wanted = (patient, signer, wallet, number)
+        return any(one[:4] == wanted for one in self._ledger.messages(signer, "Recover", self._now))
+
+    def _on_RecoveryStopped(self, patient: Address, by: Address, number: int) -> None:  # noqa: N802
+        last = self._sets[patient][4]
+        assert by == self._wallets[patient]
+        self._willed(by, "StopRecovery", lambda one: one[:3] == (patient, by, number))
+        assert last >> 96
+        assert not last & SPENT
+        assert self._now < last >> 56 & LAST_SECOND
+        self._sets[patient][4] = number
 
     def _on_PermissionGranted(  # noqa: N802
         self,
@@ -197,7 +278,8 @@ class Audit:
         self._on_manifest("PublishMoved", *values)
 
     def _on_RecordsErased(self, *values: Any) -> None:  # noqa: N802
-        self._on_manifest("PublishErased", *values)
+        """Nobody signs it: the wallet itself calls."""
+        self._on_manifest("", *values)
 
     def _on_manifest(
         self, form: str, patient: Address, by: Address, time: int, previous: bytes, compartments: int, pointer: bytes

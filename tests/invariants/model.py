@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from eth_utils import keccak
+
 from tests.invariants.signing import Members, form_of, members_of, signatures_of
 from tests.vectors import generate_head
 from tests.vectors.generate_head import ERASED, KEYRING, LAST_KEYRING_VERSION, MOVED, RECORD
@@ -24,7 +26,7 @@ NO_BYTES = bytes(32)
 LAST_VERSION = 2**24 - 1
 HISTORY, MANAGE = 1, 2
 READ, APPEND, DECIDE = range(3)
-MAPPINGS = ("providers", "agents", "patients", "profiles", "permissions", "words")
+MAPPINGS = ("providers", "agents", "patients", "profiles", "permissions", "words", "guardianships")
 
 
 class Denial(IntEnum):
@@ -117,6 +119,31 @@ class Patient:
     flags: int = 0
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """The latest of a patient: without a wallet it is over; if `spent`, nothing signed for its round counts."""
+
+    round: int = 0
+    wallet: Address = ZERO
+    due: int = 0
+    spent: bool = False
+
+
+@dataclass(frozen=True)
+class Guardianship:
+    """Commitments to the set that counts before `since` and to that from then on, and to the one that recovers."""
+
+    present: bytes = NO_BYTES
+    following: bytes = NO_BYTES
+    since: int = 0
+    recovering: bytes = NO_BYTES
+    recovery: Recovery = Recovery()
+
+    def at(self, time: int) -> bytes:
+        """The set that counts then."""
+        return self.following if self.since <= time else self.present
+
+
 @dataclass
 class Model:
     """The state, and the functions by the contract's names in snake case; `now` and `sender` are set before a call.
@@ -138,6 +165,7 @@ class Model:
     profiles: dict[Address, bytes] = field(default_factory=lambda: defaultdict(lambda: NO_BYTES))
     permissions: dict[tuple[Address, Address], Permission] = field(default_factory=lambda: defaultdict(Permission))
     words: dict[Address, int] = field(default_factory=lambda: defaultdict(int))
+    guardianships: dict[Address, Guardianship] = field(default_factory=lambda: defaultdict(Guardianship))
     events: list[Event] = field(default_factory=list)
 
     def emit(self, name: str, *values: Any) -> None:
@@ -320,6 +348,102 @@ class Model:
     ) -> None:
         self._sign(signer, deadline)
         self.change_wallet(patient, wallet, decision, deadline, signatures[1])
+
+    # ------------------------------------------------------------------------------------------------------- guardians
+
+    def set_guardians(
+        self, patient: Address, decision: int, delay: int, rest: bytes, guardians: bytes, document: bytes
+    ) -> None:
+        self._require_wallet(patient)
+        self._take_decision(patient, decision)
+        before = self.guardianships[patient]
+        present, since = before.at(self.now), self.now
+        if present != NO_BYTES:
+            if commitment(delay, rest) != present:
+                raise Refused("GuardiansMismatch", patient)
+            since += delay
+        self.guardianships[patient] = replace(before, present=present, following=guardians, since=since)
+        self.emit("GuardiansSet", patient, self.sender, guardians, document, since)
+
+    def set_guardians_signed(
+        self,
+        patient: Address,
+        signer: Address,
+        decision: int,
+        delay: int,
+        rest: bytes,
+        guardians: bytes,
+        document: bytes,
+        deadline: int,
+        signature: bytes,
+    ) -> None:
+        self._sign(signer, deadline)
+        self.set_guardians(patient, decision, delay, rest, guardians, document)
+
+    def begin_recovery(
+        self,
+        patient: Address,
+        wallet: Address,
+        number: int,
+        deadline: int,
+        delay: int,
+        salt: bytes,
+        threshold: int,
+        guardians: Sequence[Address],
+        consent: bytes,
+        signatures: Sequence[bytes],
+    ) -> None:
+        if self.now > deadline:
+            raise Refused("DeadlinePassed", deadline)
+        before = self.guardianships[patient]
+        shown = commitment(delay, rest_of(salt, threshold, guardians))
+        if shown != before.at(self.now) or len(signatures) != len(guardians):
+            raise Refused("GuardiansMismatch", patient)
+        self._require_signed(wallet, "Recover", (patient, wallet, wallet, number, deadline), consent)
+        for guardian, signature in zip(guardians, signatures, strict=True):
+            if signature:
+                self._require_signed(guardian, "Recover", (patient, guardian, wallet, number, deadline), signature)
+        missing = sum(not signature for signature in signatures)
+        if len(guardians) - missing < threshold:
+            raise Refused("GuardiansTooFew", patient, missing, threshold)
+        last = before.recovery
+        if number not in self._rounds(last, unanimous=not missing):
+            raise Refused("RecoveryMismatch", patient, last.round, number)
+        begun = Recovery(number, wallet, self.now + delay, not missing)
+        self.guardianships[patient] = replace(before, recovering=shown, recovery=begun)
+        self.emit("RecoveryBegun", patient, wallet, number, begun.due, begun.spent)
+
+    @staticmethod
+    def _rounds(last: Recovery, *, unanimous: bool) -> set[int]:
+        """The numbers that a recovery may have which begins now."""
+        if unanimous and not last.spent:
+            return {last.round, last.round + 1} - {0}
+        return {last.round + 1} if last.wallet == ZERO else set()
+
+    def stop_recovery(self, patient: Address, number: int) -> None:
+        self._require_wallet(patient)
+        before = self.guardianships[patient]
+        last = before.recovery
+        if number != last.round or last.wallet == ZERO or last.spent or self.now >= last.due:
+            raise Refused("RecoveryMismatch", patient, last.round, number)
+        self.guardianships[patient] = replace(before, recovery=Recovery(last.round))
+        self.emit("RecoveryStopped", patient, self.sender, number)
+
+    def stop_recovery_signed(
+        self, patient: Address, signer: Address, number: int, deadline: int, signature: bytes
+    ) -> None:
+        self._sign(signer, deadline)
+        self.stop_recovery(patient, number)
+
+    def complete_recovery(self, patient: Address) -> None:
+        before = self.guardianships[patient]
+        last = before.recovery
+        if last.wallet == ZERO or self.now < last.due:
+            raise Refused("RecoveryNotDue", patient, last.due)
+        over = Recovery(last.round, spent=True)
+        self.guardianships[patient] = replace(before, following=before.recovering, since=0, recovery=over)
+        self.patients[patient] = replace(self.patients[patient], wallet=last.wallet)
+        self.emit("WalletChanged", patient, last.wallet, last.wallet)
 
     def publish_profile(self, digest: bytes) -> None:
         self.profiles[self.sender] = digest
@@ -723,6 +847,7 @@ class Model:
             words[slots.of("_providers", one)] = packed_provider(self.providers[one])
             words[slots.of("_histories", one)] = self.words[one]
             words[slots.of("_profiles", one)] = number(self.profiles[one], "big")
+            words |= zip(slots.run("_sets", 5, one), packed_guardianship(self.guardianships[one]), strict=True)
             for other in actors:
                 words[slots.of("_agents", one, other)] = self.agents[one, other]
                 words[slots.of("_permissions", one, other)] = packed_permission(self.permissions[one, other])
@@ -743,6 +868,10 @@ class Slots:
     def plain(self, label: str) -> int:
         return self._slot_named(label)
 
+    def run(self, label: str, size: int, *keys: Address) -> range:
+        """The slots of a struct."""
+        return range(self.of(label, *keys), self.of(label, *keys) + size)
+
     def of(self, label: str, *keys: Address) -> int:
         if (label, keys) not in self._known:
             slot = self._slot_named(label)
@@ -750,6 +879,24 @@ class Slots:
                 slot = int.from_bytes(self._keccak(key.rjust(32, b"\0") + slot.to_bytes(32, "big")), "big")
             self._known[label, keys] = slot
         return self._known[label, keys]
+
+
+def commitment(delay: int, rest: bytes) -> bytes:
+    """What stands for a set of guardians."""
+    return keccak(delay.to_bytes(32, "big") + rest)
+
+
+def rest_of(salt: bytes, threshold: int, guardians: Sequence[Address]) -> bytes:
+    """What a commitment covers beside the delay."""
+    return keccak(salt + threshold.to_bytes(32, "big") + b"".join(one.rjust(32, b"\0") for one in guardians))
+
+
+def packed_guardianship(guardianship: Guardianship) -> tuple[int, ...]:
+    last = guardianship.recovery
+    word = int.from_bytes(last.wallet, "big") << 96 | last.due << 56 | last.spent << 55 | last.round
+    hashes = (guardianship.present, guardianship.following, guardianship.recovering)
+    present, following, recovering = (int.from_bytes(one, "big") for one in hashes)
+    return present, following, guardianship.since, recovering, word
 
 
 def packed_permission(permission: Permission) -> int:

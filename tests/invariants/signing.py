@@ -18,6 +18,7 @@ from eth_keys.datatypes import PrivateKey, Signature
 from medrec_py.crypto import decisions
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.crypto.wallet_recovery import Recover
 from tests.invariants.evm import CONTRACT, Address
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -29,7 +30,9 @@ FORMS: dict[str, type[decisions.SignedForm | WalletChange]] = {
     "Revoke": decisions.Revoke,
     "PublishKeyring": decisions.PublishKeyring,
     "PublishMoved": decisions.PublishMoved,
-    "PublishErased": decisions.PublishErased,
+    "SetGuardians": decisions.SetGuardians,
+    "StopRecovery": decisions.StopRecovery,
+    "Recover": Recover,
     "Append": decisions.Append,
     "LogAccess": decisions.LogAccess,
 }
@@ -117,6 +120,16 @@ class Ledger:
         elif function == "changeWalletSigned":
             signatures.append(self.consent(members[0], *members[2:]))
         return (*arguments[: -len(signatures)], *signatures)
+
+    def recovery(self, arguments: Sequence[Any]) -> tuple[Any, ...]:
+        """The arguments of `beginRecovery` with good signatures: the new wallet's, and in place of each mark."""
+        patient, wallet, number, deadline, *shown, _, marks = arguments
+
+        def signed(signer: Address) -> bytes:
+            return self.sign(signer, "Recover", (patient, signer, wallet, number, deadline))
+
+        signatures = [signed(one) if mark else b"" for one, mark in zip(shown[-1], marks, strict=False)]
+        return (*arguments[:-2], signed(wallet), (*signatures, *marks[len(signatures) :]))
 
     def consent(self, patient: Address, wallet: Address, decision: int, deadline: int) -> bytes:
         """What a new wallet signs."""

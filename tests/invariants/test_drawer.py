@@ -35,6 +35,8 @@ from tests.invariants.test_machine import (
     OF_CALLS,
     PATIENTS,
     POINTER,
+    RECOVERIES,
+    SETS,
     SIGNED,
     SLOTS,
     Arguments,
@@ -71,7 +73,8 @@ DIRECT = {
         (patient, version, compartments, pointer),
     ),
     "publishMovedSigned": lambda patient, signer, *members: ("publishMoved", (patient, *members[:3])),
-    "publishErasedSigned": lambda patient, signer, *members: ("publishErased", (patient, *members[:3])),
+    "setGuardiansSigned": lambda patient, signer, *members: ("setGuardians", (patient, *members[:5])),
+    "stopRecoverySigned": lambda patient, signer, number, *_: ("stopRecovery", (patient, number)),
     "appendSigned": lambda patient, author, *members: ("append", (patient, *members[:4])),
     "logAccessSigned": lambda patient, actor, principal, document, purpose, *_: (
         "logAccess",
@@ -158,6 +161,7 @@ class DrawerWalk(Walk):
     def __init__(self, evm: Evm) -> None:
         super().__init__(evm)
         self.drawer = Drawer()
+        self.recoveries: list[tuple[Any, ...]] = []
 
     def accounts(self) -> None:
         self.ledger = Ledger(self.evm.chain_id, KEY_OF, WITH_CODE)
@@ -182,6 +186,8 @@ class DrawerWalk(Walk):
         steps = {
             self.a_call: 12,
             self.signing: 8,
+            self.recovering: 14,
+            self.veto: 4,
             self.sending: 30,
             self.sending_altered: 16,
             self.sending_from_elsewhere: 3,
@@ -204,11 +210,43 @@ class DrawerWalk(Walk):
 
     def a_call(self, random: Random) -> None:
         """By anybody, direct; wallets change with the new one's consent."""
-        [group] = random.choices(("patients", "providers", "decisions", "history"), weights=(2, 1, 6, 2))
+        [group] = random.choices(("patients", "providers", "decisions", "wallets", "history"), weights=(2, 1, 6, 4, 2))
         sender, function, arguments = self.some_call(random, group)
         if function == "changeWallet" and random.random() < 0.6:
             arguments = (*arguments[:-1], self.ledger.consent(*arguments[:4]))
         self.carry_out(sender, function, arguments)
+
+    def recovering(self, random: Random) -> None:
+        """14 and 16: what guardians signed, fresh or once more, whole or in part, alone or in a relay; and its end."""
+        if random.random() < 0.2:
+            call: Call = ("completeRecovery", self.choice(self.model, random).complete_recovery())
+        else:
+            call = self.begun(random)
+        if random.random() < 0.3:
+            self.carry_out(random.choice(ACTORS), "relay", ([call, self.any_signed(random)],))
+        else:
+            self.carry_out(random.choice(ACTORS), *call)
+
+    def begun(self, random: Random) -> Call:
+        """From the guardians, or from what they signed before; sometimes altered on its way."""
+        if self.recoveries and random.random() < 0.4:
+            arguments = random.choice(self.recoveries)
+        else:
+            arguments = self.ledger.recovery(self.choice(self.model, random).begin_recovery())
+            self.recoveries = [*self.recoveries[-10:], arguments]
+        *members, consent, signatures = arguments
+        what = random.choice(("", "", "", "", "less", "order", "member", "forged"))
+        if what == "less" and signatures:
+            place = random.randrange(len(signatures))
+            signatures = (*signatures[:place], b"", *signatures[place + 1 :])
+        elif what == "order":
+            signatures = tuple(random.sample(signatures, len(signatures)))
+        elif what == "member":
+            place = random.randrange(4)
+            members[place] = self.changed(random, members[place])
+        elif what == "forged":
+            consent = self.forged(random, consent)
+        return "beginRecovery", (*members, consent, signatures)
 
     def signing(self, random: Random) -> None:
         """Something is signed, and lies there."""
@@ -300,9 +338,6 @@ class DrawerWalk(Walk):
             return function, (*arguments[:place], changed, *arguments[place + 1 :])
         place = len(arguments) - random.randint(1, signatures_of(function))
         forged = self.forged(random, arguments[place])
-        function = {
-            "publishMovedSigned": random.choice(("publishMovedSigned", "publishErasedSigned")),
-        }.get(function, function)
         return function, (*arguments[:place], forged, *arguments[place + 1 :])
 
     def changed(self, random: Random, value: Any) -> Any:
@@ -412,12 +447,12 @@ class DrawerWalk(Walk):
         super().carry_out(sender, function, arguments)
 
     def check_step(self, earlier: Model, sender: Address, events: list[Event]) -> None:
-        """1, 2 and 4, without the model; the rest as in every walk."""
-        audit = Audit(SLOTS, ACTORS, self.observed, self.ledger, self.evm.now)
+        """1, 2, 4, 14 and 16, without the model; the rest as in every walk."""
+        audit = Audit(SLOTS, ACTORS, self.observed, self.ledger, SETS, self.evm.now)
         function, arguments = self.carried_out
         calls = [name for name, _ in arguments[0]] if function in OF_CALLS else [function]
         audit.signed = any(name in SIGNED for name in calls)
-        if function != "relay" and any(name not in SIGNED for name in calls):
+        if function != "relay" and any(name not in (*SIGNED, *RECOVERIES) for name in calls):
             audit.direct = sender
         super().check_step(earlier, sender, events)
         audit.conclude(events, self.observed)

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from eth_abi import decode
@@ -35,7 +35,9 @@ from tests.invariants.model import (
     Refused,
     Slots,
     Terms,
+    commitment,
     replace,
+    rest_of,
 )
 from tests.vectors import generate_head
 
@@ -46,14 +48,16 @@ AUTHORITY, REGISTRAR, HOSPITAL, CLINIC, NURSE, ALICE, BOB, CAROL = ACTORS
 PATIENTS = (ALICE, BOB, HOSPITAL)
 SLOTS = Slots(slot_named, keccak)
 DECISIONS = ("grant", "revoke", "revokeAndRotate", "publishKeyring", "publishMoved", "publishErased", "changeWallet")
+WALLETS = ("setGuardians", "stopRecovery")
 SIGNED = (
     "registerSigned",
     "changeWalletSigned",
     *("grantSigned", "revokeSigned", "publishKeyringSigned") * 2,
     "publishMovedSigned",
-    "publishErasedSigned",
+    *("setGuardiansSigned", "stopRecoverySigned"),
     *("appendSigned", "logAccessSigned") * 2,
 )
+RECOVERIES = ("beginRecovery", "completeRecovery")
 OF_CALLS = ("multicall", "relay")
 
 MASKS = (0, 1, 1, 2, 3, 3, 7, 1 << 63, 2**64 - 1)
@@ -68,8 +72,36 @@ CALLS = {
     "registry": ("offerAuthority", "acceptAuthority", "addRegistrar", "removeRegistrar"),
     "providers": ("accredit", "suspend", "reinstate"),
     "decisions": DECISIONS,
+    "wallets": WALLETS,
     "history": HISTORY_CALLS,
-    "signed": SIGNED,
+    "signed": (*SIGNED, *RECOVERIES * 2),
+}
+
+
+class Guardians(NamedTuple):
+    """A set, as whoever made it knows it."""
+
+    delay: int
+    salt: bytes
+    threshold: int
+    members: tuple[Address, ...]
+
+    @property
+    def rest(self) -> bytes:
+        return rest_of(self.salt, self.threshold, self.members)
+
+
+SETS = {
+    commitment(one.delay, one.rest): one
+    for one in (
+        Guardians(50, NO_BYTES, 2, (NURSE, BOB, CLINIC)),
+        Guardians(50, POINTER, 1, (CAROL, HOSPITAL)),
+        Guardians(0, NO_BYTES, 1, (BOB, REGISTRAR)),
+        # What no SDK makes: nobody, more than all, one twice.
+        Guardians(9, NO_BYTES, 0, ()),
+        Guardians(9, NO_BYTES, 3, (NURSE, BOB)),
+        Guardians(9, NO_BYTES, 2, (NURSE, NURSE)),
+    )
 }
 
 
@@ -197,6 +229,50 @@ class Arguments:
         patient, decision, _, _ = self.publish_moved()
         return patient, self.usually(self.one_of((patient, CAROL)), (*ACTORS, ZERO)), decision, self.deadline(), b""
 
+    # Guardians: a few sets that the walks know, so that what a set was made of can be shown.
+
+    def guardians_of(self, commitment: bytes) -> Guardians:
+        """The set that the commitment is to, or another of the sets."""
+        return self.usually(SETS.get(commitment, self.one_of(tuple(SETS.values()))), tuple(SETS.values()))
+
+    def present_guardians(self, patient: Address) -> Guardians:
+        return self.guardians_of(self.model.guardianships[patient].at(self.model.now))
+
+    def set_guardians(self) -> tuple[Any, ...]:
+        patient, decision, _, _ = self.publish_moved()
+        present = self.present_guardians(patient)
+        new = self.usually(self.one_of((*SETS, *list(SETS)[:2] * 4)), (NO_BYTES,))
+        return patient, decision, present.delay, present.rest, new, self.one_of(DIGESTS)
+
+    def round(self, patient: Address) -> int:
+        return self.model.guardianships[patient].recovery.round
+
+    def stop_recovery(self) -> tuple[Any, ...]:
+        patient = self.recovering()
+        return patient, self.usually(self.round(patient), range(4))
+
+    def recovering(self) -> Address:
+        """A patient of whom a recovery is under way, if there is one."""
+        under_way = [one for one in ACTORS if self.model.guardianships[one].recovery.wallet != ZERO]
+        return self.usually(self.one_of(under_way or PATIENTS), PATIENTS)
+
+    def complete_recovery(self) -> tuple[Any, ...]:
+        return (self.recovering(),)
+
+    def begin_recovery(self) -> tuple[Any, ...]:
+        """By all, by as many as it takes, or by fewer; in place of a signature there is the mark of one."""
+        patient = self.one_of((ALICE, ALICE, BOB, self.patient()))
+        shown = self.present_guardians(patient)
+        number = max(0, self.round(patient) + self.usually(1, (0, 0, 2)))
+        members, wallet = shown.members, self.usually(self.one_of((CAROL, patient)), (*ACTORS, ZERO))
+        count = self.usually(self.one_of((len(members), shown.threshold)), range(len(members) + 1))
+        signing = self.random.sample(range(len(members)), min(count, len(members)))
+        signatures = [b"\1" if place in signing else b"" for place in range(len(members))]
+        if self.random.random() < 0.03:
+            signatures.append(b"")
+        terms = (shown.delay, shown.salt, shown.threshold, members)
+        return patient, wallet, number, self.deadline(), *terms, b"", tuple(signatures)
+
     # Signed forms: whoever decides signs, and everybody signs whatever it is shown.
 
     def deadline(self) -> int:
@@ -208,6 +284,14 @@ class Arguments:
         representatives = [one for one in ACTORS if self.model.permissions[patient, one].terms.manages]
         known = [wallet if wallet != ZERO else patient]
         return self.usually(self.one_of([*known, *representatives]), (*ACTORS, ZERO))
+
+    def set_guardians_signed(self) -> tuple[Any, ...]:
+        patient, *members = self.set_guardians()
+        return patient, self.decider(patient), *members, self.deadline(), b""
+
+    def stop_recovery_signed(self) -> tuple[Any, ...]:
+        patient, number = self.stop_recovery()
+        return patient, self.decider(patient), number, self.deadline(), b""
 
     def register_signed(self) -> tuple[Any, ...]:
         return self.one_of(ACTORS), self.anybody(), self.deadline(), b"", b""
@@ -282,7 +366,7 @@ class Arguments:
             **dict.fromkeys(CALLS["providers"], min(self.model.registrars, default=REGISTRAR)),
             "nameAgent": HOSPITAL,
         }.get(function, self.one_of(ACTORS))
-        if function in DECISIONS:
+        if function in DECISIONS or function in WALLETS:
             right = self.decider(arguments[0])
         elif function in HISTORY_CALLS:
             right = self.right
@@ -322,6 +406,8 @@ class Walk:
             (BOB, "register", ()),
             (ALICE, "grant", (ALICE, HOSPITAL, terms, NO_BYTES, 1)),
             (BOB, "grant", (BOB, HOSPITAL, terms, NO_BYTES, 1)),
+            (ALICE, "setGuardians", (ALICE, 1, 0, NO_BYTES, next(iter(SETS)), NO_BYTES)),
+            (BOB, "setGuardians", (BOB, 1, 0, NO_BYTES, next(iter(SETS)), NO_BYTES)),
             (ALICE, "grant", (ALICE, CAROL, Terms(3, 1, 0, START + 10**7, 3, MANAGE), NO_BYTES, 1)),
         ):
             self.carry_out(sender, function, arguments)
@@ -329,14 +415,14 @@ class Walk:
     def step(self, random: Random) -> None:
         steps = [
             *(self.a_call, self.a_multicall, self.a_relay),
-            *(self.time_passes, self.growing_old, self.questions, self.revocation),
+            *(self.time_passes, self.growing_old, self.questions, self.revocation, self.recovering, self.veto),
         ]
-        [step] = random.choices(steps, weights=[70, 6, 8, 6, 3, 10, 5])
+        [step] = random.choices(steps, weights=[70, 6, 8, 6, 3, 10, 5, 10, 5])
         step(random)
         self.check()
 
     def a_call(self, random: Random) -> None:
-        [group] = random.choices(tuple(CALLS), weights=(2, 1, 2, 4, 4, 6))
+        [group] = random.choices(tuple(CALLS), weights=(2, 1, 2, 4, 2, 4, 7))
         self.carry_out(*self.some_call(random, group))
 
     def a_multicall(self, random: Random) -> None:
@@ -413,6 +499,29 @@ class Walk:
             assert version_after >= 1
             self.evm.restore(snapshot)
 
+    def recovering(self, random: Random) -> None:
+        """14 to 16: guardians begin, now and then what they signed less of before, or somebody ends it."""
+        function = random.choice(("beginRecovery", "beginRecovery", "stopRecovery", "completeRecovery"))
+        chosen = self.choice(self.model, random)
+        arguments = chosen.of(function)
+        self.carry_out(chosen.sender(function, arguments), function, arguments)
+
+    def veto(self, random: Random) -> None:
+        """15: until it is due, the wallet stops what not all signed; nobody completes it, and then anybody does."""
+        under_way = [one for one in ACTORS if self.model.guardianships[one].recovery.wallet != ZERO]
+        if not under_way:
+            return
+        patient, anybody = random.choice(under_way), random.choice(ACTORS)
+        last = self.model.guardianships[patient].recovery
+        wallet, is_due = self.model.patients[patient].wallet, self.model.now >= last.due
+        for sender, function, given, succeeds in (
+            (wallet, "stopRecovery", (patient, last.round), not is_due and not last.spent),
+            (anybody, "completeRecovery", (patient,), is_due),
+        ):
+            snapshot = self.evm.snapshot()
+            assert self.evm.send(sender, function, *given).reverted != succeeds
+            self.evm.restore(snapshot)
+
     # ------------------------------------------------------------------------------------------------- what is checked
 
     def some_call(self, random: Random, group: str) -> tuple[Address, str, tuple[Any, ...]]:
@@ -461,11 +570,15 @@ class Walk:
             slot = SLOTS.of(label, *keys)
             return before[slot] != self.observed[slot]
 
+        def before_and_after(slots: range) -> bool:
+            return all(before[slot] == self.observed[slot] for slot in slots)
+
         for one in ACTORS:
             assert sender in earlier.registrars or one in authors or not changed("_providers", one)
             assert sender == earlier.authority or not changed("_registrars", one)
             assert sender == one or not changed("_profiles", one)
             assert one in named or not (changed("_patients", one) or changed("_histories", one))
+            assert one in named or before_and_after(SLOTS.run("_sets", 5, one))
             slot = SLOTS.of("_histories", one)
             old, new = generate_head.parts_of(before[slot]), generate_head.parts_of(self.observed[slot])
             assert old[1] <= new[1]

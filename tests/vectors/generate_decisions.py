@@ -15,21 +15,30 @@ from medrec_py.crypto.decisions import (
     ChangeWallet,
     Grant,
     LogAccess,
-    PublishErased,
     PublishKeyring,
     PublishMoved,
     Register,
     Revoke,
+    SetGuardians,
     SignedForm,
+    StopRecovery,
 )
+from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.crypto.wallet_recovery import Recover
 from tests.sdk.crypto.people import Wallet
 from tests.vectors.generate import AUTHOR, CLINIC, GENERAL, HERE, PATIENT, PLACE, PSYCHIATRY, TIME, plain, some
 
 NAME = "decisions.json"
 HEIR = Wallet("vector heir")
 DEADLINE = TIME + 3600
+RECOVERY = ("address", "address", "uint64", "uint256", "uint40", "bytes32", "uint256", "address[]", "bytes", "bytes[]")
 MASK = 1 << GENERAL | 1 << PSYCHIATRY
+
+PRESENT = GuardianSet(7 * 86_400, some("present salt"), 1, (CLINIC.address,))
+GUARDIANS = GuardianSet(30 * 86_400, some("salt"), 2, (AUTHOR.address, CLINIC.address, HEIR.address))
+# Who signs a recovery: the new wallet, and two of three guardians.
+CONSENT, APPROVING = HEIR, (AUTHOR, CLINIC)
 
 FORMS: dict[str, tuple[SignedForm, tuple[Wallet, ...]]] = {
     "registerSigned": (Register(PLACE, HEIR.address, DEADLINE), (PATIENT, HEIR)),
@@ -60,7 +69,20 @@ FORMS: dict[str, tuple[SignedForm, tuple[Wallet, ...]]] = {
         (PATIENT,),
     ),
     "publishMovedSigned": (PublishMoved(PLACE, PATIENT.address, 3, MASK, some("moved"), DEADLINE), (PATIENT,)),
-    "publishErasedSigned": (PublishErased(PLACE, PATIENT.address, 4, MASK, some("erased"), DEADLINE), (PATIENT,)),
+    "setGuardiansSigned": (
+        SetGuardians(
+            PLACE,
+            signer=PATIENT.address,
+            decision=4,
+            delay=PRESENT.delay,
+            rest=PRESENT.rest,
+            guardians=GUARDIANS.commitment,
+            document=some("guardians"),
+            deadline=DEADLINE,
+        ),
+        (PATIENT,),
+    ),
+    "stopRecoverySigned": (StopRecovery(PLACE, PATIENT.address, 2, DEADLINE), (PATIENT,)),
     "appendSigned": (
         Append(
             PLACE,
@@ -102,10 +124,36 @@ def case(function: str, form: SignedForm, signers: tuple[Wallet, ...]) -> dict[s
     return facts | {"call": call}
 
 
+def recovery() -> dict[str, Any]:
+    """A set of guardians and its commitment, what they and the new wallet sign, and the call that carries it (§13)."""
+    forms = [Recover(PLACE, one.address, HEIR.address, 2, DEADLINE) for one in (CONSENT, *APPROVING)]
+    consent, *approvals = [
+        one.sign_typed_data(form.typed_data()) for one, form in zip((CONSENT, *APPROVING), forms, strict=True)
+    ]
+    function = abi.items("function")["beginRecovery"]
+    shown = (GUARDIANS.delay, GUARDIANS.salt, GUARDIANS.threshold, GUARDIANS.guardians)
+    arguments = (PLACE.patient, HEIR.address, 2, DEADLINE, *shown, consent, [*approvals, b""])
+    return {
+        "guardians": {
+            "delay": GUARDIANS.delay,
+            "salt": GUARDIANS.salt,
+            "threshold": GUARDIANS.threshold,
+            "guardians": list(GUARDIANS.guardians),
+            "rest": GUARDIANS.rest,
+            "commitment": GUARDIANS.commitment,
+        },
+        "digests": [form.digest() for form in forms],
+        "signatures": [consent, *approvals],
+        "call": function.selector + abi.codec.encode(RECOVERY, arguments),
+        "document": forms[1].typed_data(),
+    }
+
+
 def text() -> str:
     """What stands in the file."""
     cases = [case(function, form, signers) for function, (form, signers) in FORMS.items()]
-    return json.dumps({"cases": [plain_case(one) for one in cases]}, indent=1, ensure_ascii=False) + "\n"
+    facts = {"cases": [plain_case(one) for one in cases], "recovery": plain_case(recovery())}
+    return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
 
 def plain_case(one: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,10 @@ const VALUES: Record<string, string> = {
   version: "6",
   keyringVersion: "4",
   decision: "8",
+  round: "3",
+  delay: String(14n * 86_400n),
+  rest: digest(0x59),
+  guardians: digest(0x5a),
   number: "9",
   replaces: "0",
   time: String(NOW - 60n),
@@ -367,11 +371,44 @@ describe("other decisions", () => {
     assert.doesNotMatch(wordsAbout("Revoke"), /keys are not changed/);
   });
 
-  it("an erasure and a change of wallet are called out", () => {
-    assert.ok(told(documentOf("PublishErased")).cautions.length > 0);
+  it("a change of wallet is called out", () => {
     assert.ok(told(documentOf("ChangeWallet")).cautions.length > 0);
     assert.ok(told(documentOf("WalletChange")).cautions.length > 0, "by another account than the new wallet");
     assert.deepEqual(told(documentOf("WalletChange", { wallet: HOLDER })).cautions, []);
+  });
+
+  it("guardians are hidden, and wait for those there are", () => {
+    const words = wordsAbout("SetGuardians");
+    assert.match(words, /It counts 14 days after this is carried out; until then the present ones do/);
+    assert.match(words, /hidden: only this digest/);
+    assert.match(words, /only people whom you trust/);
+    const first = wordsAbout("SetGuardians", { rest: digest(0), delay: "0" });
+    assert.match(first, /If there are none now, this counts at once/);
+  });
+
+  it("no guardians from then on is called out", () => {
+    const words = wordsAbout("SetGuardians", { guardians: digest(0) });
+    assert.match(words, /Have no guardians any more/);
+    assert.match(words, /nobody can give the record back to you/);
+  });
+
+  it("a guardian is told to make sure that the person asked", () => {
+    const guardian = told(documentOf("Recover", { patient: address(0x77) }));
+    assert.match(guardian.summary, /the record of 0x777777…777777 goes to the wallet 0xb2b2b2…b2b2b2/);
+    assert.match(guardian.cautions.join("\n"), /really asked you/);
+  });
+
+  it("a new wallet reads that it takes the record over", () => {
+    const changes = { patient: address(0x77), wallet: HOLDER };
+    const wallet = told(documentOf("Recover", changes));
+    assert.match(wallet.summary, /This wallet agrees to take over the record of 0x777777…777777/);
+    assert.deepEqual(wallet.cautions, []);
+    const another = told(documentOf("Recover", { ...changes, signer: address(0x66), wallet: address(0x66) }));
+    assert.match(another.cautions.join("\n"), /another account/);
+  });
+
+  it("a recovery that is stopped leaves the record where it is", () => {
+    assert.match(wordsAbout("StopRecovery"), /is stopped\. The present wallet keeps deciding/);
   });
 
   it("a correction names entry and record", () => {
@@ -396,7 +433,7 @@ describe("requests for access", () => {
   it("are answered in words that tell a grant from a refusal", () => {
     assert.match(wordsAbout("AccessAnswer"), /Answer: granted, by permission number 6/);
     const refused = told(documentOf("AccessAnswer", { version: "0" }));
-    assert.equal(refused.title, "Refuse a request");
+    assert.equal(refused.title, "Answer a request");
     assert.match(wordsOf(refused), /Answer: refused/);
   });
 });

@@ -14,11 +14,13 @@ from medrec_py.chain import abi
 from medrec_py.chain.events import snake_case
 from medrec_py.crypto.decisions import Register, SignedForm
 from medrec_py.crypto.typed_data import digest_of, keccak, recover
+from medrec_py.crypto.wallet_recovery import Recover
 from medrec_py.errors import InvalidInput
 from tests.vectors import generate_decisions as generate
 
 FORMS = [form for form, _ in generate.FORMS.values()]
-CASES = json.loads((generate.HERE / generate.NAME).read_text())["cases"]
+VECTORS = json.loads((generate.HERE / generate.NAME).read_text())
+CASES, RECOVERY = VECTORS["cases"], VECTORS["recovery"]
 each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: type(form).__name__)
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case["function"])
 
@@ -30,7 +32,9 @@ def flat(kind: str) -> list[str]:
 
 def test_every_signed_form_has_a_class_and_a_vector() -> None:
     """None of the contract's is left out."""
-    assert {type(form).__name__ for form in FORMS} == {form.__name__ for form in SignedForm.__subclasses__()}
+    assert {type(form).__name__ for form in FORMS} == {
+        form.__name__ for form in SignedForm.__subclasses__() if form is not Recover
+    }
     assert set(generate.FORMS) == {name for name in abi.items("function") if name.endswith("Signed")}
 
 
@@ -46,6 +50,32 @@ def test_digests_are_those_of_eip_712(case: dict[str, Any]) -> None:
     digest = keccak(b"\x19" + message.version + message.header + message.body)
     assert digest.hex() == case["digest"]
     assert digest_of(case["document"]) == digest
+
+
+def test_a_commitment_is_hashes_of_words() -> None:
+    """As §13 says, by hand."""
+    made = RECOVERY["guardians"]
+    padded = b"".join(bytes(12) + bytes.fromhex(one) for one in made["guardians"])
+    rest = keccak(bytes.fromhex(made["salt"]) + made["threshold"].to_bytes(32) + padded)
+    assert (rest.hex(), keccak(made["delay"].to_bytes(32) + rest).hex()) == (made["rest"], made["commitment"])
+
+
+def test_guardians_and_the_new_wallet_sign_a_recovery() -> None:
+    """Each its own message; the first guardian's document has the digest that EIP-712 gives it."""
+    signed = zip(RECOVERY["digests"], RECOVERY["signatures"], strict=True)
+    recovered = [recover(bytes.fromhex(digest), bytes.fromhex(signature)) for digest, signature in signed]
+    assert recovered == [one.address for one in (generate.CONSENT, *generate.APPROVING)]
+    assert digest_of(RECOVERY["document"]).hex() == RECOVERY["digests"][1]
+
+
+def test_the_call_of_a_recovery_shows_the_set() -> None:
+    """With a signature for each guardian, in their order, and an empty one for who did not sign."""
+    call = bytes.fromhex(RECOVERY["call"])
+    function = abi.items("function")["beginRecovery"]
+    assert call[:4] == function.selector
+    *_, guardians, consent, signatures = decode(generate.RECOVERY, call[4:])
+    assert [one[2:] for one in guardians] == RECOVERY["guardians"]["guardians"]
+    assert [consent.hex(), *(one.hex() for one in signatures)] == [*RECOVERY["signatures"], ""]
 
 
 @each_case

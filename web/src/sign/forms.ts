@@ -45,14 +45,18 @@ export const FORMS: Readonly<Record<string, readonly string[]>> = {
     "bytes32 pointer",
     "uint256 deadline",
   ],
-  PublishErased: [
+  SetGuardians: [
     "address patient",
     "address signer",
     "uint64 decision",
-    "uint64 compartments",
-    "bytes32 pointer",
+    "uint40 delay",
+    "bytes32 rest",
+    "bytes32 guardians",
+    "bytes32 document",
     "uint256 deadline",
   ],
+  StopRecovery: ["address patient", "address signer", "uint64 round", "uint256 deadline"],
+  Recover: ["address patient", "address signer", "address wallet", "uint64 round", "uint256 deadline"],
   Append: [
     "address patient",
     "address author",

@@ -33,8 +33,10 @@ const SMALL: ReadonlySet<string> = new Set([
   "Keys it is sealed to",
   "Keys so far",
   "Number of the decision",
+  "Number of the recovery",
   "Number of this permission",
   "Number of your relayed entry",
+  "Present guardians",
   "Signature counts until",
   "Statement",
   "Where",
@@ -245,10 +247,14 @@ const TELLERS: Readonly<Record<string, (teller: Teller) => Heading>> = {
     return { title: "Change the keys", summary };
   },
   PublishMoved: (t) => manifest(t, "Seal records anew", (what) => `Records in ${what} get new envelopes.`),
-  PublishErased(t) {
-    t.warn("What is erased cannot be brought back.");
-    return manifest(t, "Erase records", (what) => `Records in ${what} are declared erased, for good.`);
+  SetGuardians: setGuardians,
+  StopRecovery(t) {
+    const record = t.patient();
+    t.say("Number of the recovery", String(t.number("round")), "round");
+    const summary = `The recovery of ${record} that its guardians began is stopped. The present wallet keeps deciding.`;
+    return { title: "Stop a recovery", summary };
   },
+  Recover: recover,
   Append(t) {
     const record = t.patient();
     const forWhom = t.actingFor("author");
@@ -319,7 +325,7 @@ function answer(t: Teller): Heading {
   t.say("Reason, in words", ["fixed by this digest, for whoever asked", t.text("reason")], "reason");
   t.say("Signed", moment(t.number("time"), t.clock), "time");
   const said = refused ? "refuse access" : "say that you granted access";
-  return { title: refused ? "Refuse a request" : "Answer a request", summary: `You ${said} to ${record}.` };
+  return { title: "Answer a request", summary: `You ${said} to ${record}.` };
 }
 
 function grant(t: Teller): Heading {
@@ -386,6 +392,49 @@ function revoke(t: Teller): Heading {
   t.say("Keys so far", `version ${t.number("keyringVersion")}`, "keyringVersion");
   if (ZERO.test(t.text("keyring"))) t.warn("The keys are not changed by this. Change them afterwards.");
   return { title: "End access", summary: `${t.short("grantee")} may no longer read or add to ${record}.` };
+}
+
+function setGuardians(t: Teller): Heading {
+  const record = t.patient();
+  const none = ZERO.test(t.text("guardians"));
+  t.digest("New guardians", "guardians", "hidden: only this digest of who they are is published", "none from then on");
+  t.digest("List of the guardians", "document", "sealed for the patient, with this digest", "none goes along");
+  const first = ZERO.test(t.text("rest"));
+  const wait = first ? "none are named" : `${span(t.number("delay"))} after this is carried out`;
+  t.say("Waits for the present guardians", wait, "delay");
+  t.digest("Present guardians", "rest", "hidden, with this digest", "none are named");
+  t.say("Number of the decision", String(t.number("decision")), "decision");
+  const when = first
+    ? "If there are none now, this counts at once."
+    : `It counts ${wait}; until then the present ones do.`;
+  if (none) {
+    t.warn("From then on nobody can give the record back to you if you lose your wallet.");
+    return { title: "Have no guardians any more", summary: `Nobody will be guardian of ${record} any more. ${when}` };
+  }
+  t.warn("Guardians can hand the record to another wallet together. Name only people whom you trust with that.");
+  return {
+    title: "Name guardians",
+    summary: `You name who can give ${record} to a new wallet if yours is lost. ${when}`,
+  };
+}
+
+/** What a guardian signs, and the new wallet too. */
+function recover(t: Teller): Heading {
+  const own = t.text("signer").toLowerCase() === t.text("wallet").toLowerCase();
+  const mine = t.isHolder("wallet");
+  const record = t.patient();
+  t.say("New wallet", mine ? `yours: ${t.account("wallet")}` : t.account("wallet"), "wallet");
+  t.say("Number of the recovery", String(t.number("round")), "round");
+  if (own) {
+    const summary = `This wallet agrees to take over ${record}, and will decide about it once its guardians have signed too.`;
+    return { title: "Take over a record", summary };
+  }
+  t.warn(
+    "Make sure that the person really asked you for this: see them or call them, and compare the new wallet together. " +
+      "A message alone can be somebody else’s.",
+  );
+  const summary = `As a guardian you agree that ${record} goes to the wallet ${t.short("wallet")}, which will decide about it.`;
+  return { title: "Give a record to a new wallet", summary };
 }
 
 function manifest(t: Teller, title: string, summary: (what: string) => string): Heading {

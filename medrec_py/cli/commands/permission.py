@@ -13,7 +13,6 @@ from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
 from medrec_py.cli.signing import DEFAULT_VALID, Offline, QrCodes, Valid, sign_only
-from medrec_py.compartments import numbers_in
 from medrec_py.errors import InvalidInput
 from medrec_py.purposes import Purpose
 
@@ -201,6 +200,8 @@ def list_permissions(session: Session, patient: ForPatient = None) -> None:
 @command(app, "log")
 def log(session: Session, patient: ForPatient = None) -> None:
     """Show every decision so far, and whose it was: what was granted, revoked and changed, and not only what stands."""
+    from medrec_py.compartments import numbers_in  # noqa: PLC0415 - slow to import
+
     who = session.decider(checked_or_none(patient), locked=True)
     names = who.compartments()
     lines = [(line, [names.get(n, f"#{n}") for n in numbers_in(line.compartments)]) for line in who.decisions()]

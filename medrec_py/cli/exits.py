@@ -55,6 +55,7 @@ _KINDS: Mapping[type[errors.MedRecError], ExitCode] = {
     errors.KeyUnavailable: ExitCode.KEYS,
     errors.KeyServiceError: ExitCode.KEY_SERVICE,
     errors.RelayError: ExitCode.RELAYER,
+    errors.RecoveryError: ExitCode.NOT_PERMITTED,
     errors.QueueError: ExitCode.STORAGE,
     errors.StorageError: ExitCode.STORAGE,
     errors.WalletError: ExitCode.WALLET,

@@ -98,7 +98,7 @@ def test_a_wallet_that_is_not_lost_stops_it(lost: Lost) -> None:
     assert shell.ask("guardian stop")["recovery"] is None
     for line in ("--profile new recover --output again", f"--profile new recover {files}"):
         code, error = shell.fail(line)
-        assert (code, error["type"]) == (1, "RecoveryOver")
+        assert (code, error["type"]) == (3, "RecoveryOver")
     digits = lost.ask("again", "--again")
     code, error = shell.fail("--profile stranger guardian approve request --output ok --fingerprint", digits)
     assert error["type"] == "FingerprintMismatch"
@@ -127,7 +127,7 @@ def test_too_few_and_strangers(lost: Lost) -> None:
     code, error = shell.fail("--profile new recover ok-hospital ok-registrar")
     assert error["type"] == "NotGuardian"
     assert "in ok-registrar" in str(error)
-    assert code == 1
+    assert code == 3
     shell.ask(f"--profile new recover ok-hospital {lost.approve(digits, 'doctor')}")
 
 

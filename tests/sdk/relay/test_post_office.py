@@ -223,7 +223,7 @@ def test_one_provider_crowds_out_no_other(guests: Guests, room: PostRoom, net: N
 
 def test_other_bounds(net: Network, tmp_path: Path) -> None:
     """Of a patient's open requests, of all that is kept, and of one account's; the time to come back is told."""
-    limits = MailLimits(per_principal=9, per_patient=2, all=3, requester_burst=2, requester_per_hour=3600.0)
+    limits = MailLimits(per_principal=9, per_patient=2, all=3, requester_burst=2, requester_per_hour=36.0)
     with post_room(tmp_path, net, limits) as room:
         guests = invite(room)
         for _ in range(2):
@@ -383,7 +383,7 @@ def test_over_http(guests: Guests, room: PostRoom) -> None:
 def test_an_address_asks_so_often(guests: Guests, room: PostRoom) -> None:
     """Looking counts as sending does: a stranger neither fills inboxes nor leafs through all of them."""
     posting = unposted(guests)
-    room.relayer._clients = Quota(3, 1)
+    room.relayer._clients = Quota("client", 3, 1)
     assert asked(room, "POST", "/v1/requests", posting.to_json())[0] == 202
     assert asked(room, "GET", f"/v1/requests/{guests.alice.id}")[0] == 200
     assert asked(room, "GET", f"/v1/answers/{posting.message.id}")[0] == 404

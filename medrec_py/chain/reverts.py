@@ -18,7 +18,7 @@ test proves that no error of the ABI and no member of ``Denial`` is left out::
     ├── NotRelayable, RelayGasTooLow
     ├── ZeroAddress, SelfAgent, SelfGrant, ExpiryPassed, WindowInvalid
     ├── FlagsNotSupported, PurposesEmpty, CompartmentsEmpty, PointerEmpty, ReplacedUnknown
-    ├── AddressEmptyCode, FailedCall, InvalidShortString, StringTooLong      of the libraries it is built with
+    ├── AddressEmptyCode, FailedCall, StringTooLong                          of the libraries it is built with
     └── RevertedWithMessage, Panicked, UnknownRevert                         nothing that MedRec says
 """
 
@@ -453,12 +453,6 @@ class FailedCall(_Refused):
     remedy = "Put fewer calls into the transaction."
 
 
-class InvalidShortString(_Refused):
-    """A library met a malformed short string."""
-
-    message = "a short string is malformed"
-
-
 class StringTooLong(_Refused):
     """A library met a string that is too long."""
 
@@ -500,7 +494,6 @@ ERRORS: Mapping[str, type[_Refused]] = {
         KeyringExhausted,
         AddressEmptyCode,
         FailedCall,
-        InvalidShortString,
         StringTooLong,
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,7 @@ from medrec_py.chain.types import (
     Action,
     Denial,
     Entry,
+    Guardianship,
     HistoryState,
     Item,
     PatientState,
@@ -36,7 +38,9 @@ from medrec_py.chain.types import (
 )
 from medrec_py.crypto import decisions
 from medrec_py.crypto.decisions import Register, SignedForm
+from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import Place
+from medrec_py.crypto.wallet_recovery import Recover
 from medrec_py.errors import ChainUnavailable, InvalidInput, NotDeployed
 
 from .conftest import DAY, TREAT, World, some_entry
@@ -54,19 +58,22 @@ OFFLINE = MedRecContract.__new__(MedRecContract)
 OFFLINE.address = ALICE
 OFFLINE.chain = SimpleNamespace(chain_id=31337)  # type: ignore[assignment]
 HERE = Place(31337, address_bytes(ALICE), bytes(20))
+SHOWN_NONE: dict[str, Any] = {"delay": 0, "rest": ZERO_BYTES32, "document": ZERO_BYTES32}
 STRUCTS = {"struct Terms": Terms, "struct Entry": Entry}
 SIGNED = {f"{form.__name__[0].lower()}{form.__name__[1:]}Signed": form for form in FORMS}
-OF_CALLS = {"multicall", "relay"} | SIGNED.keys()
+# What its method takes otherwise than the ABI.
+OTHERWISE = {"multicall", "relay", "beginRecovery"} | SIGNED.keys()
 
 
 def test_no_function_of_the_abi_is_missing() -> None:
     """Each function has a method of its name, its parameters in the ABI's order; views take a block beside them."""
     for name, item in FUNCTIONS.items():
-        if name in {"multicall", "eip712Domain"} | SIGNED.keys():
+        if name in {"multicall", "eip712Domain", "beginRecovery"} | SIGNED.keys():
             continue
         parameters = list(inspect.signature(getattr(MedRecContract, snake_case(name))).parameters)[1:]
         expected = [snake_case(parameter.name) for parameter in item.inputs] + (["block"] if item.reads_only else [])
-        assert parameters == expected, name
+        # Names that Python has for something else end in an underscore.
+        assert [parameter.rstrip("_") for parameter in parameters] == expected, name
 
 
 @settings(deadline=None)
@@ -74,13 +81,66 @@ def test_no_function_of_the_abi_is_missing() -> None:
 def test_calls_encode_as_web3_does(data: st.DataObject) -> None:
     """Every state-changing function with any arguments encodes to the bytes that web3 gives."""
     name = data.draw(
-        st.sampled_from(sorted(n for n, item in FUNCTIONS.items() if not item.reads_only and n not in OF_CALLS))
+        st.sampled_from(sorted(n for n, item in FUNCTIONS.items() if not item.reads_only and n not in OTHERWISE))
     )
     arguments = [data.draw(argument_of(parameter)) for parameter in FUNCTIONS[name].inputs]
-    call: Call = getattr(OFFLINE, snake_case(name))(*arguments)
+    method = getattr(OFFLINE, snake_case(name))
+    call: Call = method(**dict(zip(inspect.signature(method).parameters, arguments, strict=True)))
     assert call.to == ALICE
     assert call.function == name
     assert "0x" + call.data.hex() == WEB3.encode_abi(name, [tuple_of(argument) for argument in arguments])
+
+
+GUARDIANS = GuardianSet(DAY, b"\x05" * 32, 1, (b"\x0a" * 20, b"\x0b" * 20))
+CONSENT = Recover(HERE, b"\x0c" * 20, b"\x0c" * 20, 3, 2**40)
+
+
+def test_a_recovery_encodes_as_web3_does() -> None:
+    """With a signature for each guardian in their order, empty for who did not sign; and it goes into a relay."""
+    call = OFFLINE.begin_recovery(CONSENT, b"consent", GUARDIANS, {b"\x0b" * 20: b"approval"})
+    wallet, *members = (to_address("0x" + digits * 20) for digits in ("0c", "0a", "0b"))
+    shown = [GUARDIANS.delay, GUARDIANS.salt, GUARDIANS.threshold, members]
+    arguments = [ZERO_ADDRESS, wallet, 3, 2**40, *shown, b"consent", [b"", b"approval"]]
+    assert (call.to, call.function) == (ALICE, "beginRecovery")
+    assert "0x" + call.data.hex() == WEB3.encode_abi("beginRecovery", arguments)
+    complete = OFFLINE.complete_recovery(ZERO_ADDRESS)
+    relayed = OFFLINE.relay([call, complete])
+    assert "0x" + relayed.data.hex() == WEB3.encode_abi("relay", [[call.data, complete.data]])
+
+
+def test_a_recovery_is_by_guardians_and_for_this_contract() -> None:
+    """What is signed by others would be left out in silence, and what is signed for elsewhere refused by the chain."""
+    with pytest.raises(InvalidInput, match="no guardian"):
+        OFFLINE.begin_recovery(CONSENT, b"", GUARDIANS, {b"\x0d" * 20: b"approval"})
+    for place in (Place(1, HERE.contract, HERE.patient), Place(HERE.chain_id, bytes(20), HERE.patient)):
+        elsewhere = dataclasses.replace(CONSENT, place=place)
+        with pytest.raises(InvalidInput, match="another chain or contract"):
+            OFFLINE.begin_recovery(elsewhere, b"", GUARDIANS, {})
+
+
+def test_setting_and_stopping_go_into_no_relay_unsigned() -> None:
+    """They ask who sends them."""
+    direct = OFFLINE.set_guardians(ALICE, 1, delay=0, rest=ZERO_BYTES32, guardians=ZERO_BYTES32, document=ZERO_BYTES32)
+    for call in (direct, OFFLINE.stop_recovery(ALICE, 1)):
+        with pytest.raises(InvalidInput, match="signed forms"):
+            OFFLINE.relay([call])
+
+
+def test_guardians_of_a_patient(world: World) -> None:
+    """None at first; then a commitment, which counts from a second on."""
+    world.prepare()
+    contract, alice = world.contract, world.alice.address
+    none = Guardianship(ZERO_BYTES32, ZERO_BYTES32, 0, 0, ZERO_ADDRESS, 0, False)
+    assert contract.guardianship_of(alice) == none
+    assert not none.is_recovering
+    new = b"\x09" * 32
+    contract.send(world.alice, contract.set_guardians(alice, 1, **SHOWN_NONE, guardians=GUARDIANS.commitment))
+    shown = {"delay": GUARDIANS.delay, "rest": GUARDIANS.rest, "document": ZERO_BYTES32}
+    contract.send(world.alice, contract.set_guardians(alice, 2, **shown, guardians=new))
+    stored = contract.guardianship_of(alice)
+    assert (stored.present, stored.following) == (GUARDIANS.commitment, new)
+    assert stored.in_force(stored.since - 1) == GUARDIANS.commitment
+    assert stored.in_force(stored.since) == new
 
 
 def test_every_signed_form_has_a_method() -> None:

@@ -21,8 +21,10 @@ from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call
 from medrec_py.chain.types import Entry, ProviderKind, Terms, address_bytes, to_address
 from medrec_py.crypto.decisions import Grant
+from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.wallet_change import WalletChange
+from medrec_py.crypto.wallet_recovery import Recover
 from medrec_py.errors import IntegrityError, InvalidInput
 
 from .conftest import DAY, TREAT, World, some_entry
@@ -240,9 +242,22 @@ def handed_over(world: World) -> Call:
     """Alice's id goes to the stranger's wallet, which agrees."""
     deadline, stranger = world.chain.now() + DAY, world.stranger
     place = Place(world.chain.chain_id, *map(address_bytes, (world.contract.address, world.alice.address)))
-    change = WalletChange(place, address_bytes(stranger.address), 3, deadline)
+    change = WalletChange(place, address_bytes(stranger.address), 4, deadline)
     signature = stranger.sign_typed_data(change.typed_data())
-    return world.contract.change_wallet(world.alice.address, stranger.address, 3, deadline, signature)
+    return world.contract.change_wallet(world.alice.address, stranger.address, 4, deadline, signature)
+
+
+def recovered(world: World, guardians: GuardianSet) -> Call:
+    """The hospital, one of alice's guardians, begins to hand her id to the stranger's wallet."""
+    place = Place(world.chain.chain_id, *map(address_bytes, (world.contract.address, world.alice.address)))
+    wallet, deadline = address_bytes(world.stranger.address), world.chain.now() + DAY
+    consent, approval = (
+        Recover(place, address_bytes(signer.address), wallet, 1, deadline)
+        for signer in (world.stranger, world.hospital)
+    )
+    signature = world.stranger.sign_typed_data(consent.typed_data())
+    approvals = {approval.signer: world.hospital.sign_typed_data(approval.typed_data())}
+    return world.contract.begin_recovery(consent, signature, guardians, approvals)
 
 
 def refused_grant(world: World) -> Call:
@@ -257,6 +272,7 @@ def test_every_event_that_can_happen_decodes(world: World) -> None:
     contract, alice, hospital = world.contract, world.alice.address, world.hospital.address
     world.prepare()
     end = world.chain.now() + DAY
+    guardians = GuardianSet.choose(1, map(address_bytes, (hospital, world.registrar.address)), DAY)
     for wallet, call in (
         (world.alice, contract.publish_profile(b"\x01" * 32)),
         (world.registrar, contract.suspend(hospital)),
@@ -273,6 +289,14 @@ def test_every_event_that_can_happen_decodes(world: World) -> None:
         (world.alice, contract.publish_moved(alice, 1, 1, b"\x07" * 32)),
         (world.alice, contract.publish_erased(alice, 2, 1, b"\x08" * 32)),
         (world.alice, contract.revoke_and_rotate(alice, hospital, 0, 3, b"\x09" * 32)),
+        (
+            world.alice,
+            contract.set_guardians(
+                alice, 3, delay=0, rest=bytes(32), guardians=guardians.commitment, document=bytes(32)
+            ),
+        ),
+        (world.stranger, contract.relay([recovered(world, guardians)])),
+        (world.alice, contract.stop_recovery(alice, 1)),
         (world.stranger, contract.relay([refused_grant(world)])),
         (world.alice, handed_over(world)),
         (world.authority, contract.remove_registrar(world.registrar.address)),

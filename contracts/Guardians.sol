@@ -93,16 +93,13 @@ abstract contract Guardians is PatientRegistry {
 
         bool unanimous = missing == 0;
         RecoveryWord last = sets.recovery;
-        // What all signed counts as well where somebody sent it with fewer of the signatures first, and stopped that.
         // What all signed counts as well where somebody sent it with fewer of the signatures first, to stop that.
         bool outvotes = unanimous && !last.isUnanimous();
         uint256 ahead;
         unchecked {
             ahead = uint256(round) - last.round();
         }
-        _requireRound(
-            patient, last, round, ahead == 1 ? outvotes || !last.isUnderWay() : ahead == 0 && outvotes && round != 0
-        );
+        _requireRound(patient, last, round, ahead == 1 ? outvotes || !last.isUnderWay() : ahead == 0 && outvotes && !last.isNone());
         uint40 due = uint40(block.timestamp) + delay;
         sets.recovering = commitment;
         sets.recovery = RecoveryWords.pack(wallet, due, unanimous, round);
@@ -165,10 +162,10 @@ abstract contract Guardians is PatientRegistry {
         _takeDecision(patient, decision);
         Sets storage sets = _sets[patient];
         bytes32 present = _inForce(sets);
-        uint40 from = uint40(block.timestamp);
+        uint40 from = 0;
         if (present != 0) {
             _requireGuardians(patient, _commitment(delay, rest) == present);
-            from += delay;
+            from = uint40(block.timestamp) + delay;
         }
         sets.present = present;
         sets.next = guardians;

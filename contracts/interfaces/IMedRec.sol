@@ -115,7 +115,7 @@ struct Guardianship {
     bytes32 present;
     /// The set that counts from then on; zero if there is none.
     bytes32 next;
-    /// First second of `next`, Unix time.
+    /// First second of `next`, Unix time; zero: it counts.
     uint40 since;
     /// Number of the latest recovery, zero if none was begun. The next one names this number plus one.
     uint64 round;
@@ -259,7 +259,7 @@ interface IMedRec {
 
     /// @param guardians The commitment to the set; zero if there are none from then on.
     /// @param document sha2-256 of the sealed block that says who they are; zero if none comes with it.
-    /// @param from First second at which the set counts, Unix time.
+    /// @param from First second at which the set counts, Unix time; zero: at once.
     event GuardiansSet(address indexed patient, address indexed by, bytes32 guardians, bytes32 document, uint40 from);
     /// @param due First second at which it can be completed, Unix time.
     /// @param unanimous All guardians signed, so it cannot be stopped.

@@ -34,6 +34,11 @@ library RecoveryWords {
         return uint64(RecoveryWord.unwrap(word) & (UNANIMOUS - 1));
     }
 
+    /// @notice Whether there never was a recovery.
+    function isNone(RecoveryWord word) internal pure returns (bool) {
+        return RecoveryWord.unwrap(word) == 0;
+    }
+
     function isUnderWay(RecoveryWord word) internal pure returns (bool) {
         return RecoveryWord.unwrap(word) >> 96 != 0;
     }

@@ -178,7 +178,7 @@ class Audit:
         start, end = (patient, by, self._decisions[patient]), (guardians, document)
         self._willed(by, "SetGuardians", lambda one: one[:3] == start and one[5:7] == end)
         present = self._in_force(patient)
-        assert since == self._now + (self._set(present).delay if present else 0)
+        assert since == (self._now + self._set(present).delay if present else 0)
         self._sets[patient][:3] = [present, int.from_bytes(guardians, "big"), since]
 
     def _set(self, commitment: int) -> Guardians:

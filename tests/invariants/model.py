@@ -357,11 +357,11 @@ class Model:
         self._require_wallet(patient)
         self._take_decision(patient, decision)
         before = self.guardianships[patient]
-        present, since = before.at(self.now), self.now
+        present, since = before.at(self.now), 0
         if present != NO_BYTES:
             if commitment(delay, rest) != present:
                 raise Refused("GuardiansMismatch", patient)
-            since += delay
+            since = self.now + delay
         self.guardianships[patient] = replace(before, present=present, following=guardians, since=since)
         self.emit("GuardiansSet", patient, self.sender, guardians, document, since)
 

@@ -99,7 +99,9 @@ abstract contract Guardians is PatientRegistry {
         unchecked {
             ahead = uint256(round) - last.round();
         }
-        _requireRound(patient, last, round, ahead == 1 ? outvotes || !last.isUnderWay() : ahead == 0 && outvotes && !last.isNone());
+        _requireRound(
+            patient, last, round, ahead == 1 ? outvotes || !last.isUnderWay() : ahead == 0 && outvotes && !last.isNone()
+        );
         uint40 due = uint40(block.timestamp) + delay;
         sets.recovering = commitment;
         sets.recovery = RecoveryWords.pack(wallet, due, unanimous, round);

@@ -248,7 +248,8 @@ def unencodable() -> AbstractContextManager[None]:
 
 def overflowing() -> AbstractContextManager[Any]:
     """Expect that the contract's arithmetic refuses: a number would be too large for its type."""
-    return pytest.raises(ContractLogicError, match=r"overflow|Panic\(17\)|0x4e487b71")
+    # Providers have several classes for it, and words of their own.
+    return pytest.raises(TransactionError, match="overflow")
 
 
 def call_with_words(medrec: Contract, sender: Any, function: str, *words: Any) -> bytes:

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 import medrec_py as medrec
+from medrec_py.chain.events import WalletChanged
 from medrec_py.chain.reverts import AlreadyRegistered, NotController
-from medrec_py.errors import InvalidInput, RootSecretMissing, RootSecretReplaced
+from medrec_py.errors import EntryMissing, InvalidInput, RootSecretMissing, RootSecretReplaced
 from medrec_py.network import Network
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_deciding_without_ether import Carrying
@@ -119,3 +120,26 @@ def test_handing_over_takes_another_wallet_and_another_secret(people: People) ->
         child.hand_over(medrec.Wallet.create(), parent.root)
     assert net.contract.patient_of(child.id).wallet == parent.address
     child.append(b"still", compartment="general", title="note")
+
+
+def test_a_node_that_hides_the_hand_over_brings_no_author_back_to_the_parents_keys(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the change of wallet the child's own keyring would be some representative's, and be left out."""
+    net, grown = people.net, medrec.Wallet.create()
+    net._funded(grown)
+    child = net.patient(medrec.Wallet.create()).register(["general"])
+    child.hand_over(grown)
+    adult = net.patient(grown, patient=child.id)
+    adult.grant(people.hospital, append=["general"], expires=MONTH)
+    ledger = type(net._ledger)(net.chain, net.contract, net.store, suite=net.suite)
+    events = ledger._events
+    monkeypatch.setattr(
+        ledger,
+        "_events",
+        lambda *arguments: [logged for logged in events(*arguments) if not isinstance(logged.event, WalletChanged)],
+    )
+    with pytest.raises(EntryMissing, match="wallet"):
+        ledger.consent(child.id)
+    with pytest.raises(EntryMissing, match="wallet"):
+        list(ledger.decisions(child.id))

@@ -145,6 +145,24 @@ def test_it_goes_on_after_an_interruption(guarded: Guarded) -> None:
     assert first.under_way == again.under_way
 
 
+def test_the_log_of_decisions_has_it_all(guarded: Guarded) -> None:
+    """Who looks whether somebody has the wallet sees guardians and recoveries, too."""
+    guarded.begin()
+    guarded.alice.stop_recovery()
+    recovery = guarded.begin(THREE)
+    guarded.people.travel(WEEK)
+    recovery.complete()
+    found = guarded.net.patient(recovery._wallet, guarded.root, patient=guarded.alice.id)
+    found.remove_guardians()
+    lines = list(found.decisions())
+    kinds = ["GUARDIANS_SET", "RECOVERY_BEGUN", "RECOVERY_STOPPED", "RECOVERY_BEGUN", "WALLET_CHANGED"]
+    assert [line.kind.name for line in lines[-6:]] == [*kinds, "GUARDIANS_REMOVED"]
+    assert not any(line.by_representative for line in lines)
+    new, old = recovery._wallet.address, guarded.alice._wallet.address
+    assert [line.by for line in lines[-4:]] == [old, new, new, new]
+    assert lines[-3].about == new
+
+
 # --- who they are ---------------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,13 @@ from medrec_py.party import Account
 from medrec_py.party import address_of as named
 
 
+class GuardiansStay(UserWarning):
+    """A record was handed over, and those whom the wallet before had named can hand it to yet another for some time.
+
+    All of them together are not stopped. Look at `medrec guardian status`, and name others.
+    """
+
+
 class GuardiansKept(UserWarning):
     """Guardians that were to come cannot be read, and were not handed on to another root secret: the present ones are.
 
@@ -173,6 +180,13 @@ class GuardianKeeper:
             )
             following = present
         return self._call(following, successor, decision)
+
+    def end_for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
+        """The call by which the guardians go, and another root secret tells until then who they are; as ``change``."""
+        state, now = self._state()
+        if not any(state.following) and not any(state.in_force(now)):
+            return None
+        return self._call(None, successor, decision)
 
     def _call(self, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
         state, now = self._state()

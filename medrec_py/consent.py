@@ -18,15 +18,19 @@ from medrec_py.chain.events import (
     PermissionRevoked,
     WalletChanged,
 )
-from medrec_py.chain.types import Flag, Terms, address_bytes
+from medrec_py.chain.types import Flag, Terms, address_bytes, address_of
 from medrec_py.crypto.blocks import Fetch
 from medrec_py.crypto.keyring import Keyring
-from medrec_py.crypto.keys import EpochId, Place
+from medrec_py.crypto.keys import ADDRESS_SIZE, EpochId, Place
 from medrec_py.errors import EntryExtra, EntryMissing
 from medrec_py.keyrings import Cache, KeyringEntry, Keyrings
 
 DECISIONS = (PatientRegistered, WalletChanged, KeyringPublished, PermissionGranted, PermissionRevoked)
 """Events that say what a patient has decided."""
+
+
+NOBODY = bytes(ADDRESS_SIZE)
+"""The wallet of a patient id that is not registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,24 @@ class Consent:
             block=block,
             wallet=wallet,
         )
+
+    def check_wallet(self, stated: bytes) -> None:
+        """Hold the wallet that the events lead to against the contract's.
+
+        By it the patient's own keyrings are told from representatives'. Without a change of it those of the new wallet
+        would be left out, and authors would go on sealing to what the wallet before can open.
+
+        Args:
+            stated: As the contract has it after ``block``, 20 bytes.
+
+        Raises:
+            EntryMissing: the node left out a change of wallet, or invented one.
+        """
+        if (self.wallet or NOBODY) != stated:
+            raise EntryMissing(
+                f"the events of the node lead to the wallet {address_of(self.wallet or NOBODY)} where the chain has "
+                f"{address_of(stated)}: a change of wallet was left out, or invented"
+            )
 
     def grants_to(self, grantee: bytes) -> list[Grant]:
         """All grants to one grantee, in order, that came with a seal."""

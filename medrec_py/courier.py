@@ -5,7 +5,7 @@ A courier is trusted with nothing. What it brings was signed; that it was brough
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -105,7 +105,7 @@ class Delivery:
         if receipt is None:
             raise RelayError(f"the relayer named the transaction {transaction}, which is not on the chain")
         for signed in self._bundle.decisions:
-            if not any(_shows(logged.event, signed.decision) for logged in receipt.events) and self._is_missing(signed):
+            if self._shown(signed, receipt.events) is None and self._is_missing(signed):
                 raise RelayError(
                     f"the relayer says that the {type(signed.decision).__name__} was carried out by {transaction}, "
                     "and the chain has nothing of it"
@@ -122,7 +122,7 @@ class Delivery:
         Raises:
             RelayError: it is gone: the chain was reorganised meanwhile.
         """
-        found = self._look_up(self._bundle.decisions[-1].decision)
+        found = self._look_up(self._bundle.decisions[-1])
         receipt = None if found is None else find_receipt(self._contract.chain, found.transaction)
         if receipt is None:
             raise RelayError("the transaction that carried out the decisions is gone: look again in a while")
@@ -134,13 +134,31 @@ class Delivery:
             stored = self._contract.permission_of(address_of(decision.place.patient), address_of(decision.grantee))
             if stored.terms.read or stored.terms.append:
                 return True
-        return self._look_up(decision) is None
+        return self._look_up(signed) is None
 
-    def _look_up(self, decision: SignedForm) -> Logged[Event] | None:
-        kind, _ = _TRACES[type(decision)]
+    def _look_up(self, signed: SignedDecision) -> Logged[Event] | None:
+        kind, _ = _TRACES[type(signed.decision)]
+        return self._shown(signed, self._logs(signed.decision, kind))
+
+    def _shown(self, signed: SignedDecision, among: Iterable[Logged[Event]]) -> Logged[Event] | None:
+        """The event that the decision left among some."""
+        shown = (logged for logged in among if _shows(logged.event, signed))
+        if isinstance(signed.decision, CompleteRecovery):
+            begun = self._begun(signed.decision)
+            shown = (logged for logged in shown if begun is not None and logged.block >= begun)
+        return next(shown, None)
+
+    def _begun(self, decision: CompleteRecovery) -> int | None:
+        """The block in which a recovery began: one to the same wallet that was completed before is another."""
+        for logged in self._logs(decision, events.RecoveryBegun):
+            event = logged.event
+            if isinstance(event, events.RecoveryBegun) and event.round == decision.round:
+                return logged.block
+        return None
+
+    def _logs(self, decision: SignedForm, kind: type[Event]) -> Iterator[Logged[Event]]:
         patient = address_of(decision.place.patient)
-        logs = fetch_logs(self._contract, [kind], from_block=self._first_block, patient=patient)
-        return next((logged for logged in logs if _shows(logged.event, decision)), None)
+        return fetch_logs(self._contract, [kind], from_block=self._first_block, patient=patient)
 
     def _of_ours(self, receipt: Receipt) -> Receipt:
         patients = {address_of(signed.decision.place.patient) for signed in self._bundle.decisions}
@@ -165,8 +183,9 @@ _TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]]
 """The event that a decision leaves: its kind, and which members are which members of the decision."""
 
 
-def _shows(event: Event, decision: SignedForm) -> bool:
+def _shows(event: Event, signed: SignedDecision) -> bool:
     """Whether an event is what a decision leaves."""
+    decision = signed.decision
     kind, members = _TRACES[type(decision)]
     if not isinstance(event, kind) or getattr(event, "patient", None) != address_of(decision.place.patient):
         return False
@@ -174,6 +193,8 @@ def _shows(event: Event, decision: SignedForm) -> bool:
         return event.grantee == address_of(decision.grantee) and event.version >= decision.version
     if isinstance(decision, Grant) and isinstance(event, events.PermissionGranted) and event.terms != _terms(decision):
         return False  # another grant under the same version
+    if isinstance(event, events.RecoveryBegun) and signed.is_unanimous and not event.unanimous:
+        return False  # signatures were left out, so that it can be stopped
     return all(_member(event, name) == _as_event_has_it(getattr(decision, member)) for name, member in members.items())
 
 

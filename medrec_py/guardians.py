@@ -6,7 +6,8 @@ The chain has a hash of each set of guardians. The sets themselves are in a bloc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from medrec_py.chain.events import GuardiansSet
@@ -16,10 +17,24 @@ from medrec_py.chain.types import ZERO_BYTES32, Guardianship, address_bytes, add
 from medrec_py.crypto import guardian_document
 from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import RootSecret
-from medrec_py.errors import FormatError, GuardiansUnknown, IntegrityError, InvalidInput, WrongKey
+from medrec_py.errors import FormatError, GuardiansUnknown, IntegrityError, InvalidInput, StorageError, WrongKey
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account
 from medrec_py.party import address_of as named
+
+
+class GuardiansStay(UserWarning):
+    """A record was handed over, and those whom the wallet before had named can hand it to yet another for some time.
+
+    All of them together are not stopped. Look at `medrec guardian status`, and name others.
+    """
+
+
+class GuardiansKept(UserWarning):
+    """Guardians that were to come cannot be read, and were not handed on to another root secret: the present ones are.
+
+    Whoever had the wallet may have set them. Set others if they were meant.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +83,17 @@ class GuardianStatus:
         following: Those that count from ``since`` on, where they are others; ``None`` if there are none.
         since: First second of a change that is still to come, Unix time; zero if none is.
         recovery: The recovery that is under way; ``None`` if none is.
+        present_unknown: There are guardians now, and this root secret does not tell who, or the block is not to be had.
+        following_unknown: So it is with those that count from ``since`` on. Whoever has the wallet alone may have set
+            them.
     """
 
     present: Guardians | None
     following: Guardians | None
     since: int
     recovery: UnderWay | None
+    present_unknown: bool = False
+    following_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,20 +113,19 @@ class GuardianKeeper:
     def status(self) -> GuardianStatus:
         """How the patient is guarded now.
 
-        Raises:
-            GuardiansUnknown: the block with them cannot be opened, or is not what the chain has.
-            StorageError: it cannot be had.
+        What cannot be read is said to be so: whoever has the wallet alone can name guardians in a block that nobody
+        opens, and must not hide a recovery by that.
         """
         state, now = self._state()
-        sets = self._sets(state, now)
-        present = sets.get(state.in_force(now))
-        changing = state.since > now
-        following = sets.get(state.following) if changing else present
+        found, _ = self._sets(state.in_force(now), state.following)
+        present, following = found.get(state.in_force(now)), found.get(state.following)
         return GuardianStatus(
             None if present is None else Guardians.of(present),
             None if following is None else Guardians.of(following),
-            state.since if changing else 0,
+            state.since if state.since > now else 0,
             under_way(state),
+            present_unknown=present is None and any(state.in_force(now)),
+            following_unknown=following is None and any(state.following),
         )
 
     def in_force(self) -> GuardianSet:
@@ -117,10 +136,10 @@ class GuardianKeeper:
             StorageError: the block cannot be had.
         """
         state, now = self._state()
-        commitment = state.in_force(now)
-        if not any(commitment):
+        found = self._present(state, now)
+        if found is None:
             raise GuardiansUnknown(f"the patient {self.patient} has no guardians")
-        return self._sets(state, now)[commitment]
+        return found
 
     def change(self, threshold: int, guardians: Iterable[Account], delay: int) -> Call:
         """The call that sets other guardians; their block is stored before.
@@ -144,7 +163,8 @@ class GuardianKeeper:
     def for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
         """The call that hands the same guardians on to another root secret; ``None`` where there are none.
 
-        A change that is still to come waits its whole time anew.
+        A change that is still to come waits its whole time anew; one whose guardians this root secret does not tell is
+        dropped, with the warning ``GuardiansKept``.
 
         Raises:
             GuardiansUnknown, StorageError: as ``change``.
@@ -152,11 +172,25 @@ class GuardianKeeper:
         state, now = self._state()
         if not any(state.following) and not any(state.in_force(now)):
             return None
-        return self._call(self._sets(state, now).get(state.following), successor, decision)
+        present = self._present(state, now)
+        following = self._sets(state.following)[0].get(state.following)
+        if following is None and any(state.following):
+            warnings.warn(
+                "the guardians that were to come cannot be read: the present ones stay", GuardiansKept, stacklevel=2
+            )
+            following = present
+        return self._call(following, successor, decision)
+
+    def end_for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
+        """The call by which the guardians go, and another root secret tells until then who they are; as ``change``."""
+        state, now = self._state()
+        if not any(state.following) and not any(state.in_force(now)):
+            return None
+        return self._call(None, successor, decision)
 
     def _call(self, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
         state, now = self._state()
-        present = self._sets(state, now).get(state.in_force(now))
+        present = self._present(state, now)
         sets = [one for one in (present, chosen) if one is not None]
         place, suite = self.ledger.place(self.patient), self.ledger.suite
         document = ZERO_BYTES32
@@ -175,23 +209,46 @@ class GuardianKeeper:
     def _state(self) -> tuple[Guardianship, int]:
         return self.ledger.contract.guardianship_of(self.patient), self.ledger.chain.now()
 
-    def _sets(self, state: Guardianship, now: int) -> dict[bytes, GuardianSet]:
-        """Commitment → set, of those that count now or will."""
-        wanted = {one for one in (state.in_force(now), state.following) if any(one)}
-        found: dict[bytes, GuardianSet] = {}
-        for document in reversed(self._documents() if wanted else []):
-            found |= {one.commitment: one for one in self._opened(document)}
-            if wanted <= found.keys():
-                return {commitment: found[commitment] for commitment in wanted}
-        if wanted:
-            raise GuardiansUnknown(f"no block that this root secret opens says who the guardians of {self.patient} are")
-        return {}
+    def _present(self, state: Guardianship, now: int) -> GuardianSet | None:
+        """The set that counts now; ``None`` if there is none. Raises as ``in_force``."""
+        commitment = state.in_force(now)
+        if not any(commitment):
+            return None
+        found, failure = self._sets(commitment)
+        if commitment in found:
+            return found[commitment]
+        if failure is not None:
+            raise failure
+        raise GuardiansUnknown(f"no block that this root secret opens says who the guardians of {self.patient} are")
 
-    def _documents(self) -> list[bytes]:
+    def _sets(self, *commitments: bytes) -> tuple[dict[bytes, GuardianSet], StorageError | None]:
+        """Commitment → set, of those that can be found; and why a block could not be had.
+
+        Whoever has the wallet can name blocks that are nowhere: one that cannot be had hides none of the others.
+        """
+        wanted = {one for one in commitments if any(one)}
+        found: dict[bytes, GuardianSet] = {}
+        failure: StorageError | None = None
+        for document in self._documents(wanted) if wanted else []:
+            try:
+                found |= {one.commitment: one for one in self._opened(document) if one.commitment in wanted}
+            except StorageError as error:
+                failure = failure or error
+            if wanted <= found.keys():
+                break
+        return found, failure
+
+    def _documents(self, wanted: Collection[bytes]) -> list[bytes]:
+        """The blocks in the order in which they are looked into, each once: those named with a wanted set, the latest.
+
+        The others have it too if they were sealed while it counted.
+        """
         logs = fetch_logs(
             self.ledger.contract, [GuardiansSet], from_block=self.ledger.first_block, patient=self.patient
         )
-        return [logged.event.document for logged in logs if isinstance(logged.event, GuardiansSet)]
+        latest = [logged.event for logged in reversed(list(logs)) if isinstance(logged.event, GuardiansSet)]
+        ordered = sorted(latest, key=lambda event: event.guardians not in wanted)  # keeps the order among equals
+        return list(dict.fromkeys(event.document for event in ordered))
 
     def _opened(self, document: bytes) -> tuple[GuardianSet, ...]:
         """The sets of a block; none where it is another root secret's, or no such block."""

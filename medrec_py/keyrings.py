@@ -54,6 +54,10 @@ to the others."""
 LEFT_OUT_SECONDS = 300.0
 """How long a representative's keyring that could not be used is not looked at again."""
 
+WAITED_SECONDS = 20.0
+"""So long representatives' keyrings that turn out to be of no use may take together, within ``LEFT_OUT_SECONDS``. The
+others are left out then without a look: who publishes a thousand pointers to nothing holds up no revocation."""
+
 Cache: TypeAlias = dict[tuple[Place, KeyringEntry], Keyring]
 """Keyrings that were read and held against their entries."""
 
@@ -65,6 +69,24 @@ class OpenEpoch:
     epoch: Epoch
     entry: KeyringEntry
     keyring: Keyring
+
+
+class _Patience:
+    """How long keyrings of no use have taken. The clock is that of ``time.monotonic``."""
+
+    def __init__(self) -> None:
+        self._spent = 0.0
+        self._again = 0.0
+
+    def is_over(self, now: float) -> bool:
+        """Whether they have taken too long lately."""
+        return now < self._again
+
+    def spend(self, seconds: float, now: float) -> None:
+        """Add what one has taken."""
+        self._spent += seconds
+        if self._spent >= WAITED_SECONDS:
+            self._spent, self._again = 0.0, now + LEFT_OUT_SECONDS
 
 
 class Keyrings(Mapping[EpochId, Epoch]):
@@ -90,6 +112,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         self._by_compartment: dict[int, tuple[KeyringEntry, ...]] = {}
         self._fit: set[KeyringEntry] = set()  # of representatives
         self._left_out: dict[KeyringEntry, float] = {}  # until when, by the clock of time.monotonic
+        self._patience = _Patience()
         self._note(entries)
 
     @property
@@ -104,7 +127,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         more = Keyrings(self.place, (), self._fetch, self._cache)
         more.entries = (*self.entries, *entries)
         more._by_compartment = dict(self._by_compartment)
-        more._fit, more._left_out = self._fit, self._left_out
+        more._fit, more._left_out, more._patience = self._fit, self._left_out, self._patience
         more._note(entries)
         return more
 
@@ -249,13 +272,16 @@ class Keyrings(Mapping[EpochId, Epoch]):
         """Whether a keyring is what its publisher may publish."""
         if entry.by_patient or entry in self._fit:
             return True
-        if self._left_out.get(entry, 0.0) > time.monotonic():
+        began = time.monotonic()
+        if self._left_out.get(entry, 0.0) > began or self._patience.is_over(began):
             return False
         counts = self._is_fit(entry)
         if counts:
             self._fit.add(entry)
         else:
-            self._left_out[entry] = time.monotonic() + LEFT_OUT_SECONDS
+            ended = time.monotonic()
+            self._left_out[entry] = ended + LEFT_OUT_SECONDS
+            self._patience.spend(ended - began, ended)
         return counts
 
     def _is_fit(self, entry: KeyringEntry) -> bool:

@@ -542,6 +542,8 @@ class Ledger:
         state = self.contract.history_of(patient, block=block.number)
         since = self._events(patient, consents.DECISIONS, then.block + 1, block.number)
         now = then.extended(since, state.keyring_version, block.number)
+        if since:
+            now.check_wallet(address_bytes(self.contract.patient_of(patient, block=block.number).wallet))
         events = [*before, *since] if since else before
         self._decisions.put(patient, _Decided(events, now, block))
         return now, events

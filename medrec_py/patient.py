@@ -26,7 +26,7 @@ from medrec_py.deciding import Decider, Granted, KeysNotRotated, Revoked, Wanted
 from medrec_py.decision_log import DecisionLine, decision_lines
 from medrec_py.drawer import sign_only
 from medrec_py.errors import InvalidInput, MedRecError, RecoveryOver, RootSecretMissing, StorageError
-from medrec_py.guardians import GuardianKeeper, GuardianStatus, under_way
+from medrec_py.guardians import GuardianKeeper, GuardiansStay, GuardianStatus, under_way
 from medrec_py.guardianship import GuardianShare
 from medrec_py.healing import Healed, PermissionHealer, StalePermission
 from medrec_py.inbox import InboxMover
@@ -42,7 +42,7 @@ from medrec_py.resealing import Resealer
 from medrec_py.retrying import again_when_stale
 from medrec_py.root_change import RootChange
 from medrec_py.root_keys import RootKeys
-from medrec_py.times import Moment, unix_time
+from medrec_py.times import Moment, as_datetime, unix_time
 from medrec_py.wallet import Locked, Signer, require_root
 
 
@@ -500,7 +500,8 @@ class Patient(Party):
 
         One transaction, which the present wallet sends, with a courier too. This object goes on with nothing: its
         wallet no longer decides, and its root secret opens nothing that is written from then on. What it granted stays
-        granted, and its ether is left where it is.
+        granted, and its ether is left where it is. Its guardians go, after their delay, with the warning
+        ``GuardiansStay``: until then they can hand the record to yet another wallet.
 
         Args:
             wallet: Decides from then on. It signs that it is there, and needs ether of its own, or a relayer.
@@ -523,8 +524,21 @@ class Patient(Party):
         if wallet.address == self._wallet.address:
             raise InvalidInput("hand the record over to another wallet; change_root() takes another root secret alone")
         heir = Patient(self._ledger, self._wallet, self._root, self._id)
-        heir._change_root(set(), root, wallet, leave, progress, keep_ether=True)
+        heir._change_root(set(), root, wallet, leave, progress, for_good=True)
+        heir._warn_of_guardians()
         return heir
+
+    def _warn_of_guardians(self) -> None:
+        state, now = self._ledger.contract.guardianship_of(self.id), self._ledger.chain.now()
+        if state.is_recovering:
+            message = f"a recovery to the wallet {state.wallet} is under way, and goes on"
+        elif not any(state.in_force(now)):
+            return
+        elif state.since > now:
+            message = f"the guardians of before count until {as_datetime(state.since):%Y-%m-%d %H:%M} UTC"
+        else:  # who they are could not be read, so they could not be removed
+            message = "the guardians of before still count"
+        warnings.warn(message, GuardiansStay, stacklevel=3)
 
     def erase(
         self,
@@ -798,7 +812,7 @@ class Patient(Party):
         leave: Collection[int],
         progress: Callable[[int], None] | None,
         *,
-        keep_ether: bool = False,
+        for_good: bool = False,
     ) -> Rekeyed:
         new = require_root(wallet or self._wallet, root) if wallet is not None or root is not None else None
         if new is None or new == self._root:
@@ -808,6 +822,7 @@ class Patient(Party):
         heir = wallet if wallet is not None and wallet.address != self._wallet.address else None
         successor = RootKeys(new)
         keeper = self._keeper()
+        onward = keeper.end_for_another_root if for_good else keeper.for_another_root
         change = RootChange(
             self._ledger,
             self.id,
@@ -817,8 +832,8 @@ class Patient(Party):
             heir,
             progress or _silent,
             leave,
-            keep_ether,
-            guardians=lambda decision: keeper.for_another_root(new, decision),
+            for_good,
+            guardians=lambda decision: onward(new, decision),
         )
         done = change.run(lambda entry: entry.number in erased)
         self._root, self._keys, self._wallet = new, successor, heir or self._wallet

@@ -95,9 +95,18 @@ class WalletRecovery:
 
     @property
     def under_way(self) -> UnderWay | None:
-        """The recovery of this request, once it has begun and until it is over; ``None`` before and after."""
+        """The recovery to this wallet, once it has begun and until it is over; ``None`` before and after.
+
+        One to another wallet is somebody else's, whatever its number.
+        """
         now = under_way(self._ledger.contract.guardianship_of(self.patient))
-        return now if now is not None and now.round == self._request.round else None
+        return now if now is not None and now.wallet == self._wallet.address else None
+
+    @property
+    def rival(self) -> UnderWay | None:
+        """A recovery to another wallet that is under way: only what all guardians sign comes before it."""
+        now = under_way(self._ledger.contract.guardianship_of(self.patient))
+        return now if now is not None and now.wallet != self._wallet.address else None
 
     @property
     def is_complete(self) -> bool:
@@ -162,14 +171,15 @@ class WalletRecovery:
             payer: As for ``begin``.
 
         Raises:
-            RecoveryOver: it was stopped, or never begun.
+            RecoveryOver: it was stopped, or never begun, or one to another wallet is under way.
             RecoveryNotDue: it is not due yet.
             RelayError, ChainError: as ``Network.carry``.
         """
-        if self.under_way is None:
+        begun = self.under_way
+        if begun is None:
             raise RecoveryOver(f"the recovery of {self.patient} was stopped, or never begun")
         deadline = self._ledger.signing_time() + self._ledger.signed_for
-        form = CompleteRecovery(self._request.place, self._request.wallet, self._request.round, deadline)
+        form = CompleteRecovery(self._request.place, self._request.wallet, begun.round, deadline)
         return self._carry(SignedDecision(form, ()), payer)
 
     def __repr__(self) -> str:
@@ -180,6 +190,11 @@ class WalletRecovery:
         latest, mine = self._ledger.contract.guardianship_of(self.patient).round, self._request.round
         if latest < mine or (latest == mine and self.under_way is not None):
             return
+        if (rival := self.rival) is not None and not unanimous:
+            raise RecoveryOver(
+                f"a recovery of {self.patient} to another wallet, {rival.wallet}, is under way: only what all "
+                "guardians signed comes before it"
+            )
         if latest > mine or not unanimous or self.is_complete:
             raise RecoveryOver(f"recovery {mine} of {self.patient} was stopped, or another was begun")
 

@@ -152,6 +152,11 @@ class SignedDecision:
         guardians = () if self.guardians is None else self.guardians.guardians
         return {guardian: given for guardian, given in zip(guardians, self.signatures[1:], strict=True) if given}
 
+    @property
+    def is_unanimous(self) -> bool:
+        """Whether it is a recovery that all guardians signed, so that nobody stops it."""
+        return self.guardians is not None and len(self.approvals) == len(self.guardians.guardians)
+
     def verify(self, check_contract: CheckContractSignature | None = None) -> None:
         """Check that everybody who has to sign did.
 

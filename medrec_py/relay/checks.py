@@ -15,6 +15,7 @@ from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import ChainUnavailable, SignatureMissing
 from medrec_py.relay.calls import gas_together
+from medrec_py.relay.known import known_by
 from medrec_py.relay.limits import Limits
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.signed_forms import signed_call
@@ -78,7 +79,7 @@ class Checks:
         """
         seen: set[bytes] = set()
         for number, signed in enumerate(bundle.decisions):
-            digest = signed.decision.digest()
+            digest = known_by(signed.decision)
             if digest in seen:
                 raise Refusal(Code.MALFORMED, "the same decision is in the bundle twice", decision=number)
             seen.add(digest)

@@ -9,19 +9,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.types import Terms, address_of
 from medrec_py.crypto.decisions import Grant, Revoke, SignedForm
+from medrec_py.crypto.keys import ADDRESS_SIZE
 from medrec_py.crypto.signed_decisions import SignedDecision
+from medrec_py.crypto.wallet_recovery import CompleteRecovery
 from medrec_py.durable_queue import DurableQueue, State
 from medrec_py.relay.work import Task
 
 _PAGE = 500
 
 
+def known_by(decision: SignedForm) -> bytes:
+    """The digest that a decision is known by.
+
+    Nobody signs that a recovery is completed, and the contract asks for nothing but the patient: whatever else a
+    stranger writes into it, it is the same decision.
+    """
+    if isinstance(decision, CompleteRecovery):
+        decision = replace(decision, wallet=bytes(ADDRESS_SIZE), round=0, deadline=0)
+    return decision.digest()
+
+
 class Known:
-    """The decisions that a relayer has in its queue, by their digests. May be shared between threads.
+    """The decisions that a relayer has in its queue, by ``known_by``. May be shared between threads.
 
     Args:
         queue: Whose unfinished bundles have them.
@@ -44,7 +58,7 @@ class Known:
             ChainUnavailable: the node does not answer.
             QueueError: the queue cannot be read.
         """
-        digests = {signed.decision.digest(): signed.decision for signed in decisions}
+        digests = {known_by(signed.decision): signed.decision for signed in decisions}
         with self._lock:
             unknown = {digest: decision for digest, decision in digests.items() if not self._is_open(digest)}
             self._bundles |= dict.fromkeys(unknown, bundle)

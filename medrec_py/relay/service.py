@@ -24,7 +24,7 @@ from medrec_py.relay import quotas
 from medrec_py.relay.batches import BYTES
 from medrec_py.relay.blocks import Keeper
 from medrec_py.relay.fleet import together
-from medrec_py.relay.known import Known
+from medrec_py.relay.known import Known, known_by
 from medrec_py.relay.leftovers import LONGEST_SECONDS, Claim, Leftovers
 from medrec_py.relay.limits import Limits, MailLimits
 from medrec_py.relay.mailbox import Mailbox
@@ -320,7 +320,7 @@ class Relayer:
             raise Refusal(Code.TOO_LARGE, f"the decisions and signatures of a bundle have at most {BYTES} bytes")
         if bundle.atomic:
             self.sender.require_payable(calls)
-        digests = tuple(signed.decision.digest() for signed in bundle.decisions)
+        digests = tuple(known_by(signed.decision) for signed in bundle.decisions)
         return Task(calls, bundle.deadline, bundle.atomic, digests, accounts)
 
     def _require_trusted(self, accounts: Sequence[str]) -> None:

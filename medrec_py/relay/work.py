@@ -40,7 +40,7 @@ class Task:
         calls: ABI-encoded, one for each decision.
         deadline: Last second at which all of it counts, Unix time.
         atomic: All together or none.
-        digests: Of the decisions (EIP-712).
+        digests: That the decisions are known by (``Known``).
         accounts: EIP-55, of those whose code vouched for a signature (ERC-1271).
     """
 

@@ -25,9 +25,11 @@ from medrec_py.errors import (
     NotFound,
     NotGuardian,
     RecoveryOver,
+    RelayError,
     SignatureMissing,
     WrongKey,
 )
+from medrec_py.guardians import GuardiansKept
 from medrec_py.wallet import require_root
 from tests.sdk.people import People, meet
 from tests.sdk.test_deciding_without_ether import Carrying
@@ -141,6 +143,24 @@ def test_it_goes_on_after_an_interruption(guarded: Guarded) -> None:
     assert again.fingerprint == first.fingerprint
     again.begin(given)
     assert first.under_way == again.under_way
+
+
+def test_the_log_of_decisions_has_it_all(guarded: Guarded) -> None:
+    """Who looks whether somebody has the wallet sees guardians and recoveries, too."""
+    guarded.begin()
+    guarded.alice.stop_recovery()
+    recovery = guarded.begin(THREE)
+    guarded.people.travel(WEEK)
+    recovery.complete()
+    found = guarded.net.patient(recovery._wallet, guarded.root, patient=guarded.alice.id)
+    found.remove_guardians()
+    lines = list(found.decisions())
+    kinds = ["GUARDIANS_SET", "RECOVERY_BEGUN", "RECOVERY_STOPPED", "RECOVERY_BEGUN", "WALLET_CHANGED"]
+    assert [line.kind.name for line in lines[-6:]] == [*kinds, "GUARDIANS_REMOVED"]
+    assert not any(line.by_representative for line in lines)
+    new, old = recovery._wallet.address, guarded.alice._wallet.address
+    assert [line.by for line in lines[-4:]] == [old, new, new, new]
+    assert lines[-3].about == new
 
 
 # --- who they are ---------------------------------------------------------------------------------------------------
@@ -387,3 +407,128 @@ def test_the_block_belongs_to_one_patient(guarded: Guarded) -> None:
         guardian_document.open_sets(block[:-1] + bytes([block[-1] ^ 1]), place, guarded.root)
     with pytest.raises(FormatError):
         guardian_document.open_sets(b"\xa0", place, guarded.root)
+
+
+# --- whoever has the wallet, or carries what was signed --------------------------------------------------------------
+
+
+def _junk(guarded: Guarded, document: bytes, commitment: bytes = b"\5" * 32) -> None:
+    """What a thief of the wallet sets, with the guardians shown by a recovery that has begun."""
+    shown = guarded.ask().guardians()
+    number = guarded.net.contract.patient_of(guarded.alice.id).decisions + 1
+    call = guarded.net.contract.set_guardians(
+        guarded.alice.id, number, delay=shown.delay, rest=shown.rest, guardians=commitment, document=document
+    )
+    guarded.net._ledger.send(guarded.alice._wallet, call)
+
+
+@pytest.mark.parametrize("document", [bytes(32), b"\6" * 32], ids=["none", "nowhere"])
+def test_a_thief_of_the_wallet_hides_no_guardians(guarded: Guarded, document: bytes) -> None:
+    """It names guardians whom no block tells, in a block that is nowhere: those that count are still asked."""
+    _junk(guarded, document)
+    recovery = guarded.begin(THREE)
+    status = guarded.alice.guardians()
+    assert status.recovery == recovery.under_way
+    assert status.present is not None
+    assert (status.following, status.following_unknown, status.present_unknown) == (None, True, False)
+    _junk(guarded, document, guarded.net.contract.guardianship_of(guarded.alice.id).present)  # under their own name
+    assert guarded.alice.guardians().present == status.present
+    guarded.alice.set_guardians(2, [one.address for one in guarded.guardians], delay=WEEK)
+    guarded.people.travel(WEEK)
+    recovery.complete()
+    found = guarded.net.patient(recovery._wallet, guarded.root, patient=guarded.alice.id).guardians()
+    assert found.present == status.present
+
+
+def test_guardians_that_nobody_can_name_are_shown_as_such(guarded: Guarded) -> None:
+    """Once they count, they cannot be replaced; what is under way is still told."""
+    _junk(guarded, bytes(32))
+    guarded.people.travel(WEEK)
+    status = guarded.alice.guardians()
+    assert (status.present, status.present_unknown) == (None, True)
+    with pytest.raises(GuardiansUnknown):
+        guarded.alice.remove_guardians()
+
+
+def test_a_new_root_secret_gets_the_guardians_in_spite_of_a_thief(guarded: Guarded) -> None:
+    """Otherwise nobody would ever change them again: the old phrase is destroyed."""
+    before = guarded.alice.guardians().present
+    _junk(guarded, bytes(32))
+    with pytest.warns(GuardiansKept):
+        guarded.alice.change_root(wallet=medrec.Wallet.create())
+    assert guarded.alice.guardians().present == before
+    guarded.people.travel(WEEK)
+    assert guarded.alice.guardians().present == before
+
+
+def test_a_recovery_to_another_wallet_is_not_this_one(guarded: Guarded) -> None:
+    """Of two requests of the same number one is begun: the other wallet neither waits for it nor completes it."""
+    hers, thiefs = guarded.ask(), guarded.ask()
+    given = guarded.approvals(hers)
+    rest = guarded.approvals(hers, [2])
+    thiefs.begin(guarded.approvals(thiefs))
+    assert hers.under_way is None
+    assert hers.rival == thiefs.under_way
+    with pytest.raises(RecoveryOver):
+        hers.begin(given)
+    guarded.people.travel(WEEK)
+    with pytest.raises(RecoveryOver):
+        hers.complete()
+    hers.begin([*given, *rest])  # what all signed comes before it
+    assert hers.under_way is not None
+    assert hers.rival is None
+
+
+class _LeavingOut(Carrying):
+    """Begins recoveries with no more signatures than it takes, so that the wallet before can stop them."""
+
+    def carry(self, bundle: Bundle) -> str:
+        (signed,) = bundle.decisions
+        fewer = replace(signed, signatures=(*signed.signatures[:-1], b""))
+        return super().carry(replace(bundle, decisions=(fewer,)))
+
+
+def test_signatures_that_a_courier_leaves_out_are_missed(guarded: Guarded) -> None:
+    """What can be stopped is not what all signed; what all signed is good still, by an honest courier."""
+    leaving_out = _LeavingOut(guarded.net)
+    cheated = medrec.Network(guarded.net.chain, guarded.net.contract, guarded.net.store, courier=leaving_out)
+    asked = guarded.ask()
+    given = guarded.approvals(asked, THREE)
+    recovery = cheated.wallet_recovery(guarded.alice.id, asked._wallet, guarded.root, request=asked.request)
+    with pytest.raises(RelayError, match="nothing of it"):
+        recovery.begin(given)
+    guarded.alice.stop_recovery()
+    asked.begin(given)
+    assert asked.under_way is not None
+    assert asked.under_way.unanimous
+
+
+class _Stale(Carrying):
+    """Says that it did, and names what it did before."""
+
+    said = ""
+
+    def carry(self, bundle: Bundle) -> str:
+        return self.said
+
+
+def test_the_completion_before_is_not_this_one(guarded: Guarded) -> None:
+    """The same wallet takes over twice: a courier cannot pass the first time off as the second."""
+    first = guarded.begin(THREE)
+    guarded.people.travel(WEEK)
+    said = first.complete().transaction
+    back = guarded.net.patient(first._wallet, guarded.root, patient=guarded.alice.id)
+    back.change_root(RootSecret.generate(), wallet=medrec.Wallet.create())
+    second = guarded.net.wallet_recovery(guarded.alice.id, first._wallet, back._root)
+    payer = Carrying(guarded.net)._payer
+    second.begin(guarded.approvals(second, THREE), payer)
+    guarded.people.travel(WEEK)
+    stale = _Stale(guarded.net)
+    stale.said = said
+    cheated = medrec.Network(guarded.net.chain, guarded.net.contract, guarded.net.store, courier=stale)
+    recovery = cheated.wallet_recovery(guarded.alice.id, first._wallet, back._root, request=second.request)
+    with pytest.raises(RelayError, match="nothing of it"):
+        recovery.complete()
+    assert not recovery.is_complete
+    second.complete(payer)
+    assert recovery.is_complete

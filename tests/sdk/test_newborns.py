@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 import medrec_py as medrec
+from medrec_py.chain.events import WalletChanged
 from medrec_py.chain.reverts import AlreadyRegistered, NotController
-from medrec_py.errors import InvalidInput, RootSecretMissing, RootSecretReplaced
+from medrec_py.errors import EntryMissing, InvalidInput, RootSecretMissing, RootSecretReplaced
+from medrec_py.guardians import GuardiansStay
 from medrec_py.network import Network
 from tests.sdk.people import MONTH, People, meet
 from tests.sdk.test_deciding_without_ether import Carrying
@@ -119,3 +122,56 @@ def test_handing_over_takes_another_wallet_and_another_secret(people: People) ->
         child.hand_over(medrec.Wallet.create(), parent.root)
     assert net.contract.patient_of(child.id).wallet == parent.address
     child.append(b"still", compartment="general", title="note")
+
+
+def test_a_node_that_hides_the_hand_over_brings_no_author_back_to_the_parents_keys(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the change of wallet the child's own keyring would be some representative's, and be left out."""
+    net, grown = people.net, medrec.Wallet.create()
+    net._funded(grown)
+    child = net.patient(medrec.Wallet.create()).register(["general"])
+    child.hand_over(grown)
+    adult = net.patient(grown, patient=child.id)
+    adult.grant(people.hospital, append=["general"], expires=MONTH)
+    ledger = type(net._ledger)(net.chain, net.contract, net.store, suite=net.suite)
+    events = ledger._events
+    monkeypatch.setattr(
+        ledger,
+        "_events",
+        lambda *arguments: [logged for logged in events(*arguments) if not isinstance(logged.event, WalletChanged)],
+    )
+    with pytest.raises(EntryMissing, match="wallet"):
+        ledger.consent(child.id)
+    with pytest.raises(EntryMissing, match="wallet"):
+        list(ledger.decisions(child.id))
+
+
+def test_a_parents_guardians_go_with_it(people: People) -> None:
+    """They could hand the child's record back. Until they are gone, and of a recovery that has begun, it is told."""
+    net, grown, guardian = people.net, medrec.Wallet.create(), medrec.Wallet.create()
+    net._funded(grown)
+    child = net.patient(medrec.Wallet.create()).register(["general"])
+    child.set_guardians(1, [guardian.address], delay=timedelta(days=7))
+    recovery = net.wallet_recovery(child.id, medrec.Wallet.create(), child._root)
+    with pytest.warns(GuardiansStay, match="count until"):
+        adult = child.hand_over(grown)
+    status = adult.guardians()
+    assert status.present is not None
+    assert status.present.accounts == (guardian.address,)
+    assert status.following is None
+    recovery.begin([recovery.receive(net.approve_recovery(guardian, recovery.request, recovery.fingerprint))])
+    heir = medrec.Wallet.create()
+    net._funded(heir)
+    with pytest.warns(GuardiansStay, match="under way"):
+        adult.hand_over(heir)
+
+
+def test_without_guardians_a_hand_over_warns_of_none(people: People) -> None:
+    net, grown = people.net, medrec.Wallet.create()
+    net._funded(grown)
+    child = net.patient(medrec.Wallet.create()).register(["general"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GuardiansStay)
+        adult = child.hand_over(grown)
+    assert adult.guardians().present is None

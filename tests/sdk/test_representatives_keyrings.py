@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
 import medrec_py as medrec
+from medrec_py import keyrings
 from medrec_py.chain.types import Flag, Terms
 from medrec_py.crypto import cbor, new_keyring
 from medrec_py.crypto.keyring import Inbox
@@ -153,6 +155,34 @@ def test_a_block_that_cannot_be_had_holds_nobody_up(
     assert alice.revoke(mother.party).rotated
     alice.rotate("general")
     assert trouble.asked <= 3 * 3  # once for each entry, by each of the three who look: patient, author, reader
+
+
+def test_many_pointers_to_nothing_hold_up_no_revocation(
+    people: People, mother: Representative, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gateways wait in vain for each: those who look wait for a few of them, and leave out the others."""
+    contract, alice = people.net.contract, people.alice
+    monkeypatch.setattr(keyrings, "WAITED_SECONDS", 0.5)
+    get, asked = people.net.store.get_block, list[bytes]()
+    pointers = {secrets.token_bytes(32) for _ in range(12)}
+
+    def waiting(cid: Cid) -> bytes:
+        if cid.digest not in pointers:
+            return get(cid)
+        asked.append(cid.digest)
+        time.sleep(0.2)
+        raise StoreTimeout("late")
+
+    monkeypatch.setattr(people.net.store, "get_block", waiting)
+    for pointer in pointers:
+        version = contract.history_of(alice.id).keyring_version
+        call = contract.publish_keyring(alice.id, version, 1 << mother.compartment, pointer)
+        alice._ledger.send(mother.party._wallet, call)
+    assert alice.revoke(mother.party).rotated
+    assert len(asked) <= 3
+    alice.rotate("general")
+    number = people.chart().append(b"well", compartment="general", title="note").number
+    assert people.chart().read(number).read() == b"well"
 
 
 @pytest.mark.parametrize("harm", ["inbox", "root key", "number", "no keyring"])

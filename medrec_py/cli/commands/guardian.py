@@ -66,7 +66,7 @@ def status(session: Session) -> None:
 def stop(session: Session) -> None:
     """Stop the recovery that is under way: the wallet is not lost, or somebody else began it."""
     session.patient().stop_recovery()
-    _show(session, "Stopped. Those signatures begin nothing any more.")
+    _show(session, "Stopped. It goes on only if all guardians sign, and then nobody can stop it.")
 
 
 @command(app, "approve")
@@ -113,12 +113,14 @@ def _show(session: Session, title: str | None) -> None:
         "patient": patient.id,
         "present": _document(found.present),
         "following": _document(found.following),
+        "present_unknown": found.present_unknown,
+        "following_unknown": found.following_unknown,
         "since": iso(found.since) if found.since else None,
         "recovery": recovery_document(found.recovery),
     }
-    rows = [("patient", patient.id), ("guardians", _words(found.present))]
+    rows = [("patient", patient.id), ("guardians", _words(found.present, unknown=found.present_unknown))]
     if found.since:
-        rows.append((f"from {readable(found.since)}", _words(found.following)))
+        rows.append((f"from {readable(found.since)}", _words(found.following, unknown=found.following_unknown)))
     if session.receipts:
         document["transactions"] = session.transactions()
         rows.append(session.sent())
@@ -126,7 +128,7 @@ def _show(session: Session, title: str | None) -> None:
         document,
         *([] if title is None else [Cell(title, "green")]),
         Fields(rows),
-        *([] if found.recovery is None else [Cell(_warning(found.recovery), "yellow")]),
+        *([] if found.recovery is None else [Cell(_warning(found.recovery, session.chain.now()), "yellow")]),
     )
 
 
@@ -142,7 +144,9 @@ def recovery_document(recovery: UnderWay | None) -> Document | None:
     }
 
 
-def _warning(recovery: UnderWay) -> str:
+def _warning(recovery: UnderWay, now: int) -> str:
+    if recovery.due <= now:
+        return f"Anybody can complete the hand-over of the patient to the wallet {recovery.wallet}: it is due."
     stoppable = "nobody can stop it, since all of them signed"
     if not recovery.unanimous:
         stoppable = "if you did not ask for it, `medrec guardian stop`"
@@ -155,7 +159,9 @@ def _document(guardians: Guardians | None) -> Document | None:
     return {"accounts": list(guardians.accounts), "threshold": guardians.threshold, "delay": guardians.delay}
 
 
-def _words(guardians: Guardians | None) -> str:
+def _words(guardians: Guardians | None, *, unknown: bool) -> str:
+    if unknown:
+        return "some that this device cannot name: if you did not set them, somebody else has the wallet"
     if guardians is None:
         return "none"
     span = timedelta(seconds=guardians.delay)

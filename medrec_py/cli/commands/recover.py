@@ -70,10 +70,12 @@ def recover(
     if session.network.contract.patient_of(whose).wallet == session.identity.address:
         _finished(session, whose)
         return
+    if again and files:
+        raise InvalidInput("files answer a request that was made: ask anew with --again, and give them later")
     recovery = _recovery(session, whose, again=again)
     if files:
         _begin(session, recovery, files)
-    elif (under_way := recovery.under_way) is None:
+    elif again or (under_way := recovery.under_way) is None:
         _ask(session, recovery, output)
     elif under_way.due <= session.chain.now():
         recovery.complete()
@@ -98,15 +100,18 @@ def _restore(
 
 def _recovery(session: Session, patient: str, *, again: bool) -> WalletRecovery:
     """The recovery that was asked for, or a new one."""
-    path = session.settings.profile_folder(session.settings.profile) / _REQUEST
+    path = _kept(session)
     known = read_block(str(path)) if path.exists() and not again else None
     with naming(str(path)):
         recovery = session.network.wallet_recovery(patient, session.wallet, session.root, request=known)
     if recovery.patient != patient:
         raise InvalidInput(f"{path} is a request for the patient {recovery.patient}: ask anew with --again")
-    if known is None:
-        write_private(private_folder(path.parent) / path.name, recovery.request)
     return recovery
+
+
+def _kept(session: Session) -> Path:
+    """Where the request is kept."""
+    return session.settings.profile_folder(session.settings.profile) / _REQUEST
 
 
 def _ask(session: Session, recovery: WalletRecovery, output: str | None) -> None:
@@ -119,6 +124,14 @@ def _ask(session: Session, recovery: WalletRecovery, output: str | None) -> None
         raise RecoveryOver("that recovery was stopped, or another was begun: ask anew with --again")
     target = require_free(output)
     guardians = recovery.guardians()
+    if (rival := recovery.rival) is not None:
+        session.output.warn(
+            f"a recovery to another wallet, {rival.wallet}, is under way until {readable(rival.due)}: this one comes "
+            "before it only if all guardians sign"
+        )
+    # Only now: what was asked for before, and its answers, are worthless from here on.
+    kept = _kept(session)
+    write_private(private_folder(kept.parent) / kept.name, recovery.request)
     write_private(target, recovery.request)
     names = [address_of(guardian) for guardian in guardians.guardians]
     session.output.result(
@@ -179,8 +192,7 @@ def _waiting(session: Session, recovery: WalletRecovery) -> None:
 
 def _finished(session: Session, patient: str) -> None:
     """Step 5, and whatever is left to do by other commands."""
-    path = session.settings.profile_folder(session.settings.profile) / _REQUEST
-    Path(path).unlink(missing_ok=True)
+    _kept(session).unlink(missing_ok=True)
     session.output.result(
         {
             "step": "completed",

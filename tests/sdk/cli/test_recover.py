@@ -22,20 +22,22 @@ class Lost:
     shell: Shell
     wallet: str = ""
     """The new one, once it is there."""
+    profile: str = "new"
+    """The new device's."""
 
     def ask(self, output: str = "request", *more: str) -> str:
         """What comes next, on the new device; the digits that it shows."""
-        fingerprint: str = self.shell.ask(f"--profile new recover --output {output}", *more)["fingerprint"]
+        fingerprint: str = self.shell.ask(f"--profile {self.profile} recover --output {output}", *more)["fingerprint"]
         return fingerprint
 
     def restore(self) -> None:
         """Steps 1 and 2."""
-        line = "--profile new recover --patient {default} --output shares-wanted --light-kdf"
+        line = f"--profile {self.profile} recover --patient {{default}} --output shares-wanted --light-kdf"
         digits = self.shell.ask(line)["fingerprint"]
         for name in GUARDIANS[:2]:
             line = f"--profile {name} keys hand-over shares-wanted --output share-{name} --fingerprint"
             self.shell.ask(line, digits)
-        self.wallet = self.shell.ask("--profile new recover share-hospital share-doctor")["address"]
+        self.wallet = self.shell.ask(f"--profile {self.profile} recover share-hospital share-doctor")["address"]
         self.shell.there().chain.fund(self.wallet)
 
     def approve(self, digits: str, *names: str, request: str = "request") -> str:
@@ -159,3 +161,38 @@ def test_guardians_change_and_go(lost: Lost) -> None:
     assert shell.ask("guardian status")["present"] is None
     code, error = shell.fail("guardian set {doctor} --threshold 1 --delay 2030-01-01")
     assert (code, error["type"]) == (2, "InvalidInput")
+
+
+def test_a_slip_loses_no_request(lost: Lost) -> None:
+    """Asking anew replaces the request, and its answers, only once there is another one to send."""
+    shell = lost.shell
+    lost.restore()
+    files = lost.approve(lost.ask(), "hospital", "doctor")
+    for line in ("recover --again", "recover --again --output request", f"recover --again {files} --output again"):
+        code, error = shell.fail(f"--profile new {line}")
+        assert (code, error["type"]) == (2, "InvalidInput")
+    assert shell.ask(f"--profile new recover {files}")["step"] == "begun"
+    lost.ask("again", "--again")  # for all to sign, so that nobody stops it; it goes on meanwhile
+    assert shell.ask("--profile new recover")["step"] == "begun"
+    shell.there().chain.travel(seconds=WEEK)
+    assert "stop" not in shell.type("guardian status").out
+    assert shell.ask("--profile new recover")["step"] == "completed"
+
+
+def test_a_recovery_to_somebody_elses_wallet_is_no_step_of_this_one(lost: Lost) -> None:
+    """It is named, and neither waited for nor completed."""
+    shell = lost.shell
+    lost.restore()
+    lost.ask("hers")
+    for file in Path().glob("share*-*"):
+        file.unlink()
+    thief = Lost(shell, profile="thief")
+    thief.restore()
+    shell.ask(f"--profile thief recover {thief.approve(thief.ask(), 'hospital', 'doctor')}")
+    code, error = shell.fail("--profile new recover --output again")
+    assert (code, error["type"]) == (3, "RecoveryOver")
+    shell.there().chain.travel(seconds=WEEK)
+    assert shell.fail("--profile new recover")[1]["type"] == "InvalidInput"
+    asked = shell.type("--profile new recover --again --output again")
+    assert f"another wallet, {thief.wallet}" in asked.err
+    assert "all guardians" in asked.err

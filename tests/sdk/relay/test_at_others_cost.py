@@ -11,7 +11,9 @@ from medrec_py.chain.transactions import Call, send
 from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.blocks import pointer_to
 from medrec_py.crypto.decisions import Register
+from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
+from medrec_py.crypto.wallet_recovery import CompleteRecovery, Request
 from medrec_py.durable_queue import State
 from medrec_py.relay.fleet import Fleet
 from medrec_py.relay.leftovers import PREFIX
@@ -24,7 +26,7 @@ from medrec_py.wallet import Wallet
 from tests.sdk.relay.conftest import Office
 from tests.sdk.relay.test_checks import YES, account_with
 from tests.sdk.relay.test_sender import sent
-from tests.support.decisions import Desk, person
+from tests.support.decisions import Desk, person, signed
 
 STRANGER = "198.51.100.9"
 
@@ -111,6 +113,40 @@ def test_the_same_decision_twice_at_once_is_counted_once(office: Office, desk: D
         raise KeyError
     with known.fresh("0xmore", bundle.decisions) as again:
         assert again == []  # the first was not put into the queue, and is taken for one that is being put
+
+
+def test_a_completion_costs_its_patient_once_whatever_a_stranger_writes_into_it(office: Office, desk: Desk) -> None:
+    """Nobody signs it: with other numbers it is the same, and the new wallet has decisions left when it takes over."""
+    office.open(patient_burst=3, patient_per_hour=0.001, client_burst=1000)
+    patient, guardian, heir, contract = person(), person(), person(), desk.contract
+    place, chosen = desk.place(patient), GuardianSet.choose(1, [address_bytes(guardian.address)], 3600)
+    for wallet in (patient, heir):
+        contract.chain.fund(wallet.address)  # type: ignore[attr-defined]
+    contract.send(patient, contract.register())
+    naming = contract.set_guardians(
+        patient.address, 1, delay=0, rest=bytes(32), guardians=chosen.commitment, document=bytes(32)
+    )
+    contract.send(patient, naming)
+    asked = Request(place, address_bytes(heir.address), 1, desk.deadline)
+    forms = [asked.to_sign(address_bytes(who.address)) for who in (heir, guardian)]
+    consent, approval = (
+        who.sign_typed_data(form.typed_data()) for who, form in zip((heir, guardian), forms, strict=True)
+    )
+    given = {address_bytes(guardian.address): approval}
+    contract.send(heir, contract.begin_recovery(forms[0], consent, chosen, given))
+    contract.chain.travel(seconds=3600)  # type: ignore[attr-defined]
+    office.step()
+    deadline = contract.chain.now() + 3600
+    for more in range(6):
+        junk = CompleteRecovery(place, bytes([more]) * 20, more, deadline + more)
+        office.take(Bundle((SignedDecision(junk, ()),)), STRANGER)
+    twice = tuple(SignedDecision(CompleteRecovery(place, bytes(20), 0, deadline + n), ()) for n in (7, 8))
+    assert office.refused(Bundle(twice)).code is Code.MALFORMED
+    office.step(6)
+    assert contract.patient_of(patient.address).wallet == heir.address
+    for _ in range(2):
+        mine = desk.grant(patient, person(), signer=address_bytes(heir.address), deadline=deadline).decision
+        office.take(Bundle((signed(mine, heir),)))
 
 
 # --- (b) accounts with code --------------------------------------------------------------------------

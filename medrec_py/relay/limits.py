@@ -37,9 +37,9 @@ class Limits:
     Attributes:
         queue: Bundles that wait or are on their way.
         queue_bytes: Bytes of them together.
-        patient_burst: Decisions of one patient at once.
-        patient_per_hour: Decisions of one patient in the long run.
-        client_burst: Decisions from one address at once; IPv6 by its /64.
+        patient_burst: Decisions of one patient at once, of each account that signs them.
+        patient_per_hour: Decisions of one patient in the long run, likewise.
+        client_burst: Decisions from one address at once, and guardians' signatures; IPv6 by its /64.
         client_per_hour: Decisions from one address in the long run.
         account_per_hour: Of failed signatures of an account with code, so many are forgotten in an hour.
         gas_per_decision: Gas that a decision may use, its ERC-1271 signatures included.

@@ -14,6 +14,8 @@ class MailLimits:
     Attributes:
         per_principal: Requests to one patient, for one provider, that are not answered: whoever asks for it.
         per_patient: Requests to one patient that are not answered.
+        per_provider: Requests for one provider that are kept, to whomever, answered ones included: a tenth of all, so
+            that none fills the mailbox for the others.
         all: Requests that are kept, answered ones included.
         seconds: A request's deadline may be at most so far ahead.
         requester_burst: Requests of one account at once.
@@ -23,6 +25,7 @@ class MailLimits:
 
     per_principal: int = 3
     per_patient: int = 64
+    per_provider: int = 5_000
     all: int = 50_000
     seconds: int = 90 * 24 * 3600
     requester_burst: int = 50

@@ -93,6 +93,7 @@ class Relayer:
                 mail_limits or MailLimits(),
                 self.metrics,
                 lambda: max(int(now()), self.sender.clock()[0]),
+                lambda notes: queue.write((), notes),
             )
         )
         mail_quotas = () if self.post_office is None else (self.post_office.requesters,)

@@ -18,7 +18,7 @@ MAX_PARTS: Final = 100_000
 """Brackets, braces, commas and strings: numbers and literals stand between commas."""
 
 _PART: Final = re.compile(rb'[\[\]{},]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
-"""What opens, closes or divides something outside of strings, and strings. UTF-8 has these bytes in no other character."""
+"""What opens, closes or divides something outside of strings; and strings. UTF-8 has these bytes nowhere else."""
 _STEPS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from medrec_py.deciding import Granted
 
 
+ID_BEGINNING = 18
+"""Characters of an id that name a request: 0x and 16 digits. Whoever asks can try wishes until a request's id begins
+like that of somebody else's; that many digits nobody gets to, and fewer are no answer to the question who is meant."""
+
+
 class AnswerNotPosted(UserWarning):
     """Access was granted, and the requester could not be told so in an answer. The grant itself stands."""
 
@@ -140,8 +145,10 @@ class ReceivedRequests:
 
         Raises:
             RequestNotFound: none does.
-            InvalidInput: several do.
+            InvalidInput: several do, or it has fewer than 16 digits, with which another's id can be made to begin.
         """
+        if len(beginning) < ID_BEGINNING:
+            raise InvalidInput(f"give at least {ID_BEGINNING - 2} digits of a request's id, behind 0x")
         found = [one for one in self.requests if one.id.startswith(beginning.lower())]
         if not found:
             raise RequestNotFound(f"no request {beginning} waits that counts")

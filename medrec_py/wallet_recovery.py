@@ -24,6 +24,8 @@ from medrec_py.wallet import Signer
 
 VALID = timedelta(days=30)
 """How long guardians have to answer a request."""
+LONGEST = timedelta(days=90)
+"""What guardians sign for at the most: nothing else ends a signature while no recovery begins."""
 
 
 class WalletRecovery:
@@ -51,12 +53,12 @@ class WalletRecovery:
 
         Raises:
             GuardiansUnknown: the patient has none, or the root secret does not tell who they are.
-            InvalidInput: the wallet decides for the patient already, or ``valid`` is not positive.
+            InvalidInput: the wallet decides for the patient already, or ``valid`` is not positive, or too long.
         """
         if ledger.contract.patient_of(patient).wallet == wallet.address:
             raise InvalidInput(f"{wallet.address} decides for the patient {patient} already")
-        if valid <= timedelta(0):
-            raise InvalidInput("guardians need some time to answer")
+        if not timedelta(0) < valid <= LONGEST:
+            raise InvalidInput(f"guardians need some time to answer, and sign for {LONGEST.days} days at the most")
         number = ledger.contract.guardianship_of(patient).round + 1
         deadline = ledger.signing_time() + int(valid.total_seconds())
         request = Request(ledger.place(patient), address_bytes(wallet.address), number, deadline)
@@ -226,7 +228,7 @@ def approve(ledger: Ledger, guardian: Signer, request: bytes, fingerprint: str) 
     Raises:
         FormatError: it is no request.
         FingerprintMismatch: it has another fingerprint: it may be somebody else's.
-        InvalidInput: it is for another chain or contract.
+        InvalidInput: it is for another chain or contract, or good for longer than any has to be.
         NotFound: nobody is registered under that patient id.
         RecoveryOver: another recovery was begun since, or the time for this one is over.
         WalletError: the wallet did not sign.
@@ -239,8 +241,13 @@ def approve(ledger: Ledger, guardian: Signer, request: bytes, fingerprint: str) 
         raise NotFound(f"no patient is registered as {patient}")
     if parsed.round != ledger.contract.guardianship_of(patient).round + 1:
         raise RecoveryOver(f"another recovery of {patient} was begun since this request was made")
-    if parsed.deadline < ledger.chain.now():
+    now = ledger.chain.now()
+    if parsed.deadline < now:
         raise RecoveryOver("the time for this request is over")
+    if parsed.deadline > max(now, ledger.signing_time()) + LONGEST.total_seconds():
+        raise InvalidInput(
+            f"the request is good for more than {LONGEST.days} days: whoever has it could wait for years"
+        )
     account = address_bytes(guardian.address)
     form = parsed.to_sign(account)
     signature = sign(guardian.sign_typed_data, account, form.typed_data(), form.digest(), ledger.check_contract)

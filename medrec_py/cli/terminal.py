@@ -5,9 +5,13 @@ from __future__ import annotations
 import getpass
 import secrets
 import sys
+from typing import Final
 
 from medrec_py.cli.errors import PassphraseMissing, PinMissing
 from medrec_py.errors import InvalidInput
+
+_LONGEST_NAME: Final = 80
+_QUOTATION_MARKS: Final = '"“”„‟«»＂〝〞〟❝❞'
 
 
 def is_interactive() -> bool:
@@ -21,6 +25,15 @@ def printable(text: str) -> str:
     Titles, names and types come from authors, and messages from nodes and stores.
     """
     return "".join(char if char.isprintable() else _written_out(char) for char in text)
+
+
+def quoted(name: str) -> str:
+    """A name of somebody else's choice, in quotation marks that it cannot close, and not endless.
+
+    Else it could go on with an address and words that seem to be this program's.
+    """
+    tame = name.translate(dict.fromkeys(map(ord, _QUOTATION_MARKS), "'"))
+    return f"“{tame if len(tame) <= _LONGEST_NAME else tame[:_LONGEST_NAME] + '…'}”"
 
 
 def ask_passphrase(profile: str) -> str:

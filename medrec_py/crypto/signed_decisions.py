@@ -149,8 +149,10 @@ class SignedDecision:
     @property
     def approvals(self) -> Mapping[bytes, bytes]:
         """Guardian, 20 bytes → its signature, of those who gave one."""
-        guardians = () if self.guardians is None else self.guardians.guardians
-        return {guardian: given for guardian, given in zip(guardians, self.signatures[1:], strict=True) if given}
+        if self.guardians is None:
+            return {}
+        behind = zip(self.guardians.guardians, self.signatures[1:], strict=True)
+        return {guardian: given for guardian, given in behind if given}
 
     @property
     def is_unanimous(self) -> bool:

@@ -15,10 +15,10 @@ from typing import Any, Final
 MAX_DEPTH: Final = 16
 """Arrays and objects inside of each other. Nothing that MedRec reads has half as many."""
 MAX_PARTS: Final = 100_000
-"""Brackets, braces and strings."""
+"""Brackets, braces, commas and strings: numbers and literals stand between commas."""
 
-_PART: Final = re.compile(rb'[\[\]{}]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
-"""What opens or closes something outside of strings, and strings. UTF-8 has these bytes in no other character."""
+_PART: Final = re.compile(rb'[\[\]{},]|"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+"""What opens, closes or divides something outside of strings; and strings. UTF-8 has these bytes nowhere else."""
 _STEPS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 

@@ -14,6 +14,8 @@ class MailLimits:
     Attributes:
         per_principal: Requests to one patient, for one provider, that are not answered: whoever asks for it.
         per_patient: Requests to one patient that are not answered.
+        per_provider: Requests for one provider that are kept, to whomever, answered ones included: a tenth of all, so
+            that none fills the mailbox for the others.
         all: Requests that are kept, answered ones included.
         seconds: A request's deadline may be at most so far ahead.
         requester_burst: Requests of one account at once.
@@ -23,6 +25,7 @@ class MailLimits:
 
     per_principal: int = 3
     per_patient: int = 64
+    per_provider: int = 5_000
     all: int = 50_000
     seconds: int = 90 * 24 * 3600
     requester_burst: int = 50
@@ -37,9 +40,9 @@ class Limits:
     Attributes:
         queue: Bundles that wait or are on their way.
         queue_bytes: Bytes of them together.
-        patient_burst: Decisions of one patient at once.
-        patient_per_hour: Decisions of one patient in the long run.
-        client_burst: Decisions from one address at once; IPv6 by its /64.
+        patient_burst: Decisions of one patient at once, of each account that signs them.
+        patient_per_hour: Decisions of one patient in the long run, likewise.
+        client_burst: Decisions from one address at once, and guardians' signatures; IPv6 by its /64.
         client_per_hour: Decisions from one address in the long run.
         account_per_hour: Of failed signatures of an account with code, so many are forgotten in an hour.
         gas_per_decision: Gas that a decision may use, its ERC-1271 signatures included.

@@ -38,6 +38,7 @@ CREATE TABLE requests (
     until INTEGER NOT NULL
 );
 CREATE INDEX requests_by_patient ON requests (patient, seq) WHERE answer IS NULL;
+CREATE INDEX requests_by_principal ON requests (principal);
 CREATE INDEX requests_by_end ON requests (until);
 """
 _COLUMNS: Final = "id, patient, requester, principal, deadline, letter, answer_id, answer"
@@ -70,16 +71,18 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many requests are open.
+    """How many requests there are.
 
     Attributes:
-        principal: To one patient, for one principal.
-        patient: To that patient.
+        principal: Open ones to one patient, for one principal.
+        patient: Open ones to that patient.
+        provider: Whatever is kept for that principal, to whomever, answered or not.
         all: Whatever is kept, answered or not.
     """
 
     principal: int
     patient: int
+    provider: int
     all: int
 
 
@@ -118,15 +121,16 @@ class Mailbox:
             return [Kept(*row) for row in found]
 
     def counts(self, patient: bytes, principal: bytes, now: int) -> Counts:
-        """How many requests are open."""
+        """How many requests are open, and how many are kept."""
         with self._using() as db:
             mine, theirs = db.execute(
                 "SELECT coalesce(sum(principal = ?), 0), count(*) FROM requests"
                 " WHERE patient = ? AND answer IS NULL AND deadline >= ?",
                 (principal, patient, now),
             ).fetchone()
+            (provider,) = db.execute("SELECT count(*) FROM requests WHERE principal = ?", (principal,)).fetchone()
             (kept,) = db.execute("SELECT count(*) FROM requests").fetchone()
-        return Counts(mine, theirs, kept)
+        return Counts(mine, theirs, provider, kept)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:

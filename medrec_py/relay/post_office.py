@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ class PostOffice:
         limits: What is taken and kept.
         metrics: Of the relayer.
         now: Unix time: the later of this machine's clock and the chain's.
+        write_down: Keeps what a request has cost its requester, as notes of the relayer's queue.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class PostOffice:
         limits: MailLimits,
         metrics: Metrics,
         now: Callable[[], int],
+        write_down: Callable[[Mapping[str, bytes]], None],
     ) -> None:
         self._contract = contract
         self._mailbox = mailbox
         self._limits = limits
         self._metrics = metrics
         self._now = now
+        self._write_down = write_down
         self._place = contract.chain.chain_id, address_bytes(contract.address)
         self._check_contract = ContractSignatures(contract.chain)
         self.requesters = Quota("requester", limits.requester_burst, limits.requester_per_hour, now)
@@ -201,16 +204,20 @@ class PostOffice:
                 raise Refusal(Code.QUOTA, f"{counts.principal} requests of this provider wait for the patient's answer")
             if counts.patient >= self._limits.per_patient:
                 raise Refusal(Code.QUOTA, "as many requests wait for this patient as the relayer keeps")
+            if counts.provider >= self._limits.per_provider:
+                raise Refusal(Code.QUOTA, "the relayer keeps as many requests of this provider as of any")
             if counts.all >= self._limits.all:
                 raise Refusal(Code.QUEUE, "the relayer keeps as many requests as it can")
             self._count(request.requester)
             self._mailbox.put(Kept(digest, patient, request.requester, principal, request.deadline, letter))
 
     def _count(self, requester: bytes) -> None:
-        wait = self.requesters.take({address_of(requester): 1})
+        account = address_of(requester)
+        wait = self.requesters.take({account: 1})
         if wait > 0:
             retry = None if wait == math.inf else math.ceil(wait)
             raise Refusal(Code.QUOTA, "this account has asked enough for now", retry_after=retry)
+        self._write_down(self.requesters.notes([account]))
 
     def _check_answer(self, answer: AccessAnswer, kept: Kept, signature: bytes) -> None:
         if kept.deadline < self._now():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Self
@@ -33,6 +32,7 @@ from medrec_py.relay.post_office import PostOffice
 from medrec_py.relay.quotas import Quota, client_key
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.sender import Sender
+from medrec_py.relay.shares import shares_of, work_of
 from medrec_py.relay.work import Progress, Task, fresh
 from medrec_py.storage.cid import Cid
 from medrec_py.storage.store import BlockStore
@@ -93,6 +93,7 @@ class Relayer:
                 mail_limits or MailLimits(),
                 self.metrics,
                 lambda: max(int(now()), self.sender.clock()[0]),
+                lambda notes: queue.write((), notes),
             )
         )
         mail_quotas = () if self.post_office is None else (self.post_office.requesters,)
@@ -254,7 +255,7 @@ class Relayer:
         if (there := self._queue.get(bundle.id)) is not None:
             return {"id": there.id, "state": Progress.of(there).phase.value}
         # One of them was taken when the request was admitted.
-        self._count(self._clients, {client_key(client): len(bundle.decisions) - 1}, "address", before=1)
+        self._count(self._clients, {client_key(client): work_of(bundle.decisions) - 1}, "address", before=1)
         try:
             item = self._put(bundle, self._checked(bundle), client)
         except (ChainUnavailable, NotDeployed) as error:
@@ -268,15 +269,15 @@ class Relayer:
         return {"id": item.id, "state": Progress.of(item).phase.value}
 
     def _put(self, bundle: Bundle, task: Task, client: str | None) -> Item:
-        """Have it on the disk with what it has cost its patients and its address, and with its claim to its blocks.
+        """Have it on the disk with what it has cost its signers and its address, and with its claim to its blocks.
 
         The shares come after all other checks: by what the contract refuses anybody could use up somebody else's.
         """
         with self._known.fresh(bundle.id, bundle.decisions) as new:
-            patients = Counter(checksum_address(decision.place.patient) for decision in new)
-            with self._patients_share(patients), self._blocks_kept(bundle) as brought:
+            shares = shares_of(new)
+            with self._shares_taken(shares), self._blocks_kept(bundle) as brought:
                 claim = self._claim(bundle, brought, stays=len(new) < len(bundle.decisions))
-                notes = {**self._patients.notes(patients), **self._clients.notes([client_key(client)])}
+                notes = {**self._patients.notes(shares), **self._clients.notes([client_key(client)])}
                 if self._leftovers is not None:
                     notes |= self._leftovers.notes(bundle.id, claim)
                 item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)), notes)
@@ -330,13 +331,13 @@ class Relayer:
             raise Refusal(Code.QUOTA, message, retry_after=None if wait == math.inf else math.ceil(wait))
 
     @contextmanager
-    def _patients_share(self, patients: Mapping[str, int]) -> Iterator[None]:
-        """Takes it, and gives it back where the bundle is not taken after all."""
-        self._count(self._patients, patients, "patient")
+    def _shares_taken(self, shares: Mapping[str, int]) -> Iterator[None]:
+        """Takes them, and gives them back where the bundle is not taken after all."""
+        self._count(self._patients, shares, "patient's signer")
         try:
             yield
         except BaseException:
-            self._patients.give_back(patients)
+            self._patients.give_back(shares)
             raise
 
     def _count(self, quota: Quota, wanted: Mapping[str, int], what: str, before: int = 0) -> None:

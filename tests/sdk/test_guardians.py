@@ -31,6 +31,7 @@ from medrec_py.errors import (
 )
 from medrec_py.guardians import GuardiansKept
 from medrec_py.wallet import require_root
+from medrec_py.wallet_recovery import WalletRecovery
 from tests.sdk.people import People, meet
 from tests.sdk.test_deciding_without_ether import Carrying
 
@@ -314,6 +315,20 @@ def test_a_request_from_elsewhere(guarded: Guarded) -> None:
         guarded.net.wallet_recovery(guarded.alice.id, recovery._wallet, guarded.root, request=elsewhere.to_bytes())
     with pytest.raises(InvalidInput, match="for the wallet"):
         guarded.net.wallet_recovery(guarded.alice.id, medrec.Wallet.create(), guarded.root, request=request.to_bytes())
+
+
+def test_a_request_that_is_good_for_years(guarded: Guarded) -> None:
+    """A signature for it could turn up whenever somebody has enough of them: no guardian's client gives one."""
+    recovery = guarded.ask()
+    request = parse_request(recovery.request)
+    lasting = replace(request, deadline=request.deadline + 61 * 86_400)
+    with pytest.raises(InvalidInput, match="more than 90 days"):
+        guarded.net.approve_recovery(guarded.guardians[0], lasting.to_bytes(), lasting.fingerprint())
+    for days in (0, 91):
+        with pytest.raises(InvalidInput, match="at the most"):
+            WalletRecovery.ask(
+                guarded.net._ledger, guarded.alice.id, recovery._wallet, guarded.root, timedelta(days=days)
+            )
 
 
 def test_after_a_veto(guarded: Guarded) -> None:

@@ -196,15 +196,19 @@ def test_the_keyring_may_change_meanwhile(guests: Guests) -> None:
 
 
 def test_a_request_is_found_by_how_its_id_begins(guests: Guests) -> None:
-    """Some digits will do, if they are one request's alone."""
+    """Sixteen digits will do. With fewer, whoever asks can make an id begin like another's, and be granted for it."""
     first, second = guests.ask(), guests.ask()
     received = guests.alice.requests()
-    assert received.find(first.id[:12]).id == first.id
+    assert received.find(first.id[:18]).id == first.id
     assert received.find(second.id.upper().replace("0X", "0x")).id == second.id
     with pytest.raises(RequestNotFound):
-        received.find("0xzz")
+        received.find("0x" + "zz" * 8)
+    for short in (first.id[:17], "0x", ""):
+        with pytest.raises(InvalidInput, match="at least 16 digits"):
+            received.find(short)
+    alike = replace(received, requests=(*received.requests, received.requests[0]))
     with pytest.raises(InvalidInput, match="2 requests"):
-        received.find("0x")
+        alike.find(first.id)
 
 
 # --- who may ask ---------------------------------------------------------------------------------------------------

@@ -396,6 +396,13 @@ describe("other decisions", () => {
     const guardian = told(documentOf("Recover", { patient: address(0x77) }));
     assert.match(guardian.summary, /the record of 0x777777…777777 goes to the wallet 0xb2b2b2…b2b2b2/);
     assert.match(guardian.cautions.join("\n"), /really asked you/);
+    assert.match(guardian.cautions.join("\n"), /decides about all of the record/);
+  });
+
+  it("a month is what guardians are usually given, and more is called out", () => {
+    const [month, more] = [30n, 33n].map((days) => wordsAbout("Recover", { deadline: String(NOW + days * 86_400n) }));
+    assert.doesNotMatch(month ?? "", /can use it for/);
+    assert.match(more ?? "", /can use it for .*A month is usual/);
   });
 
   it("a new wallet reads that it takes the record over", () => {
@@ -443,6 +450,7 @@ describe("names", () => {
     assert.equal(tame("a\u202eb\nc\u0000"), "a�b�c�");
     assert.equal(Array.from(tame("x".repeat(500))).length, 81);
     assert.equal(tame("  ä  "), "ä");
+    assert.equal(tame('Clinic” 0x1111; also "«'), "Clinic' 0x1111; also ''");
   });
 
   it("stand beside the numbers", () => {

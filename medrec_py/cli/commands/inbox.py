@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,6 +13,7 @@ from medrec_py.cli.exchanges import ANSWERED, Exchanges, export
 from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
+from medrec_py.cli.terminal import quoted
 from medrec_py.errors import AccessMismatch, AnsweredAlready, RelayError
 from medrec_py.purposes import Purpose
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The profile as a patient: what providers ask for, through the relayer that is set.")
 group(app, default="list")
 
-RequestId = Annotated[str, typer.Argument(metavar="ID", help="Of the request, or how it begins: 0x and some digits.")]
+_ID_SHOWN: Final = 18  # as many as name a request (``answering.ID_BEGINNING``, which is slow to import)
+
+RequestId = Annotated[str, typer.Argument(metavar="ID", help="Of the request, or how it begins: 0x and 16 digits.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="For whoever asked, in words.")]
 
 
@@ -37,7 +40,7 @@ def list_requests(session: Session) -> None:
     answered = Exchanges(session, ANSWERED)
     rows: list[list[str | Cell]] = [
         [
-            one.id[:10],
+            one.id[:_ID_SHOWN],
             _who(one),
             _kinds(one),
             one.wish.what,
@@ -51,7 +54,7 @@ def list_requests(session: Session) -> None:
         {"id": one.id, "error": type(one.error).__name__, "message": str(one.error)} for one in received.left_out
     ]
     columns = ("id", "from", "asks to", "what", "for", "until", "answer by")
-    blocks = [Cell(f"{one['id'][:10]} does not count: {one['message']}", "yellow") for one in left_out]
+    blocks = [Cell(f"{one['id'][:_ID_SHOWN]} does not count: {one['message']}", "yellow") for one in left_out]
     session.output.result(
         {
             "patient": patient.id,
@@ -189,7 +192,7 @@ def answered_requests(
     files = [] if export_to is None else export(export_to, [(_id(one), one.exchange.to_json()) for one, _ in answers])
     rows = [
         [
-            _id(answer)[:10],
+            _id(answer)[:_ID_SHOWN],
             document["on_behalf_of"],
             answer.exchange.request.wish.what,
             readable(answer.time),
@@ -312,7 +315,7 @@ def _who(one: ReceivedRequest) -> str:
 
 def _named(name: str | None) -> str:
     """What somebody calls itself; nobody has checked that."""
-    return f"“{name}” " if name else ""
+    return f"{quoted(name)} " if name else ""
 
 
 def _kinds(one: ReceivedRequest) -> str:

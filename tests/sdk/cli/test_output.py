@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medrec_py.cli.output import Cell, Fields, Output, Table, size
-from medrec_py.cli.terminal import printable
+from medrec_py.cli.terminal import printable, quoted
 from medrec_py.errors import StoreFull
 from medrec_py.storage import FolderStore
 from tests.sdk.cli.conftest import PASSPHRASE, Shell
@@ -162,3 +162,11 @@ def test_keys_that_could_not_be_changed_are_a_warning(granted: Shell, monkeypatc
     assert (result.code, document["rotated"]) == (0, False)
     assert "no room" in document["warnings"][0]
     assert granted.ask("permission list")["permissions"] == []
+
+
+def test_a_name_cannot_end_its_quotation() -> None:
+    """Nor be so long that nobody sees the address behind it."""
+    hostile = 'Hospital” 0x1111, organisation; also "«'
+    assert quoted(hostile) == "“Hospital' 0x1111, organisation; also ''”"
+    assert quoted("Charité „Mitte“").strip("“”") == "Charité 'Mitte'"
+    assert len(quoted("x" * 5000)) == 83

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from medrec_py.answering import ID_BEGINNING
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.deployment import Deployed
 from medrec_py.network import Network
@@ -55,10 +56,11 @@ def test_asked_seen_and_granted_in_part(world: Shell, room: PostRoom) -> None:
     assert (seen["read"], seen["append"], seen["history"], seen["answered_here"]) == (True, True, False, False)
     assert (seen["until"], seen["answer_by"]) == (asked["until"], asked["waits_until"])
     assert listed["left_out"] == []
-    shown = world.ask("inbox show", asked["id"][:12])
+    shown = world.ask("inbox show", asked["id"][:ID_BEGINNING])
     assert set(shown) == promised("inbox show")
     assert shown["has"] is None
-    granted = world.ask("inbox grant", asked["id"][:12], "--read", "general", "--until", "30d", "--reason", "for now")
+    some = asked["id"][:ID_BEGINNING]
+    granted = world.ask("inbox grant", some, "--read", "general", "--until", "30d", "--reason", "for now")
     assert set(granted) == promised("inbox grant")
     assert granted["is_posted"] is True
     assert world.there().chain.balance(world.address()) == before
@@ -159,6 +161,7 @@ def test_for_people(world: Shell, room: PostRoom) -> None:
     assert (listed.code, listed.out) == (0, world.type("inbox list").out)
     assert "“Hospital”" in listed.out
     assert "read, append" in listed.out
+    assert asked["id"][:ID_BEGINNING] in listed.out
     shown = world.type("inbox show", asked["id"]).out
     assert "calls" not in shown
     assert "ECG" in shown
@@ -179,8 +182,9 @@ def test_what_cannot_be_asked_or_answered(world: Shell, room: PostRoom, monkeypa
         (ASK + " --valid 2027-01-01", 2, "InvalidInput"),
         (ASK + " --on-behalf-of {stranger}", 3, "AgentNotNamed"),
         (ASK.replace("hospital", "stranger"), 3, "NotAccredited"),
-        ("inbox show 0x12", 9, "RequestNotFound"),
-        ("inbox refuse 0x12", 9, "RequestNotFound"),
+        ("inbox show 0x12", 2, "InvalidInput"),
+        ("inbox show 0x1234567890abcdef", 9, "RequestNotFound"),
+        ("inbox refuse 0x1234567890abcdef", 9, "RequestNotFound"),
     ):
         found, error = world.fail(line)
         assert (found, error["type"]) == (code, kind), line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,9 +16,11 @@ from hypothesis import strategies as st
 from medrec_py.crypto import (
     access_answer,
     access_request,
+    bundle_texts,
     cbor,
     envelope,
     grant_seal,
+    guardian_document,
     keyring,
     letter,
     manifest,
@@ -28,21 +31,27 @@ from medrec_py.crypto import (
     recovery,
     share_seal,
     shares,
+    untrusted_json,
+    wallet_recovery,
 )
 from medrec_py.crypto.attestation import Attestation
 from medrec_py.crypto.blocks import check_cid
 from medrec_py.crypto.content import ContentReader
 from medrec_py.crypto.decisions import Revoke
 from medrec_py.crypto.epochs import keys_row, walk_back
+from medrec_py.crypto.exchange import Exchange, UnverifiedExchange
 from medrec_py.crypto.grant_seal import GrantedKeys
+from medrec_py.crypto.guardian_set import MIN_DELAY, GuardianSet
 from medrec_py.crypto.keys import EpochId, EpochKeys, RootSecret
 from medrec_py.crypto.manifest import ManifestBuilder, Row
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.new_keyring import NewEpoch, Reader
+from medrec_py.crypto.posting import Posting
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.crypto.suites import Sealed, by_number
 from medrec_py.crypto.typed_data import recover
 from medrec_py.errors import MedRecError
+from medrec_py.mail import read_waiting
 
 from .people import ALICE, CLINIC, DOCTOR, EPOCH_KEYS, EPOCH_PUBLIC_KEY, GENERAL, NOW, PLACE, SUITE, seal_record, some
 
@@ -98,13 +107,40 @@ ASKED_DOCUMENT = cbor.encode(
         "signature": ASKED.signature,
     }
 )
-ANSWER_LETTER = access_answer.build(
+ANSWERED = access_answer.build(
     ALICE.sign_typed_data, ASKED.request, ALICE.address, 1, access_answer.Reason("so", bytes(32)), NOW
-).seal(letter.Recipient(PLACE, DOCTOR.address, 1, SUITE, PUBLIC_KEY))
+)
+ANSWER_LETTER = ANSWERED.seal(letter.Recipient(PLACE, DOCTOR.address, 1, SUITE, PUBLIC_KEY))
+ANSWER_DOCUMENT = cbor.encode(
+    {
+        "signer": ALICE.address,
+        "version": 1,
+        "time": NOW,
+        "reason": "so",
+        "salt": bytes(32),
+        "signature": ANSWERED.signature,
+    }
+)
 SEALED_SHARE = share_seal.build(SHARE, PUBLIC_KEY, 1, SUITE)
 REQUEST = recovery.Request.make(PLACE, SEED, SUITE)
 REVOKE = Revoke(PLACE, CLINIC.address, some("grantee", 20), 1, 0, 0, bytes(32), NOW)
 BUNDLE = Bundle((SignedDecision(REVOKE, (CLINIC.sign_typed_data(REVOKE.typed_data()),)),))
+GUARDIANS = GuardianSet(MIN_DELAY, bytes(32), 1, (CLINIC.address, some("guardian", 20)))
+GUARDIANS_ROOT = RootSecret.generate()
+GUARDIANS_DOCUMENT = guardian_document.seal(
+    [GUARDIANS, GUARDIANS], PLACE, SUITE.public_key(GUARDIANS_ROOT.root_key(SUITE.number, PLACE)), SUITE
+)
+NEW_WALLET = wallet_recovery.Request(PLACE, DOCTOR.address, 1, NOW)
+APPROVAL = wallet_recovery.Approval(
+    CLINIC.address, CLINIC.sign_typed_data(NEW_WALLET.to_sign(CLINIC.address).typed_data())
+)
+RECOVER = NEW_WALLET.to_sign(DOCTOR.address)
+RECOVERY_BUNDLE = Bundle(
+    (
+        SignedDecision(RECOVER, (DOCTOR.sign_typed_data(RECOVER.typed_data()), APPROVAL.signature, b""), GUARDIANS),
+        SignedDecision(wallet_recovery.CompleteRecovery(PLACE, DOCTOR.address, 1, NOW), ()),
+    )
+)
 MANIFEST = ManifestBuilder(PLACE, [Row(1, 0, bytes(32)), Row(2, 5, some("pointer"))])
 PAGE = next(iter(MANIFEST))
 list(MANIFEST)
@@ -193,16 +229,51 @@ def read_access_request(block: bytes) -> None:
     access_request.open_letter(letter.parse(block), PLACE, SEED).verify()
 
 
-def read_requests_document(document: bytes) -> None:
-    fields = cbor2.loads(ASKED_LETTER)
-    info = letter._info(access_request._LETTER, SUITE, PLACE, PLACE.patient, 1, ())
+def in_letter(document: bytes, like: bytes, info: bytes) -> bytes:
     padded = (len(document).to_bytes(4) + document).ljust(letter.STEP, b"\0")[: letter.STEP]
     sealed = SUITE.seal(PUBLIC_KEY, info, padded)
-    read_access_request(cbor.encode(fields | {"enc": sealed.enc, "ciphertext": sealed.ciphertext}))
+    return cbor.encode(cbor2.loads(like) | {"enc": sealed.enc, "ciphertext": sealed.ciphertext})
+
+
+def read_requests_document(document: bytes) -> None:
+    info = letter._info(access_request._LETTER, SUITE, PLACE, PLACE.patient, 1, ())
+    read_access_request(in_letter(document, ASKED_LETTER, info))
+
+
+def read_answers_document(document: bytes) -> None:
+    about = PLACE.patient, ASKED.request.digest()
+    info = letter._info(access_answer._LETTER, SUITE, PLACE, DOCTOR.address, 1, about)
+    read_access_answer(in_letter(document, ANSWER_LETTER, info))
 
 
 def read_access_answer(block: bytes) -> None:
     access_answer.open_letter(letter.parse(block), ASKED.request, SEED).verify(ASKED.request)
+
+
+def read_guardians(octets: bytes) -> None:
+    assert len(GuardianSet.from_bytes(octets).commitment) == 32
+
+
+def read_guardians_document(block: bytes) -> None:
+    guardian_document.open_sets(block, PLACE, GUARDIANS_ROOT)
+
+
+def read_sets_of_guardians(document: bytes) -> None:
+    public_key = SUITE.public_key(GUARDIANS_ROOT.root_key(SUITE.number, PLACE))
+    sealed = SUITE.seal(public_key, guardian_document._info(SUITE, PLACE), padding.pad(document))
+    fields = cbor2.loads(GUARDIANS_DOCUMENT) | {"enc": sealed.enc, "ciphertext": sealed.ciphertext}
+    read_guardians_document(cbor.encode(fields))
+
+
+def read_new_wallet(block: bytes) -> None:
+    request = wallet_recovery.parse_request(block)
+    assert wallet_recovery.parse_request(request.to_bytes()) == request
+    request.fingerprint()
+    request.to_sign(CLINIC.address).digest()
+
+
+def read_approval(block: bytes) -> None:
+    wallet_recovery.parse_approval(block, NEW_WALLET)
 
 
 def read_profile(block: bytes) -> None:
@@ -253,6 +324,12 @@ CBOR_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "request for access": (read_access_request, ASKED_LETTER),
     "request's document": (read_requests_document, ASKED_DOCUMENT),
     "answer to a request": (read_access_answer, ANSWER_LETTER),
+    "answer's document": (read_answers_document, ANSWER_DOCUMENT),
+    "set of guardians": (read_guardians, GUARDIANS.to_bytes()),
+    "block of the guardians": (read_guardians_document, GUARDIANS_DOCUMENT),
+    "sets in it": (read_sets_of_guardians, cbor.encode([GUARDIANS.to_bytes()])),
+    "request for a new wallet": (read_new_wallet, NEW_WALLET.to_bytes()),
+    "guardian's approval": (read_approval, APPROVAL.to_bytes(NEW_WALLET)),
     "profile": (read_profile, PROFILE),
     "manifest": (read_manifest, MANIFEST.block),
 }
@@ -264,9 +341,47 @@ def read_bundle(octets: bytes) -> None:
     bundle.verify()
 
 
+def read_posting(octets: bytes) -> None:
+    posting = Posting.from_json(octets, access_request.AccessRequest)
+    assert Posting.from_json(posting.to_json(), access_request.AccessRequest) == posting
+
+
+def read_posted_answer(octets: bytes) -> None:
+    posting = Posting.from_json(octets, access_answer.AccessAnswer)
+    assert Posting.from_json(posting.to_json(), access_answer.AccessAnswer) == posting
+
+
+def read_text(octets: bytes) -> None:
+    bundle_texts.from_text(octets.decode("utf-8", "replace"))
+
+
+def read_list_of_requests(octets: bytes) -> None:
+    with suppress(ValueError):
+        document = untrusted_json.loads(octets)
+        if isinstance(document, dict):  # as the client has it
+            read_waiting(document)
+
+
+JSON_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
+    "bundle": (read_bundle, BUNDLE.to_json()),
+    "bundle of a recovery": (read_bundle, RECOVERY_BUNDLE.to_json()),
+    "posting of a request": (read_posting, Posting(ASKED.request, ASKED.signature, ASKED_LETTER).to_json()),
+    "posting of an answer": (
+        read_posted_answer,
+        Posting(ANSWERED.answer, ANSWERED.signature, ANSWER_LETTER).to_json(),
+    ),
+    "exchange": (lambda octets: UnverifiedExchange.from_json(octets).verify(), Exchange(ASKED, ANSWERED).to_json()),
+    "list of requests": (
+        read_list_of_requests,
+        json.dumps({"requests": [{"id": "0x" + "11" * 32, "letter": "AAAA"}]}).encode(),
+    ),
+}
+
+
 OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "words of a share": (read_words, SHARE.words.encode()),
-    "bundle": (read_bundle, BUNDLE.to_json()),
+    "link to a bundle": (read_text, bundle_texts.to_link(RECOVERY_BUNDLE).encode()),
+    "parts of a bundle": (read_text, " ".join(bundle_texts.to_parts(RECOVERY_BUNDLE)).encode()),
     "padding": (padding.unpad, padding.pad(b"document")),
     "padded attestation": (Attestation.from_bytes, RECORD.attestation.to_bytes()),
     "page of a manifest": (read_manifest_page, PAGE),
@@ -297,14 +412,14 @@ OTHER_PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
         bytes(32),
     ),
 }
-PARSERS = CBOR_PARSERS | OTHER_PARSERS
+PARSERS = CBOR_PARSERS | JSON_PARSERS | OTHER_PARSERS
 
 fuzz = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 odd_values = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(1 << 64), (1 << 64) - 1),
-    st.sampled_from([0, 1, 1 << 24, 1 << 32, (1 << 64) - 1, b"", "", [], {}, [[]], {"v": 1}, 1.5]),
+    st.sampled_from([0, 1, 1 << 24, 1 << 32, (1 << 64) - 1, b"", "", [], {}, [[]], {"v": 1}, 1.5, float("inf")]),
     st.binary(max_size=40),
     st.text(max_size=5),
 )
@@ -373,6 +488,16 @@ def test_valid_documents_with_other_parts(name: str, data: st.DataObject) -> Non
     parser, valid = CBOR_PARSERS[name]
     changed = replace_somewhere(cbor2.loads(valid), data)
     returns_or_refuses(parser, cbor2.dumps(changed, canonical=True))
+
+
+@pytest.mark.parametrize("name", JSON_PARSERS)
+@given(data=st.data())
+@settings(fuzz, max_examples=80)
+def test_valid_json_with_other_parts(name: str, data: st.DataObject) -> None:
+    """The same of JSON, whose odd values are others: bytes become texts of them, and numbers may be infinite."""
+    parser, valid = JSON_PARSERS[name]
+    changed = replace_somewhere(json.loads(valid), data)
+    returns_or_refuses(parser, json.dumps(changed, default=lambda octets: "0x" + octets.hex()).encode())
 
 
 @pytest.mark.parametrize("name", PARSERS)

@@ -39,10 +39,18 @@ def test_depth_and_parts_are_bounded() -> None:
     for text in (nested(MAX_DEPTH + 1), b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1), nested(10**6)):
         with pytest.raises(ValueError, match="nested deeper"):
             untrusted_json.loads(text)
-    most = [""] * (MAX_PARTS - 2)  # and the two brackets around them
+    most = [""] * (MAX_PARTS // 2 - 1)  # with commas between them, and two brackets around
     assert untrusted_json.loads(json.dumps(most).encode()) == most
     with pytest.raises(ValueError, match="more parts"):
-        untrusted_json.loads(json.dumps([*most, ""]).encode())
+        untrusted_json.loads(json.dumps([*most, "", ""]).encode())
+
+
+@pytest.mark.parametrize("part", [b"1", b"1e9", b"null", b"-1000"])
+def test_numbers_and_literals_are_parts(part: bytes) -> None:
+    """Each takes many times its size in memory, as strings do."""
+    assert len(untrusted_json.loads(b"[" + b",".join([part] * (MAX_PARTS - 1)) + b"]")) == MAX_PARTS - 1
+    with pytest.raises(ValueError, match="more parts"):
+        untrusted_json.loads(b"[" + b",".join([part] * (MAX_PARTS + 1)) + b"]")
 
 
 def test_the_process_survives_where_the_limit_of_recursion_was_raised() -> None:

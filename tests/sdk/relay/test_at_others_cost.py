@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from medrec_py.chain.transactions import Call, send
-from medrec_py.chain.types import address_bytes
+from medrec_py.chain.types import Flag, address_bytes
 from medrec_py.crypto.blocks import pointer_to
-from medrec_py.crypto.decisions import Register
-from medrec_py.crypto.guardian_set import GuardianSet
+from medrec_py.crypto.decisions import Register, SetGuardians, StopRecovery
+from medrec_py.crypto.guardian_set import MIN_DELAY, GuardianSet
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.crypto.wallet_recovery import CompleteRecovery, Request
 from medrec_py.durable_queue import State
@@ -29,6 +29,7 @@ from tests.sdk.relay.test_sender import sent
 from tests.support.decisions import Desk, person, signed
 
 STRANGER = "198.51.100.9"
+YEAR = 365 * 86_400
 
 
 def a_turncoat(office: Office) -> bytes:
@@ -373,3 +374,71 @@ def test_an_account_is_not_broke_for_ever(office: Office, desk: Desk, monkeypatc
     office.time += 6
     office.step()
     assert office.take(desk.newcomer()) == "waiting"
+
+
+# --- (d) a patient's share is the patient's ----------------------------------------------------------
+
+
+def test_a_representative_uses_up_its_own_share(office: Office, desk: Desk) -> None:
+    """It decides as often as it may, and the patient's revocation of it is taken all the same."""
+    office.open(patient_burst=3, patient_per_hour=0.001)
+    patient, manager = person(), person()
+    office.take(
+        Bundle((desk.register(patient), desk.grant(patient, manager, flags=Flag.MANAGE, expiry=desk.deadline + YEAR)))
+    )
+    wait(office)
+    within = {"signer": address_bytes(manager.address)}
+    several = [signed(replace(desk.grant(patient, person()).decision, **within), manager) for _ in range(4)]
+    office.take(Bundle(tuple(several[:3])))
+    assert office.refused(Bundle((several[3],))).code is Code.QUOTA
+    assert office.take(Bundle((desk.revoke(patient, manager),))) == "waiting"
+
+
+def test_a_recovery_uses_up_nothing_of_the_patients(office: Office, desk: Desk) -> None:
+    """Guardians begin it again and again, and once it is due anybody completes it: veto and decisions are taken."""
+    office.open(patient_burst=3, patient_per_hour=0.001, client_burst=1000)
+    patient, guardian, thief = person(), person(), person()
+    place, wallet = desk.place(patient), address_bytes(thief.address)
+    guardians = GuardianSet.choose(1, map(address_bytes, (guardian.address, person().address)), MIN_DELAY)
+    mine = SetGuardians(
+        place, address_bytes(patient.address), 1, 0, bytes(32), guardians.commitment, bytes(32), desk.deadline
+    )
+    office.take(Bundle((desk.register(patient), signed(mine, patient))))
+    wait(office)
+
+    def recover(number: int, later: int) -> Bundle:
+        ask = Request(place, wallet, number, desk.deadline + later)
+        given = [who.sign_typed_data(ask.to_sign(address_bytes(who.address)).typed_data()) for who in (thief, guardian)]
+        return Bundle((SignedDecision(ask.to_sign(wallet), (*given, b""), guardians),))
+
+    for later in range(3):
+        office.take(recover(1, later), STRANGER)
+    assert office.refused(recover(1, 4), STRANGER).code is Code.QUOTA
+    wait(office)
+    stop = StopRecovery(place, address_bytes(patient.address), 1, desk.deadline)
+    assert office.take(Bundle((signed(stop, patient),))) == "waiting"
+    wait(office)
+    office.open(patient_burst=4)
+    office.time += 10**9  # all shares are full again
+    office.take(recover(2, 0), STRANGER)
+    wait(office)
+    desk.contract.chain.travel(seconds=MIN_DELAY)  # type: ignore[attr-defined]
+    wait(office)
+    for later in range(4):
+        complete = CompleteRecovery(place, wallet, 2, desk.deadline + later)
+        office.take(Bundle((SignedDecision(complete, ()),)), STRANGER)
+    assert office.take(Bundle((desk.grant(patient, person()),))) == "waiting"
+
+
+def test_each_guardian_who_signed_is_work_that_an_address_pays_for(office: Office, desk: Desk) -> None:
+    """Else a bundle could have sixteen times as many accounts with code asked as others."""
+    office.open(client_burst=4, client_per_hour=0.001)
+    patient, new = person(), person()
+    behind = [person() for _ in range(4)]
+    guardians = GuardianSet.choose(1, [address_bytes(one.address) for one in behind], MIN_DELAY)
+    ask = Request(desk.place(patient), address_bytes(new.address), 1, desk.deadline)
+    given = [who.sign_typed_data(ask.to_sign(address_bytes(who.address)).typed_data()) for who in (new, *behind)]
+    signed_by_all = SignedDecision(ask.to_sign(address_bytes(new.address)), tuple(given), guardians)
+    assert office.refused(Bundle((signed_by_all,)), STRANGER).code is Code.QUOTA
+    three = replace(signed_by_all, signatures=(*given[:4], b""))
+    assert office.refused(Bundle((three,)), "198.51.100.10").code is Code.CONTRACT

@@ -30,9 +30,9 @@ def test_put_listed_answered_forgotten(tmp_path: Path) -> None:
         box.put(Kept(bytes([1]) * 32, BOB, b"", b"", 999, b"another under the same id"))
         assert box.open_to(ALICE, 100) == [kept(1), kept(3)]
         assert box.open_to(ALICE, 101) == []
-        assert box.counts(ALICE, b"\x01" * 20, 100) == Counts(2, 2, 3)
-        assert box.counts(ALICE, b"\x07" * 20, 100) == Counts(0, 2, 3)
-        assert box.counts(ALICE, b"\x01" * 20, 101) == Counts(0, 0, 3)
+        assert box.counts(ALICE, b"\x01" * 20, 100) == Counts(2, 2, 3, 3)
+        assert box.counts(ALICE, b"\x07" * 20, 100) == Counts(0, 2, 0, 3)
+        assert box.counts(ALICE, b"\x01" * 20, 101) == Counts(0, 0, 3, 3)
         box.answer(bytes([1]) * 32, b"\x0a" * 32, b"yes", 500)
         box.answer(bytes([1]) * 32, b"\x0b" * 32, b"no", 900)
         answered = box.get(bytes([1]) * 32)

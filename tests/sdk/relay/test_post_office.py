@@ -236,6 +236,33 @@ def test_other_bounds(net: Network, tmp_path: Path) -> None:
         assert refusal(room, unposted(guests, place=bob._place)) is Code.QUEUE  # all
 
 
+def test_one_provider_does_not_fill_the_mailbox(net: Network, tmp_path: Path) -> None:
+    """Whichever agents it has ask, and however many patients: others still find room. Answers make none."""
+    with post_room(tmp_path, net, replace(PLENTY, per_provider=2, all=3)) as room:
+        guests = invite(room)
+        guests.ask()
+        guests.alice.refuse_request(guests.alice.requests().requests[0])
+        bob = room.network(ether=False).patient(medrec.Wallet.create()).register()
+        guests.ask(patient=bob)
+        assert refusal(room, unposted(guests)) is Code.QUOTA
+        clinic = room.network().organisation(medrec.Wallet.create())
+        net.registrar().accredit(clinic)
+        clinic.ask(guests.alice, read=True, expires=MONTH)
+
+
+def test_a_restart_fills_no_requesters_quota(net: Network, tmp_path: Path) -> None:
+    """What an account has asked is written down with what bundles have cost."""
+    with post_room(tmp_path, net, MailLimits(requester_burst=2, requester_per_hour=0.001)) as room:
+        guests = invite(room)
+        guests.ask()
+        room.open()
+        again = room.relayer.post_office
+        assert again is not None
+        taken = again.take_request(unposted(guests).to_json())
+        assert taken["state"] == "taken"
+        assert refusal(room, unposted(guests)) is Code.QUOTA
+
+
 def test_a_stranger_uses_up_nobodys_quota(net: Network, tmp_path: Path) -> None:
     """What is refused for its signature or standing is not counted against whom it names."""
     limits = MailLimits(requester_burst=1, requester_per_hour=0.001)

@@ -7,10 +7,17 @@ export interface Names {
 }
 
 const LONGEST = 80;
+const QUOTATION_MARKS = /["“”„‟«»＂〝〞〟❝❞]/gu;
 
-/** A name of somebody else's choice, which must not be able to pass for more than a name: no controls, not endless. */
+/**
+ * A name of somebody else's choice, which must not be able to pass for more than a name: no controls, not endless, and
+ * nothing that ends its quotation, behind which words and an address would seem to be the page's.
+ */
 export function tame(name: string): string {
-  const plain = name.replaceAll(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, "�").trim();
+  const plain = name
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, "�")
+    .replaceAll(QUOTATION_MARKS, "'")
+    .trim();
   const letters = Array.from(plain);
   return letters.length > LONGEST ? `${letters.slice(0, LONGEST).join("")}…` : plain;
 }

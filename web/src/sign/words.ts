@@ -44,6 +44,7 @@ const SMALL: ReadonlySet<string> = new Set([
 const ZERO = /^0x0+$/;
 const LONG = 366n * DAY;
 const LONG_DEADLINE = 7n * DAY;
+const LONG_RECOVERY = 31n * DAY;
 const MANY_PURPOSES = 8;
 const HISTORY = 0;
 const MANAGE = 1;
@@ -56,7 +57,8 @@ export function describe(reading: Reading, holder: string, names: Names, clock: 
   if (tell === undefined) return unknown(reading);
   const { title, summary } = tell(teller);
   teller.signedBy();
-  if (reading.kind !== "AccessRequest") teller.deadline();
+  if (reading.kind === "Recover") teller.deadline(LONG_RECOVERY, "A month");
+  else if (reading.kind !== "AccessRequest") teller.deadline(LONG_DEADLINE, "An hour");
   teller.say("Where", `MedRec’s contract ${reading.contract} on chain ${reading.chainId}`);
   return { title, summary, facts: teller.facts, cautions: teller.cautions };
 }
@@ -188,15 +190,15 @@ class Teller {
     if (!mine) this.warn("It names another account as the one that decides than the one that is asked to sign.");
   }
 
-  /** Until when a signature counts. */
-  deadline(): void {
+  /** Until when a signature counts; a caution if that is longer than it ever has to be. */
+  deadline(long: bigint, usual: string): void {
     if (!this.values.has("deadline")) return;
     const end = this.number("deadline");
     const left = end - this.clock.now;
     this.say("Signature counts until", moment(end, this.clock), "deadline");
     if (left < 0n) this.warn("The time for this signature is over: the contract will refuse it.");
-    else if (left > LONG_DEADLINE) {
-      this.warn(`Whoever has your signature can use it for ${span(left)}. An hour is usual.`);
+    else if (left > long) {
+      this.warn(`Whoever has your signature can use it for ${span(left)}. ${usual} is usual.`);
     }
   }
 }
@@ -431,7 +433,7 @@ function recover(t: Teller): Heading {
   }
   t.warn(
     "Make sure that the person really asked you for this: see them or call them, and compare the new wallet together. " +
-      "A message alone can be somebody else’s.",
+      "A message alone can be somebody else’s. Whoever has that wallet then decides about all of the record.",
   );
   const summary = `As a guardian you agree that ${record} goes to the wallet ${t.short("wallet")}, which will decide about it.`;
   return { title: "Give a record to a new wallet", summary };

@@ -68,7 +68,10 @@ def serve(
         float, typer.Option("--least-balance", metavar="ETHER", min=0, help="With less, nothing new is taken.")
     ] = 0.0,
     per_patient: Annotated[
-        int, typer.Option("--per-patient", metavar="N", min=1, help="Decisions of a patient an hour, and at once.")
+        int,
+        typer.Option(
+            "--per-patient", metavar="N", min=1, help="Decisions of a patient an hour, and at once, by each signer."
+        ),
     ] = 200,
     per_client: Annotated[
         int, typer.Option("--per-client", metavar="N", min=1, help="Decisions from an address an hour, and at once.")

@@ -296,7 +296,7 @@ class Answering:
         """
         wish = request.wish
         if not read and not append:
-            raise InvalidInput("name compartments to read or to append to; refuse_request() grants nothing")
+            raise InvalidInput("name compartments to read or to append to; to grant nothing, refuse the request")
         beyond = [
             what
             for what, more in (
@@ -309,7 +309,9 @@ class Answering:
             if more
         ]
         if beyond:
-            raise InvalidInput(f"the request does not ask for {', '.join(beyond)}: use grant() to grant more")
+            raise InvalidInput(
+                f"the request does not ask for {', '.join(beyond)}: a grant of the patient's own can give more"
+            )
 
     # --- private ----------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ def choose(
         readers_at: Asks the contract which compartments each of some grantees may read at a time.
 
     Raises:
-        KeysMissing: the patient has published no keyring yet.
+        KeyringMissing: the patient has published no keyring yet.
         IntegrityError, StorageError: a keyring is not what its entry says, or cannot be had.
     """
     time = now + MARGIN

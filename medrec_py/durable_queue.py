@@ -28,7 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from medrec_py.errors import QueueDamaged, QueueFull, QueueInUse, QueueUnwritable
+from medrec_py.errors import QueueFull, QueueInUse, QueueUnwritable
+from medrec_py.sqlite_file import Layout, open_database, typed_errors
 
 SCHEMA: Final = 1
 """Version of the tables."""
@@ -37,9 +38,6 @@ MAX_ITEMS: Final = 10_000
 MAX_BYTES: Final = 256 << 20
 """Unfinished items, and bytes of their payloads, that a queue takes unless told otherwise."""
 
-_APPLICATION: Final = 0x4D525131  # "MRQ1", in the header of the file
-_BUSY_MILLISECONDS: Final = 5000
-_WAL_BYTES: Final = 8 << 20
 _TABLES: Final = """
 CREATE TABLE items (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -56,6 +54,7 @@ CREATE INDEX items_by_state ON items (state, seq);
 CREATE INDEX items_by_change ON items (state, changed);
 CREATE TABLE notes (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
+_LAYOUT: Final = Layout("queue", 0x4D525131, SCHEMA, _TABLES)  # "MRQ1"
 _COLUMNS: Final = "seq, id, payload, state, attempts, next_at, result, created, changed"
 
 
@@ -137,8 +136,8 @@ class DurableQueue:
         self._closed = False
         self._lock = _lock(path)
         try:
-            with _typed(path):
-                self._db = _open(path)
+            with typed_errors(path, _LAYOUT):
+                self._db = open_database(path, _LAYOUT)
                 try:
                     self._held = self._measure()
                 except BaseException:
@@ -302,7 +301,7 @@ class DurableQueue:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._guard, _typed(self.path):
+        with self._guard, typed_errors(self.path, _LAYOUT):
             if self._closed:
                 raise QueueUnwritable(f"the queue {self.path} is closed")
             yield self._db
@@ -351,59 +350,3 @@ def _lock(path: Path) -> int:
         os.close(handle)
         raise QueueInUse(f"another process has the queue {path}") from None
     return handle
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # the mode is for the files beside it too
-    except OSError as error:
-        raise QueueUnwritable(f"the queue {path} cannot be opened: {error.strerror}") from error
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MILLISECONDS / 1000)
-    try:
-        version = _version(db, path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-        if version == 0:
-            _make(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _version(db: sqlite3.Connection, path: Path) -> int:
-    """Version of the tables in a file; zero in one that is empty."""
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (application, version, tables) == (0, 0, 0):
-        return 0
-    if application != _APPLICATION:
-        raise QueueDamaged(f"{path} is a database, and no queue of MedRec's")
-    if version != SCHEMA:
-        raise QueueDamaged(f"the queue {path} has version {version}, and this program reads version {SCHEMA}")
-    return SCHEMA
-
-
-def _make(db: sqlite3.Connection, path: Path) -> None:
-    """Tables and version in one transaction: a crash leaves an empty file, or a queue."""
-    db.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
-    )
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@contextmanager
-def _typed(path: Path) -> Iterator[None]:
-    """SQLite's errors as this package's."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:  # full, not writable, a fault of the disk
-        raise QueueUnwritable(f"the queue {path} cannot be written: {error}") from error
-    except (sqlite3.DatabaseError, ValueError) as error:
-        raise QueueDamaged(f"{path} is no queue, or was damaged: {error}") from error

@@ -26,6 +26,7 @@ Each class says what happened in its message and what to do in ``remedy``. The t
     │       └── EntryExtra
     ├── KeyUnavailable               no key here opens this
     │   ├── KeysMissing
+    │   │   └── KeyringMissing       the patient has published no keys yet
     │   ├── InInbox
     │   ├── WrongKey
     │   └── SharesUnusable           the guardians' shares at hand do not restore the patient's root secret
@@ -150,7 +151,10 @@ class ClockWrong(ConfigurationError):
 class FormatError(MedRecError):
     """Bytes are not in the format they should be in (docs/format.md)."""
 
-    remedy = "Fetch the block again; if it stays, its author wrote something that this version does not read."
+    remedy = (
+        "Fetch the block again, or have the file sent again; if it stays, its author wrote something that this version "
+        "does not read."
+    )
 
 
 class UnknownSuite(FormatError):
@@ -262,6 +266,12 @@ class KeysMissing(KeyUnavailable):
         "Ask the patient to seal the present keys to your published key (`medrec keys heal`, `heal_permissions()`), "
         "or, for what is older than your permission, to grant it with the history (`--history`)."
     )
+
+
+class KeyringMissing(KeysMissing):
+    """The patient has published no keyring yet, so the record has no keys."""
+
+    remedy = "Check the patient id. A patient registers first (`medrec patient register`, `register()`)."
 
 
 class InInbox(KeyUnavailable):
@@ -453,7 +463,10 @@ class NotGuardian(RecoveryError):
 class RecoveryOver(RecoveryError):
     """The recovery was stopped, or another was begun, or its time is over."""
 
-    remedy = "Make a new request, and have the guardians sign again: no signature counts twice."
+    remedy = (
+        "To recover, make a new request (`medrec recover --again`), and have the guardians sign that: no signature "
+        "counts twice."
+    )
 
 
 class QueueError(MedRecError):

@@ -17,7 +17,7 @@ from medrec_py.crypto.epochs import Epoch
 from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import EpochId, Place
 from medrec_py.crypto.suites import Suite
-from medrec_py.errors import FormatError, IntegrityError, KeyringMismatch, KeysMissing, StorageError
+from medrec_py.errors import FormatError, IntegrityError, KeyringMismatch, KeyringMissing, KeysMissing, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         """Where authors seal what fits no epoch, and the suite of its key.
 
         Raises:
-            KeysMissing: the patient has published no keyring yet.
+            KeyringMissing: the patient has published no keyring yet.
         """
         published = self.latest_by_patient()[1]
         assert published.inbox is not None  # noqa: S101 - that is what latest_by_patient looks for
@@ -266,7 +266,7 @@ class Keyrings(Mapping[EpochId, Epoch]):
         for entry in reversed(self.entries[:count]):
             if entry.by_patient and (published := self.read(entry)).inbox is not None:
                 return entry, published
-        raise KeysMissing("the patient has published no keyring yet, so nothing can be sealed to this record")
+        raise KeyringMissing("the patient has published no keyring yet: the record has no keys")
 
     def _counts(self, entry: KeyringEntry) -> bool:
         """Whether a keyring is what its publisher may publish."""

@@ -775,7 +775,7 @@ class Patient(Party):
         """
         recovery = under_way(self._ledger.contract.guardianship_of(self.id))
         if recovery is None:
-            raise RecoveryOver(f"no recovery of {self.id} is under way")
+            raise RecoveryOver(f"no recovery of {self.id} is under way, so there is nothing to stop")
         return self._ledger.send(self._wallet, self._ledger.contract.stop_recovery(self.id, recovery.round))
 
     # --- private ----------------------------------------------------------------------------------------------------

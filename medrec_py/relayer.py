@@ -143,6 +143,8 @@ class RelayerClient:
         """
         end = time.monotonic() + self._patience
         status, delay = self.submit(bundle), _POLL_FIRST
+        if status.state not in {BundleState.WAITING, BundleState.SENT}:  # known before: the answer has no outcome in it
+            status = self.status(bundle.id)
         while status.state in {BundleState.WAITING, BundleState.SENT}:
             remaining = end - time.monotonic()
             if remaining <= 0:

@@ -396,7 +396,7 @@ class GuardiansMismatch(_Refused):
 class GuardiansTooFew(_Refused):
     """Not enough guardians signed."""
 
-    message = "{missing} guardians of {patient} did not sign, and it takes {threshold}"
+    message = "it takes {threshold} guardians of {patient}, and too few signed: {missing} of them did not"
     remedy = "Ask more of them to sign."
 
 

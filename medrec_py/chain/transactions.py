@@ -51,7 +51,10 @@ E = TypeVar("E", bound=Event)
 class InsufficientFunds(TransactionFailed):
     """The account cannot pay for the transaction's gas."""
 
-    remedy = "Send ether to the account named in the message: it pays for the gas of its transactions."
+    remedy = (
+        "Send ether to the account named in the message: it pays for the gas of its transactions. What a patient "
+        "decides a relayer can pay for (the setting relayer, `connect(relayer=)`)."
+    )
 
 
 class TransactionReplaced(TransactionFailed):

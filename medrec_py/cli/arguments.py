@@ -24,6 +24,14 @@ ForPatient: TypeAlias = Annotated[
     ),
 ]
 
+MayRead: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--read", metavar="COMPARTMENT", help="May be read; may be repeated.")
+]
+
+MayAppend: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--append", metavar="COMPARTMENT", help="May be appended to; may be repeated.")
+]
+
 OnBehalfOf: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medrec_py.errors import InvalidInput, MedRecError
+from medrec_py.errors import FormatError, InvalidInput, MedRecError
 
 _MOST = 1 << 20
 """A block is no larger."""
@@ -47,4 +47,28 @@ def naming(path: str) -> Iterator[None]:
         yield
     except MedRecError as error:
         error.add_note(f"in {path}")
+        raise
+
+
+@contextmanager
+def unless_for(command: str, read: Callable[[bytes], object], block: bytes) -> Iterator[None]:
+    """Where a file is none of the kind that is read, say if it is what another command takes.
+
+    Args:
+        command: That command.
+        read: Reads its kind, and raises `FormatError` for any other.
+        block: What is in the file.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    try:
+        yield
+    except FormatError:
+        try:
+            read(block)
+        except MedRecError:
+            pass
+        else:
+            raise InvalidInput(f"it is a request of another kind: answer it with `{command}`") from None
         raise

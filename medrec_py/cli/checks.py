@@ -83,6 +83,7 @@ class Examination:
             "node": self._node,
             "contract": self._deployment,
             "store": self._store,
+            "relayer": self._relayer,
             "balance": self._balance,
             "standing": self._standing,
             "programs": self._programs,
@@ -112,6 +113,8 @@ class Examination:
             ("ipfs", "ipfshttpclient", kubo),
             ("local", "eth_tester", False),
             ("service", "uvicorn", False),
+            ("relay", "prometheus_client", False),
+            ("qr", "segno", False),
         ):
             if importlib.util.find_spec(package) is not None:
                 yield Finding(f"extra [{extra}]", State.OK, "installed")
@@ -171,14 +174,36 @@ class Examination:
         yield Finding("authority", State.INFORMATION, contract.authority())
         yield Finding("suite", State.INFORMATION, f"everything new is sealed by {by_number(place.suite)!r}")
 
+    def _relayer(self) -> Iterator[Finding]:
+        if self._settings.text("relayer") is None:
+            return
+        info = self._session.relayer.info()
+        chain_id, contract = info.get("chainId"), info.get("contract")
+        if self._contract is None or (chain_id, contract) == (self._contract.chain.chain_id, self._contract.address):
+            yield Finding("relayer", State.OK, f"it answers, for {contract} on chain {chain_id}")
+        else:
+            yield Finding(
+                "relayer",
+                State.PROBLEM,
+                f"it sends to {contract} on chain {chain_id}",
+                "Use a relayer of this deployment (the setting relayer).",
+            )
+
     def _balance(self) -> Iterator[Finding]:
         if self._chain is None or self._address is None:
             return
         balance = self._chain.balance(self._address)
         if balance or self._chain.block().base_fee == 0:
             yield Finding("balance", State.OK, f"{balance / 10**18:.6f} ether")
+        elif self._settings.text("relayer") is not None:
+            yield Finding("balance", State.INFORMATION, "no ether; the relayer pays for what a patient decides")
         else:
-            yield Finding("balance", State.WARNING, "no ether to pay for gas", f"Send some to {self._address}.")
+            yield Finding(
+                "balance",
+                State.WARNING,
+                "no ether to pay for gas",
+                f"Send some to {self._address}; or, for what a patient decides, set a relayer.",
+            )
 
     def _standing(self) -> Iterator[Finding]:
         if self._contract is None or self._address is None:

@@ -43,3 +43,13 @@ def readable(moment: datetime | int) -> str:
     """A moment for people, in UTC and to the minute."""
     moment = as_datetime(moment) if isinstance(moment, int) else moment
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(seconds: int) -> str:
+    """A length of time for people, in the units that `parse_moment` reads: ``7d``, ``1d 12h``."""
+    parts = []
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts) or "0s"

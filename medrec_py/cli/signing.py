@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
+from medrec_py.cli.blocks import require_free
 from medrec_py.cli.files import write_private
 from medrec_py.cli.moments import iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Offline: TypeAlias = Annotated[
     str | None,
-    typer.Option("--offline", metavar="FILE", help="Sign, write the signed decision to FILE, and send nothing."),
+    typer.Option("--offline", metavar="FILE", help="Sign, write the signed decision to a new FILE, and send nothing."),
 ]
 Valid: TypeAlias = Annotated[
     str,
@@ -55,7 +56,7 @@ def sign_only(
         patient: For whom the profile decides; for itself unless given.
 
     Raises:
-        InvalidInput: the span is none, the folder for codes is there already, or there are too many codes.
+        InvalidInput: the span is none, the file or the folder for codes is there already, or there are too many codes.
         ConfigurationError: a file cannot be written.
     """
     from medrec_py.crypto.bundle_texts import to_link  # noqa: PLC0415 - slow to import
@@ -63,13 +64,14 @@ def sign_only(
     span = parse_moment(valid)
     if not isinstance(span, timedelta):
         raise InvalidInput("give --valid as a span: 1h, 30m, 2d")
+    target = require_free(file)
     bundle = session.decider(patient).signed(decide, valid=span)
     written = write_codes(bundle, Path(codes)) if codes is not None else []
-    write_private(Path(file), bundle.to_json())
+    write_private(target, bundle.to_json())
     session.output.result(
         {
             **described(bundle),
-            "file": str(Path(file).absolute()),
+            "file": str(target.absolute()),
             "link": to_link(bundle),
             "qr": [str(path.absolute()) for path in written],
         },

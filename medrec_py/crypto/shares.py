@@ -193,7 +193,7 @@ def combine(place: Place, shares: Sequence[Share]) -> RootSecret:
     threshold = shares[0].threshold
     if len(shares) < threshold:
         raise TooFewShares(
-            f"there are {len(shares)} shares of the set {shares[0].set_name}, which asks for {threshold}"
+            f"{threshold} shares of the set {shares[0].set_name} restore it, and {len(shares)} of them can be used here"
         )
     for some in combinations(shares, threshold):
         secret = _recover([share.words for share in some])

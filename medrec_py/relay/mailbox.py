@@ -6,7 +6,6 @@ request that was answered is dropped; of its answer the letter stays for whoever
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,14 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from medrec_py.errors import QueueDamaged, QueueUnwritable
+from medrec_py.errors import QueueUnwritable
+from medrec_py.sqlite_file import Layout, open_database, typed_errors
 
 SCHEMA: Final = 1
 """Version of the table."""
 
-_APPLICATION: Final = 0x4D524D31  # "MRM1", in the header of the file
-_BUSY_MILLISECONDS: Final = 5000
-_WAL_BYTES: Final = 8 << 20
 _TABLES: Final = """
 CREATE TABLE requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -41,6 +38,7 @@ CREATE INDEX requests_by_patient ON requests (patient, seq) WHERE answer IS NULL
 CREATE INDEX requests_by_principal ON requests (principal);
 CREATE INDEX requests_by_end ON requests (until);
 """
+_LAYOUT: Final = Layout("mailbox", 0x4D524D31, SCHEMA, _TABLES)  # "MRM1"
 _COLUMNS: Final = "id, patient, requester, principal, deadline, letter, answer_id, answer"
 
 
@@ -101,8 +99,9 @@ class Mailbox:
         self.path = path
         self._guard = threading.RLock()
         self._closed = False
-        with self._typed():
-            self._db = self._open()
+        with typed_errors(self.path, _LAYOUT):
+            # What was answered or is over is no longer in the file.
+            self._db = open_database(path, _LAYOUT, secure_delete=True)
 
     def get(self, request: bytes) -> Kept | None:
         """A request; ``None`` if there is none of that digest."""
@@ -203,58 +202,7 @@ class Mailbox:
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._guard, self._typed():
+        with self._guard, typed_errors(self.path, _LAYOUT):
             if self._closed:
                 raise QueueUnwritable(f"the mailbox {self.path} is closed")
             yield self._db
-
-    @contextmanager
-    def _typed(self) -> Iterator[None]:
-        """SQLite's errors as this package's."""
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as error:  # full, not writable, a fault of the disk
-            raise QueueUnwritable(f"the mailbox {self.path} cannot be written: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise QueueDamaged(f"{self.path} is no mailbox, or was damaged: {error}") from error
-
-    def _open(self) -> sqlite3.Connection:
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # the mode is for its WAL, too
-        db = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MILLISECONDS / 1000
-        )
-        try:
-            is_new = self._is_new(db)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA secure_delete = ON")  # what was answered or is over is no longer in the file
-            db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-            if is_new:
-                db.executescript(
-                    f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION};"
-                    f" PRAGMA user_version = {SCHEMA}; COMMIT;"
-                )
-                _sync_folder(self.path)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _is_new(self, db: sqlite3.Connection) -> bool:
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version, tables) == (0, 0, 0):
-            return True
-        if (application, version) != (_APPLICATION, SCHEMA):
-            raise QueueDamaged(f"{self.path} is no mailbox of this version")
-        return False
-
-
-def _sync_folder(path: Path) -> None:
-    """Have a new file's name survive a loss of power."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -53,6 +53,19 @@ def test_it_is_waited_for_until_it_is_mined() -> None:
     assert all(request.startswith(f"GET /v1/bundles/{BUNDLE.id} ".encode()) for request in server.requests[1:])
 
 
+def test_what_the_relayer_knew_before() -> None:
+    """It answers a bundle that it has carried out, or seen refused, with its state alone: the outcome is asked for."""
+    brief = ok(json.dumps({"id": BUNDLE.id, "state": "done"}).encode())
+    answers = in_turn(brief, said("done", transaction=TRANSACTION))
+    with serving(lambda *_: iter([next(answers)])) as server, relayer(server) as client:
+        assert client.carry(BUNDLE) == TRANSACTION
+    brief = ok(json.dumps({"id": BUNDLE.id, "state": "refused"}).encode())
+    refusals = [{"state": "refused", "reason": "0x" + STALE.hex()}]
+    answers = in_turn(brief, said("refused", transaction=TRANSACTION, decisions=refusals))
+    with serving(lambda *_: iter([next(answers)])) as server, relayer(server) as client, pytest.raises(VersionMismatch):
+        client.carry(BUNDLE)
+
+
 def test_a_relayer_that_restarts_meanwhile() -> None:
     """It keeps what it took: that it is away for a moment is no failure."""
     answers = in_turn(

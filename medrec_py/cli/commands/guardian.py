@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medrec_py.cli.arguments import all_checked
-from medrec_py.cli.blocks import naming, read_block, require_free
+from medrec_py.cli.blocks import naming, read_block, require_free, unless_for
 from medrec_py.cli.command import command, group
 from medrec_py.cli.files import write_private
-from medrec_py.cli.moments import iso, parse_moment, readable
+from medrec_py.cli.moments import iso, parse_moment, readable, span
 from medrec_py.cli.output import Cell, Document, Fields
 from medrec_py.cli.session import Session
 from medrec_py.cli.terminal import ask_fingerprint
@@ -37,16 +37,17 @@ def set_guardians(
 
     Where there were guardians, the new ones count after the delay of those.
     """
-    addresses, span = all_checked(guardians), parse_moment(delay)
-    if not isinstance(span, timedelta):
+    addresses, wait = all_checked(guardians), parse_moment(delay)
+    if not isinstance(wait, timedelta):
         raise InvalidInput(f"the delay is a span, such as 7d, and not {delay!r}")
     patient = session.patient()
     if threshold == len(addresses):
         session.output.warn(
             "all guardians are needed: no recovery of theirs can be stopped, and one that is lost ends it"
         )
-    patient.set_guardians(threshold, addresses, delay=span)
+    patient.set_guardians(threshold, addresses, delay=wait)
     _show(session, "Set.")
+    session.output.note("They move the wallet, and open nothing. Deal them shares, too, if not done: medrec keys share")
 
 
 @command(app, "remove")
@@ -84,10 +85,11 @@ def approve(
     Together with the others it hands the whole record over. Speak with the person, and be sure that it is they.
     """
     from medrec_py.chain.types import address_of  # noqa: PLC0415 - slow to import
+    from medrec_py.crypto import recovery  # noqa: PLC0415
     from medrec_py.crypto.wallet_recovery import parse_request  # noqa: PLC0415
 
     target, block = require_free(output), read_block(request)
-    with naming(request):
+    with naming(request), unless_for("medrec keys hand-over", recovery.parse_request, block):
         asked = parse_request(block)
     patient, wallet = address_of(asked.place.patient), address_of(asked.wallet)
     heard = fingerprint if fingerprint is not None else _heard(session, patient, wallet)
@@ -164,5 +166,4 @@ def _words(guardians: Guardians | None, *, unknown: bool) -> str:
         return "some that this device cannot name: if you did not set them, somebody else has the wallet"
     if guardians is None:
         return "none"
-    span = timedelta(seconds=guardians.delay)
-    return f"any {guardians.threshold} of {', '.join(guardians.accounts)}; they wait {span}"
+    return f"any {guardians.threshold} of {', '.join(guardians.accounts)}; they wait {span(guardians.delay)}"

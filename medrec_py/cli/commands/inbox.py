@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from medrec_py.cli.arguments import checked
+from medrec_py.cli.arguments import MayAppend, MayRead, checked
 from medrec_py.cli.command import command, group
 from medrec_py.cli.exchanges import ANSWERED, Exchanges, export
 from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
@@ -103,12 +103,8 @@ def show(session: Session, request: RequestId) -> None:
 def grant(
     session: Session,
     request: RequestId,
-    read: Annotated[
-        list[str] | None, typer.Option("--read", metavar="COMPARTMENT", help="May be read; may be repeated.")
-    ] = None,
-    append: Annotated[
-        list[str] | None, typer.Option("--append", metavar="COMPARTMENT", help="May be appended to; may be repeated.")
-    ] = None,
+    read: MayRead = None,
+    append: MayAppend = None,
     purpose: Annotated[
         list[str] | None,
         typer.Option("--purpose", metavar="CODE", help="Of those asked for; all unless given; may be repeated."),
@@ -171,7 +167,14 @@ def refuse(session: Session, request: RequestId, reason: Why = "") -> None:
     session.output.result(
         {**_outcome(patient, answered), "file": str(path)},
         Cell("Refused.", "green"),
-        Fields([("from", _who(one)), ("what", one.wish.what or "not said"), ("kept in", str(path))]),
+        Fields(
+            [
+                ("from", _who(one)),
+                ("what", one.wish.what or "not said"),
+                ("answer", "sent"),
+                ("kept in", str(path)),
+            ]
+        ),
     )
 
 

@@ -88,7 +88,7 @@ def init(
         session.output.result(
             document,
             Fields([(name, document[name]) for name in _SHOWN if name in document]),
-            *([] if restored else [_after(elsewhere).format(address=identity.address)]),
+            *([] if restored else _after(elsewhere).format(address=identity.address).splitlines()),
         )
 
 

@@ -11,6 +11,7 @@ from medrec_py.cli.charts import View
 from medrec_py.cli.command import command, group
 from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
+from medrec_py.errors import InvalidInput
 
 app = typer.Typer(help="The profile as a patient: registration, compartments, keys.", no_args_is_help=True)
 group(app)
@@ -42,6 +43,8 @@ def register(
     """
     from medrec_py.wallet import Wallet  # noqa: PLC0415 - slow to import
 
+    if not newborn:
+        _require_no_other(session)
     identity = Wallet.create() if newborn else None  # signs the registration, and nothing ever again
     patient = session.patient(None if identity is None else identity.address)
     names = compartment or ["general"]
@@ -51,6 +54,16 @@ def register(
         Cell("Registered.", "green"),
         Fields([("patient", patient.id), ("compartments", ", ".join(names)), session.sent()]),
     )
+
+
+def _require_no_other(session: Session) -> None:
+    """Where the profile's record is another id's, one of its own beside it would be mistaken for that."""
+    own, restored = session.identity.address, session.identity.patient
+    others = session.network.patient_ids(own) or [restored]
+    if own not in others:
+        raise InvalidInput(
+            f"the profile decides for {', '.join(others)} already: register another patient in another profile"
+        )
 
 
 @command(app, "show")
@@ -82,7 +95,7 @@ def show(session: Session, patient_id: OfChild = None) -> None:
                 ("registered", "yes" if registered else "no"),
                 ("compartments", ", ".join(names) or "none"),
                 ("records", str(records)),
-                ("history", f"{len(entries)} entries, complete"),
+                ("history", f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, complete"),
                 ("permissions", str(permissions)),
                 *([("decides for, too", ", ".join(children))] if children else []),
                 ("balance", f"{balance / 10**18:.6f} ether"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medrec_py.cli.arguments import Address, ForPatient, checked, checked_or_none
+from medrec_py.cli.arguments import Address, ForPatient, MayAppend, MayRead, checked, checked_or_none
 from medrec_py.cli.command import command, group
 from medrec_py.cli.moments import FORMS, iso, parse_moment, readable
 from medrec_py.cli.output import Cell, Document, Fields, Table
@@ -31,12 +31,8 @@ def grant(
     session: Session,
     address: Address,
     until: Annotated[str, typer.Option("--until", metavar="WHEN", help=f"First moment after the permission: {FORMS}.")],
-    read: Annotated[
-        list[str] | None, typer.Option("--read", metavar="COMPARTMENT", help="May be read; may be repeated.")
-    ] = None,
-    append: Annotated[
-        list[str] | None, typer.Option("--append", metavar="COMPARTMENT", help="May be appended to; may be repeated.")
-    ] = None,
+    read: MayRead = None,
+    append: MayAppend = None,
     purpose: Annotated[
         list[str] | None,
         typer.Option("--purpose", metavar="CODE", help="Purpose of use (HL7 v3): TREAT unless given; may be repeated."),

@@ -21,9 +21,11 @@ from medrec_py.cli.blocks import naming, read_block, require_free
 from medrec_py.cli.command import command
 from medrec_py.cli.commands.guardian import recovery_document
 from medrec_py.cli.commands.keys import recover as shares
+from medrec_py.cli.errors import RecoveryMissing
 from medrec_py.cli.files import private_folder, write_private
 from medrec_py.cli.moments import readable
 from medrec_py.cli.output import Cell, Document, Fields
+from medrec_py.cli.pending import PendingRecovery
 from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput, RecoveryOver
 
@@ -92,10 +94,19 @@ def _restore(
         shares.restore(session, list(files))
         session.output.note("Next, have the guardians hand the patient to the new wallet: medrec recover --output FILE")
         return
-    if patient is None or output is None:
-        raise InvalidInput("name the patient id (--patient), and a new file for the guardians (--output)")
-    shares.recover(session, patient, output, light_kdf)
-    session.output.note("`medrec recover FILE...` takes their answers as well.")
+    if patient is None:
+        patient = _patient_asked_for(session)
+    if output is None:
+        raise InvalidInput("give a new file for the guardians: --output FILE; or the files that they sent")
+    shares.ask(session, patient, output, light_kdf, next_command="medrec recover FILE...")
+
+
+def _patient_asked_for(session: Session) -> str:
+    """Whose shares the guardians were asked for in this profile."""
+    try:
+        return PendingRecovery.find(session.settings.profile_folder(session.settings.profile)).patient
+    except RecoveryMissing:
+        raise InvalidInput("name the patient id (--patient), and a new file for the guardians (--output)") from None
 
 
 def _recovery(session: Session, patient: str, *, again: bool) -> WalletRecovery:
@@ -118,10 +129,10 @@ def _ask(session: Session, recovery: WalletRecovery, output: str | None) -> None
     """Step 3."""
     from medrec_py.chain.types import address_of  # noqa: PLC0415 - slow to import
 
-    if output is None:
-        raise InvalidInput("give a new file for the guardians: --output FILE; or the files that they sent")
     if session.network.contract.guardianship_of(recovery.patient).round >= recovery.round:
         raise RecoveryOver("that recovery was stopped, or another was begun: ask anew with --again")
+    if output is None:
+        raise InvalidInput("give a new file for the guardians: --output FILE; or the files that they sent")
     target = require_free(output)
     guardians = recovery.guardians()
     if (rival := recovery.rival) is not None:
@@ -204,4 +215,5 @@ def _finished(session: Session, patient: str) -> None:
         Fields([("patient", patient), ("wallet", session.identity.address)]),
         "Look at who may do what, the wallet before may have been stolen: medrec permission list",
         "Then take a new root secret, since the guardians know this one together: medrec keys change-root",
+        "It is sent by the new wallet itself, which needs some ether for it.",
     )

@@ -16,6 +16,7 @@ from medrec_py.cli.checks import CLOCK_AHEAD, CLOCK_BEHIND
 from medrec_py.errors import StoreUnavailable
 from medrec_py.storage import FolderStore
 from tests.sdk.cli.conftest import NOBODY, Result, Shell
+from tests.support.hostile import ok, once, serving
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +130,27 @@ def test_a_wallet_without_ether_is_a_warning(world: Shell) -> None:
     code, found = examined(world, "doctor --profile poor")
     assert (code, found["balance"][0]) == (0, "warning")
     assert address in world.type("doctor --profile poor").out
+
+
+def test_a_relayer_is_asked_for_what_it_relays(world: Shell) -> None:
+    """One of another deployment is a problem, and so is one that does not answer; a patient needs no ether then."""
+    place = json.loads(next((world.home / "deployments").iterdir()).read_text())
+    chain, contract = place["chain_id"], place["address"]
+    for info, state in (
+        ({"chainId": chain, "contract": world.address()}, "problem"),
+        ({"chainId": chain + 1, "contract": contract}, "problem"),
+        ({"chainId": chain, "contract": contract}, "ok"),
+    ):
+        with serving(once(ok(json.dumps(info).encode()))) as server:
+            _, found = examined(world, f"doctor --relayer {server.url}")
+        assert found["relayer"][0] == state, info
+    _, found = examined(world, f"doctor --relayer {NOBODY}")
+    assert found["relayer"][0] == "problem"
+    assert "relayer" not in examined(world)[1]
+    world.ask("--profile pauper init --light-kdf")
+    with serving(once(ok(json.dumps({"chainId": chain, "contract": contract}).encode()))) as server:
+        code, found = examined(world, f"--profile pauper doctor --relayer {server.url}")
+    assert (code, found["balance"][0]) == (0, "info")
 
 
 def test_a_missing_extra_is_a_problem_where_it_is_needed(world: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ def test_a_new_identity_is_told_how_it_gets_ether(shell: Shell) -> None:
     address = re.search(r"0x[0-9a-fA-F]{40}", shown.out)
     assert address is not None
     assert f"cast rpc anvil_setBalance {address[0]} 0xde0b6b3a7640000" in shown.out
+    assert "\\n" not in shown.out
     assert set(shell.ask("--profile other init --light-kdf")) == {"profile", "address", "folder", "phrase"}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from medrec_py.cli.moments import iso, parse_moment, readable
+from medrec_py.cli.moments import iso, parse_moment, readable, span
 from medrec_py.errors import InvalidInput
 from medrec_py.times import Moment
 
@@ -49,3 +49,9 @@ def test_moments_are_written_in_utc() -> None:
     assert iso(0) == "1970-01-01T00:00:00Z"
     assert readable(noon) == "2027-03-01 12:00 UTC"
     assert readable((1 << 40) - 1).startswith("9999-12-31")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0, "0s"), (604_800, "7d"), (3600, "1h"), (131_405, "1d 12h 30m 5s")])
+def test_lengths_of_time(seconds: int, words: str) -> None:
+    """In the units in which people give them."""
+    assert span(seconds) == words

@@ -101,6 +101,9 @@ def test_a_wallet_that_is_not_lost_stops_it(lost: Lost) -> None:
     for line in ("--profile new recover --output again", f"--profile new recover {files}"):
         code, error = shell.fail(line)
         assert (code, error["type"]) == (3, "RecoveryOver")
+    assert shell.fail("--profile new recover")[1]["type"] == "RecoveryOver"
+    code, error = shell.fail("guardian stop")
+    assert (error["type"], "nothing to stop" in error["message"]) == ("RecoveryOver", True)
     digits = lost.ask("again", "--again")
     code, error = shell.fail("--profile stranger guardian approve request --output ok --fingerprint", digits)
     assert error["type"] == "FingerprintMismatch"
@@ -115,6 +118,25 @@ def test_a_guardian_is_told_what_is_asked(lost: Lost) -> None:
     assert typed.code == 2
     assert f"{lost.shell.address()} shall go to the wallet {lost.wallet}" in typed.err
     assert "--fingerprint" in typed.err
+    assert not Path("ok").exists()
+
+
+def test_the_same_request_again_and_each_to_its_command(lost: Lost) -> None:
+    """Once asked, the patient need not be named again; a request for the other thing says which command answers it."""
+    shell = lost.shell
+    first = shell.ask("--profile new recover --patient {default} --output one --light-kdf")["fingerprint"]
+    assert shell.ask("--profile new recover --output two")["fingerprint"] == first
+    told = shell.type("--profile new recover --output three")
+    assert "medrec recover FILE..." in told.out
+    assert "medrec keys restore" not in told.out + told.err
+    code, error = shell.fail("--profile doctor guardian approve one --output ok --fingerprint 1")
+    assert (code, "medrec keys hand-over" in error["message"]) == (2, True)
+    lost.restore()
+    lost.ask()
+    code, error = shell.fail("--profile doctor keys hand-over request --output ok --fingerprint 1")
+    assert (code, "medrec guardian approve" in error["message"]) == (2, True)
+    Path("junk").write_bytes(b"junk")
+    assert shell.fail("--profile doctor guardian approve junk --output ok --fingerprint 1")[0] == 4
     assert not Path("ok").exists()
 
 

@@ -70,6 +70,7 @@ def test_what_cannot_be_sent(world: Shell) -> None:
     Path("wider.json").write_text(json.dumps(document))
     code, error = world.fail("relay send wider.json --at-own-expense")
     assert (code, error["type"]) == (4, "SignatureMissing")
+    assert world.fail(GRANT, "--offline", "grant.json")[0] == 2
     Path("codes").mkdir()
     assert world.fail(GRANT, "--offline", "again.json", "--qr", "codes")[0] == 2
     assert not Path("again.json").exists()

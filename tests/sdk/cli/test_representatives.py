@@ -134,6 +134,25 @@ def test_a_childs_record(world: Shell) -> None:
     assert world.ask("patient show")["decides_for"] == []
 
 
+def test_a_childs_record_alone(world: Shell) -> None:
+    """Then it is the profile's record, and one of the parent's own beside it would be mistaken for it."""
+    world.newcomer("parent")
+    child = world.ask("--profile parent patient register --newborn")["patient"]
+    assert world.ask("--profile parent patient show")["patient"] == child
+    code, error = world.fail("--profile parent patient register")
+    assert (code, error["type"]) == (2, "InvalidInput")
+    assert child in error["message"]
+    assert "another profile" in error["message"]
+    world.ask("--profile parent patient register --newborn")
+
+
+def test_who_is_no_patient_is_told(world: Shell) -> None:
+    """Nothing is asked for that somebody else would have to do."""
+    code, error = world.fail("--profile stranger permission list")
+    assert (code, error["type"]) == (5, "KeyringMissing")
+    assert "medrec patient register" in error["remedy"]
+
+
 def test_nothing_to_resign_from(world: Shell) -> None:
     """The patient itself is no representative."""
     code, error = world.fail("representative resign --patient {default}")

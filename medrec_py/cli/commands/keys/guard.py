@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from medrec_py.cli.blocks import naming, read_block, require_free
+from medrec_py.cli.blocks import naming, read_block, require_free, unless_for
 from medrec_py.cli.command import command
 from medrec_py.cli.errors import ShareNotKept
 from medrec_py.cli.files import write_private
@@ -97,12 +97,13 @@ def hand_over(
 
     Whoever made the request gets the share. Speak with the person, and be sure that it is they. Asks no node.
     """
-    from medrec_py.crypto.recovery import parse_request  # noqa: PLC0415 - slow to import
+    from medrec_py.crypto import wallet_recovery  # noqa: PLC0415 - slow to import
+    from medrec_py.crypto.recovery import parse_request  # noqa: PLC0415
     from medrec_py.guardianship import hand_over_share  # noqa: PLC0415
 
     target = require_free(output)
     block = read_block(request)
-    with naming(request):
+    with naming(request), unless_for("medrec guardian approve", wallet_recovery.parse_request, block):
         asked = parse_request(block)
     opened = _find(session, asked, set_id)
     heard = _heard(session, opened, fingerprint)

@@ -45,6 +45,19 @@ def recover(
 
     Needs no ether and no identity. Begun once, the same request can be written again.
     """
+    ask(session, patient, output, light_kdf, next_command="medrec keys restore FILE...")
+
+
+def ask(session: Session, patient: str, output: str, light_kdf: bool, *, next_command: str) -> None:
+    """Write a request for the guardians' shares.
+
+    Args:
+        session: Of a profile without identity.
+        patient: Patient id, as it was typed.
+        output: New file.
+        light_kdf: See `recover`.
+        next_command: What to do once the guardians have answered.
+    """
     whose, target = checked(patient), require_free(output)
     session.identities.require_free(session.settings.profile)
     begun = _begun(session, whose) or _begin(session, whose, light_kdf)
@@ -63,8 +76,9 @@ def recover(
                 ("fingerprint", Cell(begun.fingerprint, "bold")),
             ]
         ),
-        "Send the request to your guardians. Speak with each of them, and read the digits out.",
-        "When enough of them have sent their files: medrec keys restore FILE...",
+        "Send the request to your guardians. Speak with each of them, and read the digits out. They answer it with "
+        "medrec keys hand-over.",
+        f"When enough of them have sent their files: {next_command}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
 from medrec_py.cli.signing import described
 from medrec_py.errors import ConfigurationError, InvalidInput
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_to(app: typer.Typer) -> None:

@@ -42,7 +42,8 @@ class Limits:
         queue_bytes: Bytes of them together.
         patient_burst: Decisions of one patient at once, of each account that signs them.
         patient_per_hour: Decisions of one patient in the long run, likewise.
-        client_burst: Decisions from one address at once, and guardians' signatures; IPv6 by its /64.
+        client_burst: Decisions from one address at once, and guardians' signatures; of IPv6 from a /64, and sixteen
+            times as many from a /48.
         client_per_hour: Decisions from one address in the long run.
         account_per_hour: Of failed signatures of an account with code, so many are forgotten in an hour.
         gas_per_decision: Gas that a decision may use, its ERC-1271 signatures included.

@@ -22,6 +22,9 @@ PREFIX: Final = "quota/"
 MAX_BUCKETS: Final = 100_000
 """Buckets that are remembered. Beyond that the one that was asked for longest ago is forgotten."""
 
+SHARES_OF_SITE: Final = 16
+"""As many IPv6 subscribers as a /48 counts for, if they all come at once."""
+
 _NOTE: Final = struct.Struct(">dd")  # tokens, and when there were so many
 
 
@@ -52,12 +55,12 @@ class Quota:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when there were so many
 
-    def take(self, wanted: Mapping[str, int], before: int = 0) -> float:
+    def take(self, wanted: Mapping[str, float], before: float = 0) -> float:
         """Take tokens from several buckets, from all of them or from none.
 
         Args:
             wanted: How many from which.
-            before: So many were taken from each for the same purpose before, and will be again at the next attempt.
+            before: So many were taken for the same purpose before, at the most, and will be again at the next attempt.
 
         Returns:
             Zero if they were taken; else the seconds after which there are enough, infinite if there never are.
@@ -89,7 +92,7 @@ class Quota:
             return 0.0
         return lacking / self._rate if self._rate > 0 else float("inf")
 
-    def give_back(self, taken: Mapping[str, int]) -> None:
+    def give_back(self, taken: Mapping[str, float]) -> None:
         """Undo a ``take``."""
         with self._lock:
             moment = self._now()
@@ -139,14 +142,19 @@ class Quota:
         return min(float(self.burst), tokens + max(0.0, moment - since) * self._rate)
 
 
-def client_key(address: str | None) -> str:
-    """The bucket of a client: its address, or of IPv6 the /64 of a subscriber. Who comes by a socket shares one."""
+def client_shares(address: str | None, tokens: int = 1) -> dict[str, float]:
+    """What a client draws on for some tokens: the bucket of its address. Who comes by a socket shares one.
+
+    Of IPv6 it is the /64 of a subscriber, and the /48 around it for a sixteenth: whole ones are given away, with 65,536
+    subscribers' worth of addresses for a single sender.
+    """
     try:
         found = ipaddress.ip_address(address or "")
     except ValueError:
-        return "here"
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.IPv6Network((found, 64), strict=False).network_address) + "/64"
-    return str(found)
+        return {"here": tokens}
+    if not isinstance(found, ipaddress.IPv6Address):
+        return {str(found): tokens}
+    if found.ipv4_mapped is not None:
+        return {str(found.ipv4_mapped): tokens}
+    subscriber, site = (ipaddress.IPv6Network((found, length), strict=False) for length in (64, 48))
+    return {str(subscriber): tokens, str(site): tokens / SHARES_OF_SITE}

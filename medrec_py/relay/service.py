@@ -29,7 +29,7 @@ from medrec_py.relay.limits import Limits, MailLimits
 from medrec_py.relay.mailbox import Mailbox
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.post_office import PostOffice
-from medrec_py.relay.quotas import Quota, client_key
+from medrec_py.relay.quotas import Quota, client_shares
 from medrec_py.relay.refusals import Code, Refusal
 from medrec_py.relay.sender import Sender
 from medrec_py.relay.shares import shares_of, work_of
@@ -148,7 +148,7 @@ class Relayer:
         """
         with self._refusals_counted():
             self._require_open()
-            self._count(self._clients, {client_key(client): 1}, "address")
+            self._count(self._clients, client_shares(client), "address")
 
     def take(self, body: bytes, client: str | None) -> dict[str, Any]:
         """Take a bundle of an admitted request; one that was taken before is not taken twice.
@@ -255,7 +255,7 @@ class Relayer:
         if (there := self._queue.get(bundle.id)) is not None:
             return {"id": there.id, "state": Progress.of(there).phase.value}
         # One of them was taken when the request was admitted.
-        self._count(self._clients, {client_key(client): work_of(bundle.decisions) - 1}, "address", before=1)
+        self._count(self._clients, client_shares(client, work_of(bundle.decisions) - 1), "address", before=1)
         try:
             item = self._put(bundle, self._checked(bundle), client)
         except (ChainUnavailable, NotDeployed) as error:
@@ -277,7 +277,7 @@ class Relayer:
             shares = shares_of(new)
             with self._shares_taken(shares), self._blocks_kept(bundle) as brought:
                 claim = self._claim(bundle, brought, stays=len(new) < len(bundle.decisions))
-                notes = {**self._patients.notes(shares), **self._clients.notes([client_key(client)])}
+                notes = {**self._patients.notes(shares), **self._clients.notes(client_shares(client))}
                 if self._leftovers is not None:
                     notes |= self._leftovers.notes(bundle.id, claim)
                 item = self._queue.put(bundle.id, task.to_bytes(), fresh(len(task.calls)), notes)
@@ -340,7 +340,7 @@ class Relayer:
             self._patients.give_back(shares)
             raise
 
-    def _count(self, quota: Quota, wanted: Mapping[str, int], what: str, before: int = 0) -> None:
+    def _count(self, quota: Quota, wanted: Mapping[str, float], what: str, before: int = 0) -> None:
         """Take from a quota; ``before`` were taken for the same already, and have to be again when it comes back."""
         wait = quota.take(wanted, before)
         if wait == math.inf:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from medrec_py.relay.quotas import Quota, client_key
+from medrec_py.relay.quotas import SHARES_OF_SITE, Quota, client_shares
 
 
 class Clock:
@@ -75,9 +75,17 @@ def test_threads_never_take_more_than_there_is() -> None:
 
 def test_what_a_client_is() -> None:
     """An address; of IPv6 what one subscriber has; who comes by a socket, and who hides, share one."""
-    assert client_key("192.0.2.7") == client_key("::ffff:192.0.2.7") == "192.0.2.7"
-    assert client_key("2001:db8:1:2::1") == client_key("2001:db8:1:2:ffff::9") != client_key("2001:db8:1:3::1")
-    assert client_key(None) == client_key("unknown") == client_key("") == "here"
+    assert client_shares("192.0.2.7", 3) == client_shares("::ffff:192.0.2.7", 3) == {"192.0.2.7": 3}
+    assert client_shares("2001:db8:1:2::1") == client_shares("2001:db8:1:2:ffff::9") != client_shares("2001:db8:1:3::1")
+    assert client_shares(None) == client_shares("unknown") == client_shares("") == {"here": 1}
+
+
+def test_a_site_full_of_addresses_is_no_crowd() -> None:
+    """Whoever has a /48 has 65,536 subscribers' addresses, and gets what sixteen get; other sites get theirs."""
+    quota = Quota("client", 4, 0.001)
+    sent = [quota.take(client_shares(f"2001:db8:1:{number:x}::1")) for number in range(100)]
+    assert sent.count(0.0) == 4 * SHARES_OF_SITE
+    assert quota.take(client_shares("2001:db8:2::1")) == 0.0
 
 
 def test_what_is_spent_and_waited_for() -> None:

@@ -36,7 +36,7 @@ if typing.TYPE_CHECKING:
     from medrec_py.deciding import Granted, KeysNotRotated, Revoked
     from medrec_py.decision_log import Decided, DecisionLine
     from medrec_py.errors import IntegrityError, KeyUnavailable, MedRecError, NotPermitted
-    from medrec_py.guardians import Guardians, GuardianStatus, UnderWay
+    from medrec_py.guardians import Guardians, GuardiansKept, GuardiansStay, GuardianStatus, UnderWay
     from medrec_py.guardianship import GuardianShare, Recovery, hand_over_share, open_share
     from medrec_py.healing import Healed, Staleness, StalePermission
     from medrec_py.keyfile import KeyFile
@@ -91,6 +91,8 @@ __all__ = [
     "GuardianShare",
     "GuardianStatus",
     "Guardians",
+    "GuardiansKept",
+    "GuardiansStay",
     "HadAccess",
     "Healed",
     "IntegrityError",
@@ -172,7 +174,7 @@ _MODULES = {
     "medrec_py.decision_log": ("Decided", "DecisionLine"),
     "medrec_py.deciding": ("Granted", "KeysNotRotated", "Revoked"),
     "medrec_py.errors": ("IntegrityError", "KeyUnavailable", "MedRecError", "NotPermitted"),
-    "medrec_py.guardians": ("GuardianStatus", "Guardians", "UnderWay"),
+    "medrec_py.guardians": ("GuardianStatus", "Guardians", "GuardiansKept", "GuardiansStay", "UnderWay"),
     "medrec_py.guardianship": ("GuardianShare", "Recovery", "hand_over_share", "open_share"),
     "medrec_py.healing": ("Healed", "StalePermission", "Staleness"),
     "medrec_py.keyfile": ("KeyFile",),

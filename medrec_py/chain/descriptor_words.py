@@ -158,7 +158,8 @@ _SET_GUARDIANS: Final = Words(
         "rest": Label("Guardians so far", small=True),
         "document": Label("Who they are", small=True),
     },
-    "Set the guardians of the record of {patient}, who together can hand it to another wallet: those of {guardians}, none if that is 0",
+    "Set the guardians of the record of {patient}, who together can hand it to another wallet: those of "
+    "{guardians}, none if that is 0",
 )
 _STOP_RECOVERY: Final = Words(
     "Stop a recovery",

@@ -64,6 +64,7 @@ EXAMPLES = {
     "record get": "record get 1 --output copy.txt",
     "record verify": "record verify --all",
     "history": "history",
+    "descriptors": "descriptors words",
     "sign": "sign statement.json --browser --account " + KEY.address,
     "keys renew": "--profile hospital keys renew",
     "keys stale": "keys stale",

@@ -415,7 +415,7 @@ describe("other decisions", () => {
   });
 
   it("a recovery that is stopped leaves the record where it is", () => {
-    assert.match(wordsAbout("StopRecovery"), /is stopped\. The present wallet keeps deciding/);
+    assert.match(wordsAbout("StopRecovery"), /is stopped: what was signed by some of them begins nothing/);
   });
 
   it("a correction names entry and record", () => {

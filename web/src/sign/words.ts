@@ -253,7 +253,7 @@ const TELLERS: Readonly<Record<string, (teller: Teller) => Heading>> = {
   StopRecovery(t) {
     const record = t.patient();
     t.say("Number of the recovery", String(t.number("round")), "round");
-    const summary = `The recovery of ${record} that its guardians began is stopped. The present wallet keeps deciding.`;
+    const summary = `The recovery of ${record} that its guardians began is stopped: what was signed by some of them begins nothing any more.`;
     return { title: "Stop a recovery", summary };
   },
   Recover: recover,

@@ -150,15 +150,15 @@ _PUBLISH_MOVED: Final = Words(
     "Seal records anew", _MANIFEST, "Records in parts {compartments} of the record of {patient} get new envelopes"
 )
 _SET_GUARDIANS: Final = Words(
-    "Set your guardians",
+    "Name guardians",
     {
         "patient": COMMON["patient"],
         "guardians": Label("New guardians"),
-        "delay": Label("Delay of those so far", small=True),
-        "rest": Label("Guardians so far", small=True),
-        "document": Label("Who they are", small=True),
+        "delay": Label("Waits for the present guardians", small=True),
+        "rest": Label("Present guardians", small=True),
+        "document": Label("List of the guardians", small=True),
     },
-    "Set the guardians of the record of {patient}, who together can hand it to another wallet: those of "
+    "Name the guardians of the record of {patient}, who together can hand it to another wallet: those of "
     "{guardians}, none if that is 0",
 )
 _STOP_RECOVERY: Final = Words(

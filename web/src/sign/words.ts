@@ -429,14 +429,14 @@ function recover(t: Teller): Heading {
   t.say("Number of the recovery", String(t.number("round")), "round");
   if (own) {
     const summary = `This wallet agrees to take over ${record}, and will decide about it once its guardians have signed too.`;
-    return { title: "Take over a record", summary };
+    return { title: "Recover a record", summary };
   }
   t.warn(
     "Make sure that the person really asked you for this: see them or call them, and compare the new wallet together. " +
       "A message alone can be somebody else’s. Whoever has that wallet then decides about all of the record.",
   );
   const summary = `As a guardian you agree that ${record} goes to the wallet ${t.short("wallet")}, which will decide about it.`;
-  return { title: "Give a record to a new wallet", summary };
+  return { title: "Recover a record", summary };
 }
 
 function manifest(t: Teller, title: string, summary: (what: string) => string): Heading {

@@ -125,13 +125,14 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def promised(command: str) -> set[str]:
-    """The fields that the documentation promises for a command."""
+    """The fields that the documentation promises for a command: its own, and those of another that it names."""
     section = DOCUMENT.partition(f"### `medrec {command}`\n")[2].partition("\n### ")[0]
     fields = " ".join(section.split()).partition("JSON: ")[2]
     assert fields, command
     while re.search(r"\([^()]*\)", fields):
         fields = re.sub(r"\([^()]*\)", "", fields)
-    return set(re.findall(r"`(\w+)`", fields))
+    as_of = (promised(other) for other in re.findall(r"as of `medrec ([a-z -]+)`", fields))
+    return set(re.findall(r"`(\w+)`", fields)).union(*as_of)
 
 
 @pytest.fixture(autouse=True)

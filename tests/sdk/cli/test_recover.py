@@ -214,7 +214,7 @@ def test_a_recovery_to_somebody_elses_wallet_is_no_step_of_this_one(lost: Lost) 
     code, error = shell.fail("--profile new recover --output again")
     assert (code, error["type"]) == (3, "RecoveryOver")
     shell.there().chain.travel(seconds=WEEK)
-    assert shell.fail("--profile new recover")[1]["type"] == "InvalidInput"
+    assert shell.fail("--profile new recover")[1]["type"] == "RecoveryOver"
     asked = shell.type("--profile new recover --again --output again")
     assert f"another wallet, {thief.wallet}" in asked.err
     assert "all guardians" in asked.err

@@ -154,11 +154,12 @@ class GuardianKeeper:
         if {self.patient, stored.wallet} & set(accounts):
             raise InvalidInput("patients cannot guard themselves: what is lost with the wallet hands nothing over")
         chosen = GuardianSet.choose(threshold, map(address_bytes, accounts), delay)
-        return self._call(chosen, self.root, stored.decisions + 1)
+        return self._call(self._present(*self._state()), chosen, self.root, stored.decisions + 1)
 
     def remove(self) -> Call:
         """The call after which nobody guards the patient. Raises as ``change``."""
-        return self._call(None, self.root, self.ledger.contract.patient_of(self.patient).decisions + 1)
+        decision = self.ledger.contract.patient_of(self.patient).decisions + 1
+        return self._call(self._present(*self._state()), None, self.root, decision)
 
     def for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
         """The call that hands the same guardians on to another root secret; ``None`` where there are none.
@@ -179,18 +180,20 @@ class GuardianKeeper:
                 "the guardians that were to come cannot be read: the present ones stay", GuardiansKept, stacklevel=2
             )
             following = present
-        return self._call(following, successor, decision)
+        return self._call(present, following, successor, decision)
 
     def end_for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
         """The call by which the guardians go, and another root secret tells until then who they are; as ``change``."""
         state, now = self._state()
         if not any(state.following) and not any(state.in_force(now)):
             return None
-        return self._call(None, successor, decision)
+        return self._call(self._present(state, now), None, successor, decision)
 
-    def _call(self, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
-        state, now = self._state()
-        present = self._present(state, now)
+    def _call(self, present: GuardianSet | None, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
+        """The call that sets the chosen guardians in place of the present ones.
+
+        Its block tells whoever has the root secret of both.
+        """
         sets = [one for one in (present, chosen) if one is not None]
         place, suite = self.ledger.place(self.patient), self.ledger.suite
         document = ZERO_BYTES32

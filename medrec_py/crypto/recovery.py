@@ -6,12 +6,12 @@ with: a guardian compares its fingerprint with the one that the person reads out
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.blocks import check_size
-from medrec_py.crypto.fingerprint import check_fingerprint, fingerprint_of
+from medrec_py.crypto.fingerprint import Fingerprinted
 from medrec_py.crypto.keys import ADDRESS_SIZE, KemSeed, Place, context
 from medrec_py.crypto.share_seal import deployment_of
 from medrec_py.crypto.shares import Share
@@ -20,7 +20,6 @@ from medrec_py.errors import FormatError, KeyringMismatch, ShareOfAnotherPatient
 
 VERSION = 1
 
-_FINGERPRINT = b"medrec/1/recovery-fingerprint"
 _INFO = "medrec/1/handed-over-share"
 _DIGEST_SIZE = 32
 _REQUEST_KEYS = ("v", "suite", "chain", "contract", "patient", "key")
@@ -28,7 +27,7 @@ _HANDED_OVER_KEYS = ("v", "suite", "request", "enc", "ciphertext")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Fingerprinted):
     """A new device's request for the shares of a patient.
 
     Attributes:
@@ -36,6 +35,8 @@ class Request:
         place: Chain, contract and patient.
         public_key: What shares are sealed to.
     """
+
+    purpose: ClassVar[bytes] = b"medrec/1/recovery-fingerprint"
 
     suite: Suite
     place: Place
@@ -65,22 +66,6 @@ class Request:
                 "key": self.public_key,
             }
         )
-
-    def digest(self) -> bytes:
-        """SHA-256 of the block, 32 bytes."""
-        return hashlib.sha256(self.to_bytes()).digest()
-
-    def fingerprint(self) -> str:
-        """24 decimal digits in groups of four, to be read out and compared."""
-        return fingerprint_of(_FINGERPRINT, self.to_bytes())
-
-    def check_fingerprint(self, heard: str) -> None:
-        """Hold the request against the fingerprint that was read out; whatever stands between its digits is ignored.
-
-        Raises:
-            FingerprintMismatch: it is another.
-        """
-        check_fingerprint(self.fingerprint(), heard)
 
 
 def parse_request(block: bytes) -> Request:

@@ -6,21 +6,19 @@ the new wallet, so that a typing error locks nobody out. docs/format.md §13 has
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from medrec_py.crypto import cbor
 from medrec_py.crypto.blocks import check_size as check_block
 from medrec_py.crypto.decisions import SignedForm
-from medrec_py.crypto.fingerprint import check_fingerprint, fingerprint_of
+from medrec_py.crypto.fingerprint import Fingerprinted
 from medrec_py.crypto.keys import ADDRESS_SIZE, Place
 from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE, TypedStruct
 from medrec_py.errors import FormatError, KeyringMismatch
 
 VERSION: Final = 1
 
-_FINGERPRINT: Final = b"medrec/1/wallet-recovery-fingerprint"
 _DIGEST_SIZE: Final = 32
 _REQUEST_KEYS: Final = ("v", "chain", "contract", "patient", "wallet", "round", "deadline")
 _APPROVAL_KEYS: Final = ("v", "request", "guardian", "signature")
@@ -75,7 +73,7 @@ class CompleteRecovery(SignedForm):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Fingerprinted):
     """A new wallet's request to the guardians. Nobody signs it, and it holds no secret.
 
     Attributes:
@@ -84,6 +82,8 @@ class Request:
         round: Number of the recovery that it asks for.
         deadline: Last second at which it can be begun, Unix time.
     """
+
+    purpose: ClassVar[bytes] = b"medrec/1/wallet-recovery-fingerprint"
 
     place: Place
     wallet: bytes
@@ -108,22 +108,6 @@ class Request:
                 "deadline": self.deadline,
             }
         )
-
-    def digest(self) -> bytes:
-        """SHA-256 of the block, 32 bytes."""
-        return hashlib.sha256(self.to_bytes()).digest()
-
-    def fingerprint(self) -> str:
-        """24 decimal digits in groups of four, to be read out and compared."""
-        return fingerprint_of(_FINGERPRINT, self.to_bytes())
-
-    def check_fingerprint(self, heard: str) -> None:
-        """Hold the request against the fingerprint that was read out; whatever stands between its digits is ignored.
-
-        Raises:
-            FingerprintMismatch: it is another.
-        """
-        check_fingerprint(self.fingerprint(), heard)
 
 
 def parse_request(block: bytes) -> Request:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from medrec_py.access_facts import AccessFacts
 from medrec_py.chain.types import Denial, ProviderKind, address_bytes, address_of
 from medrec_py.crypto import access_answer, access_request, letter
 from medrec_py.crypto.access_answer import Reason
@@ -30,7 +31,7 @@ from medrec_py.errors import (
 )
 from medrec_py.ledger import Ledger
 from medrec_py.mail import Waiting
-from medrec_py.purposes import Purpose, purposes_in
+from medrec_py.purposes import Purpose
 from medrec_py.root_keys import RootKeys
 from medrec_py.standing import denial_of, refusal_of
 from medrec_py.wallet import Signer
@@ -49,7 +50,7 @@ class AnswerNotPosted(UserWarning):
 
 
 @dataclass(frozen=True, slots=True)
-class ReceivedRequest:
+class ReceivedRequest(AccessFacts):
     """A request whose signature and whose standing on the chain were checked.
 
     Attributes:
@@ -70,39 +71,9 @@ class ReceivedRequest:
     requester_name: str | None
 
     @property
-    def id(self) -> str:
-        """What it is called: 0x and 64 digits."""
-        return self._request.id
-
-    @property
-    def requester(self) -> str:
-        """Who asks, and signed, EIP-55."""
-        return address_of(self._request.requester)
-
-    @property
-    def on_behalf_of(self) -> str:
-        """Who would be granted, EIP-55."""
-        return address_of(self._request.on_behalf_of)
-
-    @property
     def wish(self) -> Wish:
         """What is asked, and why."""
         return self.signed.wish
-
-    @property
-    def purposes(self) -> tuple[Purpose, ...]:
-        """What for."""
-        return purposes_in(self._request.purposes)
-
-    @property
-    def expiry(self) -> int:
-        """First second after the permission that is asked for, Unix time."""
-        return self._request.expiry
-
-    @property
-    def deadline(self) -> int:
-        """Last second at which it waits for an answer, Unix time."""
-        return self._request.deadline
 
     @property
     def _request(self) -> AccessRequest:

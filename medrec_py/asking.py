@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from medrec_py.access_facts import AccessFacts
 from medrec_py.answers import Answer, check_exchange
 from medrec_py.chain.types import Denial, address_bytes, address_of
 from medrec_py.crypto import access_answer, access_request, letter
@@ -18,7 +19,7 @@ from medrec_py.crypto.posting import Posting
 from medrec_py.errors import AccessMismatch, FormatError, InvalidInput, RelayError, WrongKey
 from medrec_py.keymodule import KeyId, KeyInModule, RootModule
 from medrec_py.ledger import Ledger
-from medrec_py.purposes import Purpose, purposes_in, purposes_mask
+from medrec_py.purposes import Purpose, purposes_mask
 from medrec_py.standing import denial_of, refusal_of
 from medrec_py.times import Moment, unix_time
 from medrec_py.wallet import Signer
@@ -28,7 +29,7 @@ STANDS_FOR: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(AccessFacts):
     """A request that was made here.
 
     Attributes:
@@ -38,44 +39,14 @@ class Asked:
     exchange: Exchange
 
     @property
-    def id(self) -> str:
-        """What it is called: 0x and 64 digits."""
-        return self._request.id
-
-    @property
     def patient(self) -> str:
         """Who was asked, EIP-55."""
         return address_of(self._request.place.patient)
 
     @property
-    def requester(self) -> str:
-        """Who asked, and signed, EIP-55."""
-        return address_of(self._request.requester)
-
-    @property
-    def on_behalf_of(self) -> str:
-        """Who would be granted, EIP-55."""
-        return address_of(self._request.on_behalf_of)
-
-    @property
     def wish(self) -> Wish:
         """What was asked, and why."""
         return self.exchange.request.wish
-
-    @property
-    def purposes(self) -> tuple[Purpose, ...]:
-        """What for."""
-        return purposes_in(self._request.purposes)
-
-    @property
-    def expiry(self) -> int:
-        """First second after the permission that was asked for, Unix time."""
-        return self._request.expiry
-
-    @property
-    def deadline(self) -> int:
-        """Last second at which it waits for an answer, Unix time."""
-        return self._request.deadline
 
     @property
     def _request(self) -> AccessRequest:

@@ -568,7 +568,10 @@ class RootSecretMissing(WalletError):
 class RootSecretReplaced(WalletError):
     """The patient has another root secret by now, from a newer phrase."""
 
-    remedy = "Use the latest phrase: `medrec --profile NAME init --from-phrase` takes it into a new profile."
+    remedy = (
+        "Use the latest phrase: `medrec --profile NAME init --from-phrase` takes it into a new profile. If it is the "
+        "latest, and the change to it was interrupted, `medrec keys finish` goes on with it."
+    )
 
 
 class KeyModuleError(WalletError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medrec_py.chain.events import GuardiansSet
 from medrec_py.chain.logs import fetch_logs
@@ -162,7 +162,9 @@ class GuardianKeeper:
         return self._call(self._present(*self._state()), None, self.root, decision)
 
     def for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
-        """The call that hands the same guardians on to another root secret; ``None`` where there are none.
+        """The call that hands the same guardians on to another root secret.
+
+        ``None`` where there are none, or the other one tells them already.
 
         A change that is still to come waits its whole time anew; one whose guardians this root secret does not tell is
         dropped, with the warning ``GuardiansKept``.
@@ -170,9 +172,9 @@ class GuardianKeeper:
         Raises:
             GuardiansUnknown, StorageError: as ``change``.
         """
-        state, now = self._state()
-        if not any(state.following) and not any(state.in_force(now)):
+        if self._tells(successor):
             return None
+        state, now = self._state()
         present = self._present(state, now)
         following = self._sets(state.following)[0].get(state.following)
         if following is None and any(state.following):
@@ -183,11 +185,19 @@ class GuardianKeeper:
         return self._call(present, following, successor, decision)
 
     def end_for_another_root(self, successor: RootSecret, decision: int) -> Call | None:
-        """The call by which the guardians go, and another root secret tells until then who they are; as ``change``."""
+        """The call by which the guardians go, and another root secret tells until then who they are; as ``change``.
+
+        ``None`` where there are none, or that was done.
+        """
         state, now = self._state()
-        if not any(state.following) and not any(state.in_force(now)):
+        if not any(state.following) and self._tells(successor):
             return None
         return self._call(self._present(state, now), None, successor, decision)
+
+    def _tells(self, root: RootSecret) -> bool:
+        """Whether a root secret tells all the guardians there are, and are to come."""
+        status = replace(self, root=root).status()
+        return not (status.present_unknown or status.following_unknown)
 
     def _call(self, present: GuardianSet | None, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
         """The call that sets the chosen guardians in place of the present ones.

@@ -481,7 +481,12 @@ class Patient(Party):
         Raises:
             RootSecretMissing: neither a root secret nor a wallet with one is given.
             SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed.
-            StorageError, ContractError: nothing changed.
+            StorageError, ContractError: nothing changed; but see below.
+            RelayError: the courier did not do it; it may still be done until the signatures' deadline.
+
+        Without a courier it is one transaction. With one the new wallet decides first and the rest follows step by
+        step, so after an error the new wallet may decide already (``Network.controls``): keep both root secrets, and
+        have the patient of the new wallet and root secret ``rescue(old)``.
 
         Warning: the old root secret still opens what was sealed before.
         """
@@ -498,10 +503,10 @@ class Patient(Party):
     ) -> Patient:
         """Hand the record to another wallet and root secret for good: a child's to the child, when it is of age.
 
-        One transaction, which the present wallet sends, with a courier too. This object goes on with nothing: its
-        wallet no longer decides, and its root secret opens nothing that is written from then on. What it granted stays
-        granted, and its ether is left where it is. Its guardians go, after their delay, with the warning
-        ``GuardiansStay``: until then they can hand the record to yet another wallet.
+        One transaction, or with a courier several, which this goes on with when it is called again. This object goes
+        on with nothing: its wallet no longer decides, and its root secret opens nothing that is written from then on.
+        What it granted stays granted, and its ether is left where it is. Its guardians go, after their delay, with the
+        warning ``GuardiansStay``: until then they can hand the record to yet another wallet.
 
         Args:
             wallet: Decides from then on. It signs that it is there, and needs ether of its own, or a relayer.
@@ -516,15 +521,20 @@ class Patient(Party):
             InvalidInput: it is the same wallet, or the patient had this root secret before.
             RootSecretMissing: the new wallet has none, and none is given.
             SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed.
-            StorageError, ContractError: nothing changed.
+            StorageError, ContractError: nothing changed; or, with a courier, call it again.
+            RelayError: call it again; until the signatures' deadline they may be carried out.
 
         Warning: the new keys are made on this machine. Have the new wallet's own device ``rotate()`` once, and look
             through ``permissions()``; the old root secret still opens what was sealed before.
         """
         if wallet.address == self._wallet.address:
             raise InvalidInput("hand the record over to another wallet; change_root() takes another root secret alone")
-        heir = Patient(self._ledger, self._wallet, self._root, self._id)
-        heir._change_root(set(), root, wallet, leave, progress, for_good=True)
+        if self._ledger.contract.patient_of(self.id).wallet == wallet.address:
+            heir = Patient(self._ledger, wallet, self._new_root(root, wallet, begun=True), self._id)
+            heir._change(self._wallet, self._root, heir._root, wallet, progress, leave, for_good=True).rescue()
+        else:
+            heir = Patient(self._ledger, self._wallet, self._root, self._id)
+            heir._change_root(set(), root, wallet, leave, progress, for_good=True)
         heir._warn_of_guardians()
         return heir
 
@@ -597,7 +607,9 @@ class Patient(Party):
         leave: Collection[int] = (),
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Move what only an earlier root secret opens, where a change of it was interrupted right after it took place.
+        """Go on with a change of the root secret that was interrupted when this wallet decided already.
+
+        The root secret takes over, unless it has, and what only the earlier one opens is moved.
 
         Args:
             old: The root secret before.
@@ -610,12 +622,10 @@ class Patient(Party):
 
         Raises:
             SurvivorUnreadable: a record cannot be read, and is not to stay behind.
-            StorageError, ContractError: nothing was moved.
+            StorageError, ContractError, RelayError: call it again.
         """
         before, heir = (self._wallet, None) if wallet is None else (wallet, self._wallet)
-        change = RootChange(self._ledger, self.id, before, RootKeys(old), self._keys, heir, progress or _silent, leave)
-        done = change.rescue()
-        return 0 if done is None else len(done.moved)
+        return len(self._change(before, old, self._root, heir, progress, leave).rescue())
 
     def drop_leftovers(self) -> int:
         """Let the store drop what moved records left behind, where that was interrupted. Returns how many blocks.
@@ -814,31 +824,53 @@ class Patient(Party):
         *,
         for_good: bool = False,
     ) -> Rekeyed:
+        new = self._new_root(root, wallet)
+        heir = wallet if wallet is not None and wallet.address != self._wallet.address else None
+        change = self._change(self._wallet, self._root, new, heir, progress, leave, for_good=for_good)
+        done = change.run((lambda entry: entry.number in erased) if erased else None)
+        self._root, self._keys, self._wallet = new, RootKeys(new), heir or self._wallet
+        self._maker = KeyringMaker(self._ledger, self.id, self._keys)
+        return done
+
+    def _new_root(self, root: RootSecret | None, wallet: Signer | None, *, begun: bool = False) -> RootSecret:
+        """The root secret that takes the place of this one; ``begun``: it may have done so."""
         new = require_root(wallet or self._wallet, root) if wallet is not None or root is not None else None
         if new is None or new == self._root:
             raise RootSecretMissing("give the new root secret, or a wallet that was made from a new phrase")
-        if RootKeys(new).was_used(self._ledger.consent(self.id)):
+        consent, keys = self._ledger.consent(self.id), RootKeys(new)
+        if keys.was_used(consent) and not (begun and keys.is_current(consent)):
+            if keys.is_current(consent):
+                raise InvalidInput(
+                    "this is the patient's root secret already: rescue() does what is left of the change"
+                )
             raise InvalidInput("the patient had this root secret before: it opens what was sealed then, take a new one")
-        heir = wallet if wallet is not None and wallet.address != self._wallet.address else None
-        successor = RootKeys(new)
-        keeper = self._keeper()
+        return new
+
+    def _change(
+        self,
+        wallet: Signer,
+        old: RootSecret,
+        new: RootSecret,
+        heir: Signer | None,
+        progress: Callable[[int], None] | None,
+        leave: Collection[int],
+        *,
+        for_good: bool = False,
+    ) -> RootChange:
+        keeper = GuardianKeeper(self._ledger, self.id, old)
         onward = keeper.end_for_another_root if for_good else keeper.for_another_root
-        change = RootChange(
+        return RootChange(
             self._ledger,
             self.id,
-            self._wallet,
-            self._keys,
-            successor,
+            wallet,
+            RootKeys(old),
+            RootKeys(new),
             heir,
             progress or _silent,
             leave,
-            for_good,
+            keep_ether=for_good,
             guardians=lambda decision: onward(new, decision),
         )
-        done = change.run(lambda entry: entry.number in erased)
-        self._root, self._keys, self._wallet = new, successor, heir or self._wallet
-        self._maker = KeyringMaker(self._ledger, self.id, successor)
-        return done
 
     def _healer(self) -> PermissionHealer:
         rotate = self._decider.rotate

@@ -107,6 +107,7 @@ class Rekeying:
         passable: Errors of a record for which it is passed over with a warning. Any other one stops the work: the
             record would be lost.
         finish: More calls for the transaction, given the number of the next decision.
+        at_once: The calls must not take place one without another: the wallet sends them itself, courier or not.
         progress: Called with 1 for each record whose content or envelope was sealed.
     """
 
@@ -120,6 +121,7 @@ class Rekeying:
     successor: RootKeys | None = None
     passable: tuple[type[MedRecError], ...] = (*UNREADABLE, KeyUnavailable)
     finish: Callable[[int], Sequence[Call]] = lambda _: ()
+    at_once: bool = False
     progress: Callable[[int], None] = lambda _: None
 
     def envelope(self, history: History, entry: Entry) -> UnverifiedEnvelope | None:
@@ -260,7 +262,7 @@ class _Publication:
         calls = [work.maker.publish(consent, built), *self._manifests()]
         for task in self._goes:
             self._look_at(task)
-        receipt = self._ledger.send(work.wallet, *calls, at_once=work.successor is not None)
+        receipt = self._ledger.send(work.wallet, *calls, at_once=work.at_once)
         return Rekeyed(
             self._moved, [task.entry.number for task in self._goes], receipt, self._envelopes, self._contents
         )

@@ -4,13 +4,18 @@ After a change the new phrase opens everything: what is sealed to epochs over ba
 new envelopes. Where records are erased the new epochs of their compartments lead back to nothing, and what survives has
 new envelopes. So whoever has the new phrase, and every block that ever was, does not open what was erased. The old
 phrase still does, with a stray copy of the blocks: it has to be destroyed.
+
+A wallet that pays for itself sends all of it as one transaction. With a courier, which can leave off anywhere, a change
+goes step by step, each signed once the one before is on the chain: the wallet, then the keyring of the new root secret,
+who the guardians are, and what only the old secret opens. Where it stops, nothing is lost to whoever has both secrets,
+and ``rescue`` goes on from there. An erasure has no such steps, and needs ether.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 
@@ -57,7 +62,7 @@ class RootChange:
         leave: Numbers of records that cannot be read, and that may stay behind.
         keep_ether: The old wallet goes on, as somebody else's: its ether is left to it.
         guardians: Given the number of the next decision, the call that lets the new root secret tell who they are;
-            ``None`` if there are none.
+            ``None`` if there are none, or it does.
     """
 
     ledger: Ledger
@@ -71,52 +76,71 @@ class RootChange:
     keep_ether: bool = False
     guardians: Callable[[int], Call | None] = lambda _: None
 
-    def run(self, erased: Callable[[Entry], bool]) -> Rekeyed:
+    def run(self, erased: Callable[[Entry], bool] | None = None) -> Rekeyed:
         """Change the root secret, and erase some records.
 
         The new wallet is sent the ether of the old one, unless that is an account with code. What authors append while
         it goes on is moved afterwards, in a transaction of its own.
 
+        Args:
+            erased: Which records are erased; none unless given.
+
         Raises:
             SurvivorUnreadable: a record that is to stay cannot be read; nothing changed.
-            StorageError, ContractError: nothing changed.
+            StorageError, ContractError: nothing changed; or, with a courier, ``rescue`` goes on with what has begun.
+            RelayError: so it is, and what was signed last may be carried out yet.
         """
-        rekeyed, length = again_when_stale(lambda: self._attempt(erased))
+        if erased is None and self.ledger.courier is not None and not self.ledger.only_signs:
+            return self._step_by_step()
+        rekeyed, length = again_when_stale(lambda: self._attempt(erased or (lambda _: False)))
         self._hand_over_ether()
         late = self._move_late(length, _published(rekeyed.receipt))
         leftovers = Leftovers(self.ledger, self.patient, self.ledger.history(self.patient))
         leftovers.drop([*rekeyed.envelopes, *(late.envelopes if late else ())], rekeyed.contents)
         return rekeyed
 
-    def rescue(self) -> Rekeyed | None:
-        """Move whatever the old root secret opens and the new one does not, where a change was interrupted.
+    def rescue(self) -> Sequence[int]:
+        """Go on with a change that was interrupted when the new wallet, if there is one, decided already.
 
-        The ether of the old wallet is sent, unless it was.
+        The new root secret takes over, unless it has; is told who the guardians are; and what the old one opens and the
+        new one does not is moved. The ether of the old wallet is sent, unless it was.
 
         Returns:
-            What was done; ``None`` if there was nothing to do.
+            Numbers of the records that were moved.
         """
         self._hand_over_ether()
-        return self._move_late(0, None)
+        again_when_stale(self._take_over)
+        self._tell_guardians()
+        late = self._move_late(0, None)
+        return () if late is None else late.moved
+
+    # --- one transaction --------------------------------------------------------------------------------------------
 
     def _attempt(self, erased: Callable[[Entry], bool]) -> tuple[Rekeyed, int]:
-        history, consent = self.ledger.history(self.patient), self.ledger.consent(self.patient)
+        history = self.ledger.history(self.patient)
         gone = _with_repeats(self._records(history, 0), erased)
-        work = Rekeying(
-            self.ledger,
-            self.wallet,
-            self.patient,
-            self.keys,
-            self.keys,
-            rotate=to_mask(self.keys.names(consent)),
+        work = replace(
+            self._work(self.wallet),
             cut=reduce(or_, (entry.compartments for entry in gone), 0),
-            successor=self.successor,
-            passable=(),
             finish=self._finish,
-            progress=self.progress,
+            at_once=True,
         )
         tasks = list(self._tasks(work, history, {entry.number for entry in gone}))
         return work.publish(tasks), len(history.entries)
+
+    def _work(self, wallet: Signer) -> Rekeying:
+        """The new root secret takes over all compartments; a record that cannot be read stops it."""
+        return Rekeying(
+            self.ledger,
+            wallet,
+            self.patient,
+            self.keys,
+            self.keys,
+            rotate=to_mask(self.keys.names(self.ledger.consent(self.patient))),
+            successor=self.successor,
+            passable=(),
+            progress=self.progress,
+        )
 
     def _tasks(self, work: Rekeying, history: History, gone: set[int]) -> Iterator[Task]:
         for entry in self._records(history, 0):
@@ -149,21 +173,77 @@ class RootChange:
         return () if call is None else (call,)
 
     def _hand_over(self, decision: int) -> Sequence[Call]:
-        if self.heir is None:
-            return ()
-        place, address = self.ledger.place(self.patient), address_bytes(self.heir.address)
+        return () if self.heir is None else (self._call_to(self.heir, decision),)
+
+    # --- step by step -----------------------------------------------------------------------------------------------
+
+    def _step_by_step(self) -> Rekeyed:
+        self._require_readable()
+        if self.heir is not None:
+            self._change_wallet(self.heir)
+        rekeyed = again_when_stale(lambda: self._work(self._decider).publish([]))
+        self._tell_guardians()
+        self._hand_over_ether()
+        late = self._move_late(0, None)
+        if late is None:
+            return rekeyed
+        Leftovers(self.ledger, self.patient, self.ledger.history(self.patient)).drop(late.envelopes, late.contents)
+        return replace(late, receipt=rekeyed.receipt)
+
+    def _require_readable(self) -> None:
+        """Open what will have to be moved, while nothing has changed.
+
+        Raises:
+            SurvivorUnreadable: a record cannot be read, and would be lost.
+        """
+        history, consent = self.ledger.history(self.patient), self.ledger.consent(self.patient)
+        work = self._work(self._decider)
+        for task in self._tasks(work, history, set()):
+            work.record(history, consent, task.entry)
+
+    def _change_wallet(self, heir: Signer) -> None:
+        """Have the new wallet decide, unless it does: a change that was interrupted goes on."""
+
+        def attempt() -> None:
+            stored = self.ledger.contract.patient_of(self.patient)
+            if stored.wallet != heir.address:
+                self.ledger.send(self.wallet, self._call_to(heir, stored.decisions + 1))
+
+        again_when_stale(attempt)
+
+    def _take_over(self) -> None:
+        """Publish the first keyring of the new root secret, unless that was done: what was held back may come late."""
+        if self.keys.is_current(self.ledger.consent(self.patient)):
+            self._work(self._decider).publish([])
+
+    def _tell_guardians(self) -> None:
+        """Let the new root secret tell who the guardians are, unless it does."""
+
+        def attempt() -> None:
+            decision = self.ledger.contract.patient_of(self.patient).decisions + 1
+            with self.ledger.trial():
+                calls = self._guardians_onward(decision)
+                if calls:
+                    self.ledger.send(self._decider, *calls)
+
+        again_when_stale(attempt)
+
+    # --- both -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _decider(self) -> Signer:
+        """The wallet that decides in the end."""
+        return self.heir or self.wallet
+
+    def _call_to(self, heir: Signer, decision: int) -> Call:
+        """The call that hands the patient id to another wallet, which signs that it is there."""
+        place, address = self.ledger.place(self.patient), address_bytes(heir.address)
         change = WalletChange(place, address, decision, self.ledger.now() + AGREEMENT_TIME)
         signature = sign(
-            self.heir.sign_typed_data, address, change.typed_data(), change.digest(), self.ledger.check_contract
+            heir.sign_typed_data, address, change.typed_data(), change.digest(), self.ledger.check_contract
         )
-        return (
-            self.ledger.contract.change_wallet(
-                self.patient,
-                self.heir.address,
-                decision=decision,
-                deadline=change.deadline,
-                signature=signature,
-            ),
+        return self.ledger.contract.change_wallet(
+            self.patient, heir.address, decision=decision, deadline=change.deadline, signature=signature
         )
 
     def _hand_over_ether(self) -> None:
@@ -185,7 +265,7 @@ class RootChange:
             history = self.ledger.history(self.patient)
             work = Rekeying(
                 self.ledger,
-                self.heir or self.wallet,
+                self._decider,
                 self.patient,
                 self.keys,
                 self.successor,

@@ -35,6 +35,7 @@ _FUNCTIONS: Final = frozenset(
     {
         "register",
         "registerSigned",
+        "changeWallet",
         "grant",
         "revoke",
         "revokeAndRotate",
@@ -70,10 +71,12 @@ def stages(calls: Sequence[Call]) -> list[list[Call]]:
     something else is signed once that is on the chain: a manifest of moved records behind the keyring that it needs.
 
     Returns:
-        Nothing if the account has to send them itself: where one of them has no signed form, or is part of a change of
-        the root secret or of an erasure, of which no part may take place alone.
+        Nothing if the account has to send them itself: where one of them has no signed form, as an erasure, or goes
+        together with a change of wallet, behind which another wallet has to sign.
     """
     if any(call.function not in _FUNCTIONS or _skips(call) for call in calls):
+        return []
+    if len(calls) > 1 and any(call.function == "changeWallet" for call in calls):
         return []
     moved = [call for call in calls if call.function == "publishMoved"]
     others = [call for call in calls if call.function != "publishMoved"]
@@ -128,18 +131,26 @@ class Signing:
             WalletError: it does not sign.
             ChainError: the node does not answer.
         """
-        registrations = [call for call in calls if call.function == "registerSigned"]
-        others = [call for call in calls if call.function != "registerSigned"]
-        return (*map(self._registered, registrations), *map(self._signed, self._decisions(others)))
+        signers = {"registerSigned": self._registered, "changeWallet": self._handed_on}
+        first = [signers[call.function](call) for call in calls if call.function in signers]
+        others = [call for call in calls if call.function not in signers]
+        return (*first, *map(self._signed, self._decisions(others)))
 
     def _registered(self, call: Call) -> SignedDecision:
         """A registration that patient id and wallet have signed already."""
         patient, wallet, deadline, *signatures = call.arguments
         return SignedDecision(Register(self._place(address_of(patient)), wallet, deadline), tuple(signatures))
 
-    def _signed(self, decision: SignedForm) -> SignedDecision:
+    def _handed_on(self, call: Call) -> SignedDecision:
+        """A change of wallet that the new wallet has signed already, within the deadline that it signed."""
+        patient, wallet, decision, deadline, consent = call.arguments
+        form = ChangeWallet(self._place(patient), self._account, address_bytes(wallet), decision, deadline)
+        return self._signed(form, consent)
+
+    def _signed(self, decision: SignedForm, *others: bytes) -> SignedDecision:
         wallet, document, digest = self._signer.sign_typed_data, decision.typed_data(), decision.digest()
-        return SignedDecision(decision, (sign(wallet, self._account, document, digest, self._check_contract),))
+        own = sign(wallet, self._account, document, digest, self._check_contract)
+        return SignedDecision(decision, (own, *others))
 
     def _decisions(self, calls: Sequence[Call]) -> Iterator[SignedForm]:
         relayed: int | None = None

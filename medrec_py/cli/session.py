@@ -221,6 +221,10 @@ class Session:
         network = self.network
         if self.identities.successor_folder(self.identity.profile).exists():
             self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
+        elif any(network.controls(late.address) for late in self.identities.given_up(self.identity.profile)):
+            self.output.warn(
+                "a change of this profile's phrase that was set aside took place: `medrec keys finish` takes it up"
+            )
         signer = Locked(self.identity.address) if locked else self.wallet
         opened = network.patient(signer, self.root, patient=patient or self.patient_id)
         if self._browser is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import secrets
 import sys
+from pathlib import Path
 from typing import Final
 
 from medrec_py.cli.errors import PassphraseMissing, PinMissing
@@ -90,6 +91,18 @@ def ask_phrase() -> str:
     if not is_interactive():
         raise InvalidInput("this is no terminal: give the phrase with --phrase-file FILE, or - for standard input")
     return getpass.getpass("Phrase (the words, separated by spaces): ")
+
+
+def read_phrase(path: str) -> str:
+    """The phrase in a file; ``-`` is standard input.
+
+    Raises:
+        InvalidInput: it cannot be read.
+    """
+    try:
+        return sys.stdin.read(1 << 12) if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the phrase cannot be read from {path}") from error
 
 
 def ask_fingerprint() -> str:

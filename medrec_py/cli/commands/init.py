@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +10,7 @@ from medrec_py.cli.command import command
 from medrec_py.cli.identities import BROWSER, SIGNERS, Elsewhere
 from medrec_py.cli.output import Document, Fields
 from medrec_py.cli.session import Session
-from medrec_py.cli.terminal import ask_phrase, is_interactive, show_phrase_once
+from medrec_py.cli.terminal import ask_phrase, is_interactive, read_phrase, show_phrase_once
 from medrec_py.errors import InvalidInput
 
 _FUNDING = """\
@@ -71,7 +69,11 @@ def init(
     elsewhere = _elsewhere(signer, address)
     session.identities.require_free(profile)
     restored = from_phrase or phrase_file is not None
-    wallet = Wallet.from_phrase(_given_phrase(phrase_file)) if restored else Wallet.create()
+    wallet = (
+        Wallet.from_phrase(ask_phrase() if phrase_file is None else read_phrase(phrase_file))
+        if restored
+        else Wallet.create()
+    )
     passphrase = session.passphrases.new()
     owner = elsewhere or wallet
     with session.identities.creating(profile, owner, passphrase, light=light_kdf, root=wallet.root) as identity:
@@ -107,12 +109,3 @@ def _elsewhere(signer: str | None, address: str | None) -> Elsewhere | None:
     if signer not in SIGNERS:
         raise InvalidInput(f"a signer is one of {', '.join(SIGNERS)}, not {signer!r}")
     return Elsewhere(to_address(address), signer)
-
-
-def _given_phrase(path: str | None) -> str:
-    try:
-        if path == "-":
-            return sys.stdin.read(1 << 12)
-        return ask_phrase() if path is None else Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the phrase cannot be read from {path}") from error

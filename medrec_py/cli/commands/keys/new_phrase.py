@@ -16,8 +16,15 @@ from medrec_py.cli.errors import SignerElsewhere
 from medrec_py.cli.identities import Identity
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
-from medrec_py.cli.terminal import is_interactive, show_phrase_once
-from medrec_py.errors import ChainUnavailable, InvalidInput, MedRecError, TransactionTimeout
+from medrec_py.cli.terminal import is_interactive, read_phrase, show_phrase_once
+from medrec_py.errors import (
+    BundleRefused,
+    ChainUnavailable,
+    InvalidInput,
+    MedRecError,
+    RelayError,
+    TransactionTimeout,
+)
 
 if TYPE_CHECKING:
     from medrec_py.patient import Erased, Patient
@@ -94,8 +101,22 @@ def erase(
     _show(session, patient, phrase, _report(erased), "Erased.", [("survivors moved", str(len(erased.survivors)))])
 
 
-def finish(session: Session, leave: Leave = None) -> None:
+def finish(
+    session: Session,
+    leave: Leave = None,
+    old_phrase_file: Annotated[
+        str | None,
+        typer.Option(
+            "--old-phrase-file",
+            metavar="FILE",
+            help="Finish it on another device, whose profile has the new phrase: the old one; - is standard input.",
+        ),
+    ] = None,
+) -> None:
     """Finish a change of the phrase that was interrupted, or set it aside if the chain was not told of it."""
+    if old_phrase_file is not None:
+        _finish_elsewhere(session, old_phrase_file, leave)
+        return
     profile, identities = session.settings.profile, session.identities
     identities.complete(profile)
     told = _told(session)
@@ -113,25 +134,38 @@ def finish(session: Session, leave: Leave = None) -> None:
     passphrase = session.passphrases.of(profile)
     wallet, root = told.wallet(passphrase), told.root(passphrase)
     patient = session.network.patient(wallet, root)
-    view = View(patient.chart(), True, told.address)
-    left = [view.entry(number) for number in leave or ()]
-    moved = patient.rescue(session.root, wallet=session.wallet, leave=left)
+    moved = patient.rescue(session.root, wallet=session.wallet, leave=_left(patient, told.address, leave))
     if told.folder != identities.successor_folder(profile):
         identities.take_up(told)
     identities.install_successor(profile)
+    _finished(session, patient, told.address, moved, [("now", UNSEEN)])
+
+
+def _finish_elsewhere(session: Session, old_phrase_file: str, leave: list[int] | None) -> None:
+    """On a device that has neither of the two identities of the change, and was given the new one."""
+    from medrec_py.wallet import Wallet, require_root  # noqa: PLC0415 - slow to import
+
+    old = Wallet.from_phrase(read_phrase(old_phrase_file))
+    patient, address = session.patient(), session.identity.address
+    if not session.network.controls(address):
+        raise InvalidInput(
+            f"{address} decides for nobody: the chain was not told of the change, and the old phrase is the right one"
+        )
+    moved = patient.rescue(require_root(old), leave=_left(patient, address, leave))
+    _finished(session, patient, address, moved, [])
+
+
+def _left(patient: Patient, wallet: str, leave: list[int] | None) -> list[int]:
+    view = View(patient.chart(), True, wallet)
+    return [view.entry(number) for number in leave or ()]
+
+
+def _finished(session: Session, patient: Patient, wallet: str, moved: int, rows: list[tuple[str, Any]]) -> None:
     patient.drop_leftovers()
     session.output.result(
-        {"finished": True, "patient": patient.id, "wallet": told.address, "moved": moved},
+        {"finished": True, "patient": patient.id, "wallet": wallet, "moved": moved},
         Cell("Finished.", "green"),
-        Fields(
-            [
-                ("patient", patient.id),
-                ("wallet", told.address),
-                ("moved", str(moved)),
-                ("now", UNSEEN),
-                ("then", DESTROY),
-            ]
-        ),
+        Fields([("patient", patient.id), ("wallet", wallet), ("moved", str(moved)), *rows, ("then", DESTROY)]),
     )
 
 
@@ -167,13 +201,19 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     try:
         yield patient, wallet, phrase
     except BaseException as error:
-        in_doubt = isinstance(error, ChainUnavailable | TransactionTimeout | KeyboardInterrupt | SystemExit)
-        if in_doubt or not _set_aside_unless_told(session):
+        if _in_doubt(error) or not _set_aside_unless_told(session):
             session.output.note("`medrec keys finish` finishes this, or sets it aside if the chain was not told of it")
             if phrase is not None:
                 session.output.note(f"the new phrase, should it be finished: {phrase}")
         raise
     session.identities.install_successor(profile)
+
+
+def _in_doubt(error: BaseException) -> bool:
+    """Whether the chain may hear of it yet, or has heard of a part of it that was not seen."""
+    if isinstance(error, BundleRefused):
+        return False
+    return isinstance(error, ChainUnavailable | TransactionTimeout | RelayError | KeyboardInterrupt | SystemExit)
 
 
 def _require_no_children(session: Session, own: str) -> None:

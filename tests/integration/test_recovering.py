@@ -42,16 +42,16 @@ def test_a_lost_wallet_without_ether(world: World, tmp_path: Path) -> None:
         assert found.revoke(world.doctor).rotated
         with pytest.raises(medrec.NotPermitted):
             alice.revoke(world.doctor)
-        _end(found, lost, old=alice)
+        _end(found, net, old=alice)
         assert all(world.spent_nothing(one.address) for one in (alice._wallet, wallet, found._wallet, *guardians))
 
 
-def _end(found: medrec.Patient, elsewhere: medrec.Network, *, old: medrec.Patient) -> None:
+def _end(found: medrec.Patient, net: medrec.Network, *, old: medrec.Patient) -> None:
     """Whoever helped knows the secret: the new wallet takes a new phrase, which alone opens and decides everything."""
     number = found.append(b"kept", compartment="general", title="kept").number
     heir = medrec.Wallet.create()
     found.change_root(wallet=heir)
-    device = elsewhere.patient(medrec.Wallet.from_phrase(heir.phrase or ""))
+    device = net.patient(medrec.Wallet.from_phrase(heir.phrase or ""))
     assert device.id == found.id
     assert device.read(number).read() == b"kept"
     device.rotate()

@@ -621,9 +621,17 @@ class Patient(Party):
             How many records were moved.
 
         Raises:
+            InvalidInput: the patient never had ``old``, or has another one than either by now.
             SurvivorUnreadable: a record cannot be read, and is not to stay behind.
             StorageError, ContractError, RelayError: call it again.
         """
+        consent = self._ledger.consent(self.id)
+        if not RootKeys(old).was_used(consent):
+            raise InvalidInput("the patient never had the root secret that is given as the earlier one")
+        if self._keys.was_used(consent) and not self._keys.is_current(consent):
+            raise InvalidInput(
+                "this root secret is an earlier one of the patient's: the latest takes over, and no other"
+            )
         before, heir = (self._wallet, None) if wallet is None else (wallet, self._wallet)
         return len(self._change(before, old, self._root, heir, progress, leave).rescue())
 

@@ -279,6 +279,18 @@ def test_a_change_that_took_place_is_not_begun_again(poor: Network, people: Peop
         people.alice.change_root(wallet=heir)
 
 
+def test_a_root_secret_takes_over_from_the_one_before_and_never_back(people: People, courier: Stopping) -> None:
+    """Two that were mixed up, or one that was never the patient's, change nothing."""
+    wallet, old, new = people.alice._wallet, people.alice._root, medrec.RootSecret.generate()
+    people.alice.change_root(new)
+    handed = len(courier.bundles)
+    for present, before in ((old, new), (new, medrec.RootSecret.generate())):
+        with pytest.raises(InvalidInput, match="root secret"):
+            medrec.Patient(people.alice._ledger, wallet, present).rescue(before)
+    assert len(courier.bundles) == handed
+    people.alice.rotate()
+
+
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
 def test_a_child_is_handed_over_without_ether(
     net: Network, poor: Network, people: People, courier: Stopping, guardian: medrec.Wallet, done: int

@@ -24,6 +24,11 @@ ForPatient: TypeAlias = Annotated[
     ),
 ]
 
+OfChild: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--patient", metavar=ADDRESS, help="A child whom the profile decides for; itself unless given."),
+]
+
 MayRead: TypeAlias = Annotated[
     list[str] | None, typer.Option("--read", metavar="COMPARTMENT", help="May be read; may be repeated.")
 ]

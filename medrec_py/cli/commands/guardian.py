@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medrec_py.cli.arguments import all_checked
+from medrec_py.cli.arguments import OfChild, all_checked, checked_or_none
 from medrec_py.cli.blocks import naming, read_block, require_free, unless_for
 from medrec_py.cli.command import command, group
 from medrec_py.cli.files import write_private
@@ -32,6 +32,7 @@ def set_guardians(
     delay: Annotated[
         str, typer.Option("--delay", metavar="SPAN", help="Time in which a recovery can be stopped: 1h to 366d.")
     ] = "7d",
+    patient_id: OfChild = None,
 ) -> None:
     """Name who together can hand the profile's patient to a new wallet. The chain does not show who they are.
 
@@ -40,34 +41,36 @@ def set_guardians(
     addresses, wait = all_checked(guardians), parse_moment(delay)
     if not isinstance(wait, timedelta):
         raise InvalidInput(f"the delay is a span, such as 7d, and not {delay!r}")
-    patient = session.patient()
+    patient = session.patient(checked_or_none(patient_id))
     if threshold == len(addresses):
         session.output.warn(
             "all guardians are needed: no recovery of theirs can be stopped, and one that is lost ends it"
         )
     patient.set_guardians(threshold, addresses, delay=wait)
-    _show(session, "Set.")
+    _show(session, patient.id, "Set.")
     session.output.note("They move the wallet, and open nothing. Deal them shares, too, if not done: medrec keys share")
 
 
 @command(app, "remove")
-def remove(session: Session) -> None:
+def remove(session: Session, patient_id: OfChild = None) -> None:
     """Have no guardians any more, after the delay of those there are."""
-    session.patient().remove_guardians()
-    _show(session, "Removed, as soon as the delay is over.")
+    patient = session.patient(checked_or_none(patient_id))
+    patient.remove_guardians()
+    _show(session, patient.id, "Removed, as soon as the delay is over.")
 
 
 @command(app, "status")
-def status(session: Session) -> None:
+def status(session: Session, patient_id: OfChild = None) -> None:
     """Who guards the profile's patient, and whether a recovery is under way."""
-    _show(session, None)
+    _show(session, checked_or_none(patient_id), None)
 
 
 @command(app, "stop")
-def stop(session: Session) -> None:
+def stop(session: Session, patient_id: OfChild = None) -> None:
     """Stop the recovery that is under way: the wallet is not lost, or somebody else began it."""
-    session.patient().stop_recovery()
-    _show(session, "Stopped. It goes on only if all guardians sign, and then nobody can stop it.")
+    patient = session.patient(checked_or_none(patient_id))
+    patient.stop_recovery()
+    _show(session, patient.id, "Stopped. It goes on only if all guardians sign, and then nobody can stop it.")
 
 
 @command(app, "approve")
@@ -108,8 +111,8 @@ def _heard(session: Session, patient: str, wallet: str) -> str:
     return ask_fingerprint()
 
 
-def _show(session: Session, title: str | None) -> None:
-    patient = session.patient(locked=True)
+def _show(session: Session, patient_id: str | None, title: str | None) -> None:
+    patient = session.patient(patient_id, locked=True)
     found = patient.guardians()
     document: Document = {
         "patient": patient.id,

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from medrec_py.cli.arguments import ADDRESS, ForPatient, checked, checked_or_none
+from medrec_py.cli.arguments import ADDRESS, ForPatient, OfChild, checked, checked_or_none
 from medrec_py.cli.charts import View
 from medrec_py.cli.command import command, group
+from medrec_py.cli.commands.keys.reseal import journal_of
 from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput
@@ -20,10 +21,6 @@ compartments_app = typer.Typer(help="Parts of the record that are granted separa
 group(compartments_app)
 app.add_typer(compartments_app, name="compartment")
 
-OfChild = Annotated[
-    str | None,
-    typer.Option("--patient", metavar=ADDRESS, help="A child whom the profile decides for; itself unless given."),
-]
 Compartments = Annotated[
     list[str] | None, typer.Option("--compartment", metavar="NAME", help="Name of a compartment; may be repeated.")
 ]
@@ -120,6 +117,7 @@ def hand_over(
     """
     whose, heir = checked(patient), session.identities.get(to)
     child = session.patient(whose)
+    child.give_up_resealing(journal_of(session, whose))
     view = View(child.chart(), True, session.identity.address)
     left, count = [view.entry(number) for number in leave or ()], len(view.chart.entries())
     with session.output.count("moving records", count) as progress:

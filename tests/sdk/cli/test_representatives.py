@@ -120,11 +120,13 @@ def test_a_childs_record(world: Shell) -> None:
     assert world.ask("record list", "--patient", child)["records"][0]["title"] == "birth"
     assert world.ask("record list")["records"] == []
     assert world.ask("patient show", "--patient", child)["permissions"] == 1
+    _keep(world, child)
     code, error = world.fail("keys change-root --light-kdf")
     assert code == 2
     assert child in error["message"]
     heir = world.newcomer("grown")
     handed = world.ask("patient hand-over --to grown", "--patient", child)
+    assert "count until" in handed["warnings"][0]
     assert handed["wallet"] == heir
     world.ask("--profile grown patient rotate", "--patient", child)
     world.ask("--profile grown record get 1 --output birth.txt", "--patient", child)
@@ -132,6 +134,22 @@ def test_a_childs_record(world: Shell) -> None:
     code, error = world.fail("permission revoke {hospital}", "--patient", child)
     assert (code, error["type"]) == (3, "NotController")
     assert world.ask("patient show")["decides_for"] == []
+
+
+def _keep(world: Shell, child: str) -> None:
+    """What a patient does about keys and guardians, for the child, and nothing of it for the parent."""
+    journals = world.home / "profiles" / "default"
+    for line, numbers in (("keys reseal", 1), ("keys reseal 1", 1)):
+        assert world.ask(line, "--patient", child)["records"] == numbers
+    assert not list(journals.glob("*.journal"))
+    assert world.ask("keys clean", "--patient", child)["patient"] == child
+    assert world.ask("keys stale", "--patient", child)["stale"] == []
+    healed = world.ask("keys heal {hospital}", "--patient", child)
+    assert (healed["patient"], healed["sealed"]) == (child, [world.address("hospital")])
+    world.ask("guardian set {stranger} {doctor} --threshold 1 --delay 1h", "--patient", child)
+    assert world.ask("guardian status", "--patient", child)["present"]["threshold"] == 1
+    assert world.ask("guardian status")["present"] is None
+    assert world.ask("guardian remove", "--patient", child)["following"] is None
 
 
 def test_a_childs_record_alone(world: Shell) -> None:

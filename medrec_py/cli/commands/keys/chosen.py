@@ -20,13 +20,16 @@ Compartments = Annotated[
 
 
 def entries_of(
-    session: Session, records: Sequence[int] | None, compartments: Sequence[str] | None
+    session: Session,
+    records: Sequence[int] | None,
+    compartments: Sequence[str] | None,
+    patient: str | None = None,
 ) -> tuple[list[int], int]:
     """The entries of the records that were named, and how many records come into question.
 
     Raises:
         RecordNotFound: there is no record of a number.
     """
-    view = open_to_read(session, None, None, None)
+    view = open_to_read(session, patient, None, None)
     named = [view.entry(number) for number in records or ()]
     return named, len(named) if named and not compartments else len(view.numbers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medrec_py.cli.arguments import ADDRESS, all_checked
+from medrec_py.cli.arguments import ADDRESS, OfChild, all_checked, checked_or_none
 from medrec_py.cli.command import command
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
@@ -22,9 +22,9 @@ def add_to(app: typer.Typer) -> None:
     command(app, "heal")(heal)
 
 
-def stale(session: Session) -> None:
+def stale(session: Session, patient_id: OfChild = None) -> None:
     """List the permissions whose holders published another key since, or were not given the present keys."""
-    found = session.patient(locked=True).stale_permissions()
+    found = session.patient(checked_or_none(patient_id), locked=True).stale_permissions()
     rows = [
         (one.grantee, "; ".join(reason.value for reason in one.reasons), Cell(one.problem or "can be healed", "dim"))
         for one in found
@@ -43,13 +43,14 @@ def heal(
             metavar=f"[{ADDRESS}...]", help="Whose, whether it shows or not; all that are stale unless given."
         ),
     ] = None,
+    patient_id: OfChild = None,
 ) -> None:
     """Seal stale permissions anew to their holders' present keys, on the same terms, and change the keys.
 
     Interrupted, it goes on where it was when it is called again.
     """
     named = all_checked(addresses or ())
-    patient = session.patient()
+    patient = session.patient(checked_or_none(patient_id))
     total = len(named) or len(patient.stale_permissions())
     with session.output.steps("sealing permissions", total) as progress:
         healed = patient.heal_permissions(*named, progress=progress)

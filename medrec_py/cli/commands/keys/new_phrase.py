@@ -11,7 +11,7 @@ import typer
 from medrec_py.cli.charts import View
 from medrec_py.cli.command import command
 from medrec_py.cli.commands.keys.chosen import Compartments, Records, entries_of
-from medrec_py.cli.commands.keys.reseal import JOURNAL
+from medrec_py.cli.commands.keys.reseal import journal_of
 from medrec_py.cli.errors import SignerElsewhere
 from medrec_py.cli.identities import Identity
 from medrec_py.cli.output import Cell, Document, Fields, Table
@@ -192,7 +192,7 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     _require_no_children(session, patient.id)
     passphrase = session.passphrases.of(profile)
     wallet = Wallet.create()
-    patient.give_up_resealing(session.settings.profile_folder(profile) / JOURNAL)
+    patient.give_up_resealing(journal_of(session, patient.id))
     phrase = wallet.phrase
     if phrase is not None and is_interactive() and not session.output.as_json:
         show_phrase_once(phrase)

@@ -21,11 +21,9 @@ from scripts.compiler import ROOT, contract_sources
 from tests.contracts.signing import Desk
 from tests.contracts.support import GENERAL, ORGANISATION, PRACTITIONER, YEAR_2100, Clock, digest, terms
 
-# The same examples in each run: what fails in CI fails at a desk.
+# As all tests (tests/conftest.py), and fewer examples, since each is a transaction.
 settings.register_profile(
     "contracts",
-    derandomize=True,
-    deadline=None,
     max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

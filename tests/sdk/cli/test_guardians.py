@@ -137,7 +137,7 @@ def test_a_share_of_another_set_is_named(circle: Circle) -> None:
     for name, guardian in ((again["set"], "hospital"), (circle.dealt["set"], "doctor")):
         assert f"{name[:8]} (2 of" in error["message"]
         assert shell.address(guardian).lower() in error["message"]
-    line = f"--profile hospital keys hand-over request --output old-set --set {circle.dealt['set'][:6]} --fingerprint"
+    line = f"--profile hospital keys hand-over request --output old-set --set {circle.dealt['set'][:16]} --fingerprint"
     shell.ask(line, fingerprint)
     assert shell.ask("--profile new keys restore old-set from-doctor")["patient"] == shell.address()
 

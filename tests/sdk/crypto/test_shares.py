@@ -39,6 +39,8 @@ ROOT = RootSecret(some("root secret"))
 GUARDIANS = [some(f"guardian {number}", 20) for number in range(16)]
 SET = shares.split(ROOT, PLACE, GUARDIANS[:5], 3, NOW)
 WORDS = SET[0].words.split()
+TURN = next(place for place in range(9, len(WORDS)) if WORDS[place] != WORDS[place - 1])
+"""Where two words that follow each other differ: those of a share are random."""
 OFFICIAL = vectors("slip39.json")
 
 
@@ -216,7 +218,7 @@ DAMAGED = {
     "one word less": " ".join(WORDS[:-1]),
     "one word more": " ".join([*WORDS, "academic"]),
     "an unknown word": " ".join(["zebra", *WORDS[1:]]),
-    "two words exchanged": " ".join([*WORDS[:9], WORDS[10], WORDS[9], *WORDS[11:]]),
+    "two words exchanged": " ".join([*WORDS[: TURN - 1], WORDS[TURN], WORDS[TURN - 1], *WORDS[TURN + 1 :]]),
     "another word": " ".join([*WORDS[:9], "academic" if WORDS[9] != "academic" else "acid", *WORDS[10:]]),
     "upper case": SET[0].words.upper(),
     "a space behind": SET[0].words + " ",

@@ -25,10 +25,19 @@ START_SECONDS = 60.0
 
 
 def free_port() -> int:
-    """A TCP port on the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A TCP port on the loopback interface that nobody listens on, and that nobody else is given for a minute.
+
+    A connection that was just closed keeps it (TIME_WAIT): who asks for this number, as servers do with SO_REUSEADDR,
+    gets it, and who asks for any port gets another.
+    """
+    with socket.socket() as server, socket.socket() as client:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        client.connect(server.getsockname())
+        server.accept()[0].close()  # the side that closes first is the one that waits
+        client.recv(1)
+        port: int = server.getsockname()[1]
         return port
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,16 @@ def test_overtaken_in_the_same_block(idle: Site) -> None:
 
 
 # --- crashes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reuse", [False, True], ids=["another's", "a server's"])
+def test_a_free_port_is_kept_for_who_asks_for_it(reuse: bool) -> None:
+    """The system gives it to nobody else meanwhile: for them it is in use; servers, which reuse addresses, get it."""
+    port = free_port()
+    with socket.socket() as asking:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        with nullcontext() if reuse else pytest.raises(OSError, match="in use"):
+            asking.bind(("127.0.0.1", port))
 
 
 @pytest.mark.parametrize("mined", [False, True], ids=["waiting in the pool", "mined, not yet seen"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -286,12 +287,20 @@ def test_a_reorganisation(site: Site, desk: Desk, tmp_path: Path) -> None:
         between(site.chain.web3.provider.endpoint_uri) as middle,  # type: ignore[attr-defined]
         relaying(tmp_path / "relayer", middle.url, site, "--confirmations 8") as relayer,
     ):
-        bundle = desk.newcomer()
+        bundle, looked = desk.newcomer(), threading.Event()
         relayer.take(bundle)
         relayer.wait(bundle)
+
+        def after_we_looked(method: str, forward: Any) -> bytes:
+            if method == SEND:
+                looked.wait(30)
+            return bytes(forward())
+
+        middle.hook = after_we_looked
         site.chain.request("anvil_rollback", 1)
         site.chain.request("evm_mine")
         assert desk.version(bundle) == 0
+        looked.set()
         until(lambda: desk.version(bundle) == 1)
         relayer.wait(bundle)
         assert (len(middle.raw), len(set(middle.raw)), grants(desk, bundle)) == (2, 1, 1)

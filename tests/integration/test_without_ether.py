@@ -25,7 +25,7 @@ from tests.integration.test_cli import PROGRAM
 from tests.integration.test_relay import Relayer, relaying
 from tests.support import chromium
 from tests.support.chains import ANVIL_PHRASE, DAY, Site, settle
-from tests.support.chromium import Browser
+from tests.support.chromium import LONGEST, Browser
 from tests.support.clef import running_clef
 from tests.support.safe import Safes
 from tests.support.wallets import MONTH, a_patients_way, root
@@ -122,7 +122,7 @@ class BrowserShell:
             assert program.poll() is None, program.communicate()
             time.sleep(0.05)
         approval = self._browser.start("approve", url=self._url.read_text(), extension=self._extension)
-        return self._ended(program), approval.result(30)["summaries"]
+        return self._ended(program), approval.result(LONGEST)["summaries"]
 
     def _started(self, line: str) -> subprocess.Popen[str]:
         command, pipe = [*PROGRAM, *line.split(), "--json"], subprocess.PIPE
@@ -168,13 +168,13 @@ def test_from_a_browser(world: World, browser: Browser, tmp_path: Path) -> None:
         def approve(url: str) -> None:
             approvals.append(browser.start("approve", url=url, extension=extension))
 
-        with medrec.BrowserWallet(key.address, chain_id=net.chain_id, open_page=approve, timeout=60) as wallet:
+        with medrec.BrowserWallet(key.address, chain_id=net.chain_id, open_page=approve, timeout=LONGEST) as wallet:
             alice = net.patient(wallet, root()).register(compartments=["general"])
             wallet.names = lambda: medrec.KnownNames(alice.compartments(), {world.doctor.address: "Doctor"})
             a_patients_way(net, alice, world.doctor)
         assert world.spent_nothing(alice.address)
     (approval,) = approvals
-    summaries = approval.result(30)["summaries"]
+    summaries = approval.result(LONGEST)["summaries"]
     assert any("“Doctor” may read “general” and add to “general” in your record" in one for one in summaries)
     assert "“Doctor” may no longer read or add to your record." in summaries[-1]
 

@@ -15,7 +15,7 @@ from typing import Any
 from scripts import toolchain
 from tests.support import typescript
 
-LONGEST = 40.0
+LONGEST = 120.0
 """Seconds until a driver that does not answer is given up."""
 
 

@@ -108,11 +108,16 @@ def test_a_terminal_that_lacks_a_character_is_no_error(variables: dict[str, str]
 
 @pytest.mark.slow
 def test_help_comes_quickly() -> None:
-    """The goal: within 0.6 s of processor time, of which half is Python and Typer themselves."""
-    took = []
-    for _ in range(3):
-        before = os.times()
-        subprocess.run([*PROGRAM, "--help"], capture_output=True, check=True)
-        after = os.times()
-        took.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert min(took) < 1.2  # twice the goal: other machines are slower
+    """The goal: twice what Python and Typer themselves take, in time of the processor; twice that fails."""
+    bare = "import typer\napp = typer.Typer()\napp.command()(lambda: None)\napp(['--help'])"
+    took = [(processor_time([*PROGRAM, "--help"]), processor_time([sys.executable, "-c", bare])) for _ in range(3)]
+    ours, theirs = map(min, zip(*took, strict=True))
+    assert ours < 4 * theirs
+
+
+def processor_time(command: list[str]) -> float:
+    """Seconds of the processor that a command takes."""
+    before = os.times()
+    subprocess.run(command, capture_output=True, check=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system

@@ -166,15 +166,17 @@ def test_too_much_is_not_read(client: Client, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_request_that_trickles(client: Client, office: Office, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head or a body that never ends is cut off, and others are served meanwhile."""
-    monkeypatch.setattr(listening, "RECEIVE_SECONDS", 0.3)
-    monkeypatch.setattr(http, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(listening, "RECEIVE_SECONDS", 4.0)  # for the honest request, too
+    monkeypatch.setattr(http, "BODY_SECONDS", 4.0)
     post = b"POST /v1/bundles HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-    for beginning in (b"POST /v1/bu", post, b""):
-        with closing(socket.create_connection(("127.0.0.1", int(client.url.rpartition(":")[2])))) as slow:
-            slow.settimeout(20)
-            slow.sendall(beginning)
-            assert client.post(desk.newcomer()).status == 202
-            assert b" 202 " not in slow.recv(1 << 16)
+    where = ("127.0.0.1", int(client.url.rpartition(":")[2]))
+    with ExitStack() as stack:
+        slow = [stack.enter_context(closing(socket.create_connection(where, timeout=60))) for _ in range(3)]
+        for one, started in zip(slow, (b"POST /v1/bu", post, b""), strict=True):
+            one.sendall(started)
+        assert client.post(desk.newcomer()).status == 202
+        for one in slow:
+            assert b" 202 " not in one.recv(1 << 16)
 
 
 def beginning(announced: int, came: bytes = b"") -> bytes:

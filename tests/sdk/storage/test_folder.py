@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -697,13 +696,11 @@ def test_several_processes_may_make_the_folder_at_once(path: Path) -> None:
 
 
 def test_reading_does_not_wait_for_a_writer(store: FolderStore) -> None:
-    """A reader is served while another put is taking its time."""
+    """A reader is served while another put is taking its time: here that put would wait for the reader, for ever."""
     cid = store.put_block(b"block")
 
     def slow() -> Iterator[bytes]:
-        began = time.monotonic()
         assert FolderStore(store.path).get_block(cid) == b"block"
-        assert time.monotonic() - began < 1
         yield b"more"
 
     store.put(slow())

@@ -17,6 +17,9 @@ import { type Behaviour, TestWallet } from "./wallet.ts";
 
 type Job = Record<string, any>;
 
+/** Milliseconds until what should be seen is given up: a machine may be busy. */
+const PATIENCE = 60_000;
+
 const [, , executablePath = "chromium", folder = "."] = process.argv;
 const SOURCES = fileURLToPath(new URL("../../../test/chromium/extension/", import.meta.url)); // from web/build/test/…
 const LAUNCH = {
@@ -112,10 +115,10 @@ const DO: Record<string, (job: Job) => unknown> = {
     return number;
   },
   /** Press a button, or choose what has a label. */
-  click: ({ tab, role, name }) => pageOf(tab).getByRole(role, { name, exact: true }).click({ timeout: 10_000 }),
+  click: ({ tab, role, name }) => pageOf(tab).getByRole(role, { name, exact: true }).click({ timeout: PATIENCE }),
   /** Wait until a text is seen. */
-  see: ({ tab, text }) => pageOf(tab).getByText(text).first().waitFor({ timeout: 10_000 }),
-  text: ({ tab, selector }) => pageOf(tab).locator(selector).innerText({ timeout: 10_000 }),
+  see: ({ tab, text }) => pageOf(tab).getByText(text).first().waitFor({ timeout: PATIENCE }),
+  text: ({ tab, selector }) => pageOf(tab).locator(selector).innerText({ timeout: PATIENCE }),
   press: ({ tab, key }) => pageOf(tab).keyboard.press(key),
   reload: ({ tab }) => pageOf(tab).reload(),
   evaluate: ({ tab, script }) => pageOf(tab).evaluate(script),
@@ -144,7 +147,7 @@ const DO: Record<string, (job: Job) => unknown> = {
     for (;;) {
       // The page's own policy forbids to wait by an expression.
       const next = `#asked:not([hidden]) #sign:enabled, #summary:has-text("You can close this page.")`;
-      await page.locator(next).first().waitFor({ state: "attached", timeout: 20_000 });
+      await page.locator(next).first().waitFor({ state: "attached", timeout: PATIENCE });
       if (await page.locator("#asked").isHidden()) break;
       const summary = await page.locator("#summary").innerText();
       if (summaries.at(-1) !== summary) summaries.push(summary);

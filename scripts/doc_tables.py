@@ -17,8 +17,12 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import typer
 
 import medrec_py
+from medrec_py.cli.app import app
 from medrec_py.errors import ChainError, ContractError, MedRecError, NotPermitted
 from medrec_py.purposes import Purpose
 
@@ -193,7 +197,25 @@ def _markdown(text: str) -> str:
     return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
 
 
+def commands_index() -> str:
+    """Every command by its group, with the first sentence of its help and a link to its section."""
+    groups: dict[str, list[str]] = {}
+    for path, command in _commands(typer.main.get_command(app)):
+        name, sentence = " ".join(path), (command.help or "").partition("\n")[0].partition(". ")[0].removesuffix(".")
+        row = f"| [`{name}`](#medrec-{name.replace(' ', '-')}) | {_markdown(sentence)} |"
+        groups.setdefault(path[0] if len(path) > 1 else "", []).append(row)
+    rows = [row for group in sorted(groups) for row in (*([f"| **{group}** | |"] if group else []), *groups[group])]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows])
+
+
+def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, child in command.commands.items():
+        below = (*path, name)
+        yield from _commands(child, below) if hasattr(child, "commands") else [(below, child)]
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "commands": ("docs/cli.md", commands_index),
     "gas": ("README.md", gas_table),
     "speed": ("docs/speed.md", speed_table),
     "relay": ("docs/speed.md", relay_table),

@@ -20,7 +20,11 @@ from medrec_py.errors import InvalidInput
 if TYPE_CHECKING:
     from medrec_py.guardians import Guardians, UnderWay
 
-app = typer.Typer(help="Guardians, who can hand a patient to a new wallet together.", no_args_is_help=True)
+app = typer.Typer(
+    help="Guardians, who can hand a patient to a new wallet together.\n\n"
+    "They open no record: those who do so together are dealt shares by `medrec keys share`.",
+    no_args_is_help=True,
+)
 group(app)
 
 

@@ -100,10 +100,10 @@ def test_a_new_wallet_takes_over(guarded: Guarded) -> None:
     people.grant()
     people.chart().append(b"before", compartment="general", title="a note")
     recovery = guarded.ask()
-    recovery.begin(guarded.approvals(recovery))
+    begun = recovery.begin(guarded.approvals(recovery))
     assert recovery.under_way is not None
     assert not recovery.under_way.unanimous
-    assert recovery.under_way.due == guarded.net.chain.now() + int(WEEK.total_seconds())
+    assert recovery.under_way.due == begun.timestamp + int(WEEK.total_seconds())
     with pytest.raises(RecoveryNotDue):
         recovery.complete()
     people.travel(WEEK)

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ from tests.support import chromium
 from tests.support.chains import ANVIL_PHRASE, DAY, Site, settle
 from tests.support.chromium import LONGEST, Browser
 from tests.support.clef import running_clef
+from tests.support.documents import ROOT, code_blocks
 from tests.support.safe import Safes
 from tests.support.wallets import MONTH, a_patients_way, root
 
-pytestmark = [pytest.mark.anvil, pytest.mark.slow]
+pytestmark = [pytest.mark.anvil, pytest.mark.slow, pytest.mark.timeout(1200)]  # dozens of processes, one after another
 
 
 @dataclass(frozen=True)
@@ -90,45 +92,32 @@ def in_an_extension(key: medrec.Wallet, chain_id: int) -> dict[str, Any]:
     return {"name": "Test wallet", "key": bytes(key._account.key).hex(), "chainId": chain_id, "chains": None}
 
 
-class BrowserShell:
-    """The program as a person runs it, whose wallet is in Chromium: `BROWSER` says what opens its pages."""
+class ProgramShell:
+    """The program as a person runs it, on a device of its own."""
 
-    def __init__(self, world: World, browser: Browser, folder: Path, extension: dict[str, Any]) -> None:
-        self._browser, self._folder, self._extension = browser, folder, extension
-        self._url = folder / "url"
-        opener = folder / "opener"
-        opener.write_text(f'#!/bin/sh\nprintf %s "$1" >{folder}/part && mv {folder}/part {self._url}\n')
-        opener.chmod(0o755)
+    def __init__(self, world: World, folder: Path, **variables: str) -> None:
+        self.folder = folder
         self._environment = {
             **os.environ,
-            "BROWSER": f"{opener} %s",
             "MEDREC_HOME": str(folder / "home"),
             "MEDREC_PASSPHRASE": "correct horse battery staple",
             "MEDREC_CHAIN": world.node,
             "MEDREC_CONTRACT": world.site.contract.address,
-            "MEDREC_RELAYER": world.relayer.ready["address"],
+            **variables,
         }
-        self.ask(f"config set store {folder / 'device'} {world.relayer.folder / 'blocks'}")
+        for profile in ("default", "friend"):
+            stores = f"{folder / profile} {world.relayer.folder / 'blocks'}"
+            self.ask(f"--profile {profile} config set store {stores}")
 
     def ask(self, line: str) -> dict[str, Any]:
         """Run a command that has nothing signed in the browser."""
         return self._ended(self._started(line))
 
-    def approved(self, line: str) -> tuple[dict[str, Any], list[str]]:
-        """Run a command, and sign on its page; returns what the page said as well."""
-        self._url.unlink(missing_ok=True)
-        program = self._started(line)
-        while not self._url.exists():
-            assert program.poll() is None, program.communicate()
-            time.sleep(0.05)
-        approval = self._browser.start("approve", url=self._url.read_text(), extension=self._extension)
-        return self._ended(program), approval.result(LONGEST)["summaries"]
-
     def _started(self, line: str) -> subprocess.Popen[str]:
         command, pipe = [*PROGRAM, *line.split(), "--json"], subprocess.PIPE
         return subprocess.Popen(
             command,
-            cwd=self._folder,
+            cwd=self.folder,
             env=self._environment,
             stdout=pipe,
             stderr=pipe,
@@ -139,12 +128,33 @@ class BrowserShell:
     @staticmethod
     def _ended(program: subprocess.Popen[str]) -> dict[str, Any]:
         try:
-            out, err = program.communicate(timeout=90)
+            out, err = program.communicate(timeout=LONGEST)
         finally:
             program.kill()
         assert program.returncode == 0, (out, err)
         document: dict[str, Any] = json.loads(out)
         return document
+
+
+class BrowserShell(ProgramShell):
+    """The same, whose wallet is in Chromium: `BROWSER` says what opens its pages."""
+
+    def __init__(self, world: World, browser: Browser, folder: Path, extension: dict[str, Any]) -> None:
+        self._browser, self._extension, self._url = browser, extension, folder / "url"
+        opener = folder / "opener"
+        opener.write_text(f'#!/bin/sh\nprintf %s "$1" >{folder}/part && mv {folder}/part {self._url}\n')
+        opener.chmod(0o755)
+        super().__init__(world, folder, BROWSER=f"{opener} %s")
+
+    def approved(self, line: str) -> tuple[dict[str, Any], list[str]]:
+        """Run a command, and sign on its page; returns what the page said as well."""
+        self._url.unlink(missing_ok=True)
+        program = self._started(line)
+        while not self._url.exists():
+            assert program.poll() is None, program.communicate()
+            time.sleep(0.05)
+        approval = self._browser.start("approve", url=self._url.read_text(), extension=self._extension)
+        return self._ended(program), approval.result(LONGEST)["summaries"]
 
 
 def test_from_a_phrase(world: World, tmp_path: Path) -> None:
@@ -223,6 +233,7 @@ def test_the_program_with_a_wallet_in_a_browser(world: World, browser: Browser, 
     """Registers by the relayer, grants and revokes offline: each command opens a page, anybody sends what it signed."""
     key = medrec.Wallet.create()
     shell = BrowserShell(world, browser, tmp_path, in_an_extension(key, world.site.chain.chain_id))
+    shell.ask(f"config set relayer {world.relayer.ready['address']}")
     shell.ask(f"init --light-kdf --signer browser --address {key.address}")
     registered, summaries = shell.approved("patient register --compartment general")
     assert registered["patient"] == key.address
@@ -241,6 +252,95 @@ def test_the_program_with_a_wallet_in_a_browser(world: World, browser: Browser, 
     shell.ask("relay send revoke.json")
     assert shell.ask("permission list")["permissions"] == []
     assert world.spent_nothing(key.address)
+
+
+# --- the sessions of docs/wallets.md ---------------------------------------------------------------
+
+DOCUMENT = (ROOT / "docs" / "wallets.md").read_text(encoding="utf-8")
+SESSIONS = DOCUMENT.partition("\n## Granting and revoking without ether\n")[2].partition("\n## ")[0]
+FROM_A_BROWSER, FROM_CLEF, BY_QR_CODES = code_blocks(SESSIONS, "console")
+(FROM_A_SAFE,) = code_blocks(SESSIONS, "python")
+
+
+def lines(session: str, world: World, alice: str = "") -> Iterator[str]:
+    """The lines of a session as they are typed after ``medrec``, with identities that are quick to unlock."""
+    names = {"$ALICE": alice, "$HOSPITAL": world.doctor.address, "$RELAYER": world.relayer.ready["address"]}
+    for name, value in names.items():
+        session = session.replace(name, value)
+    for line in session.splitlines():
+        yield line.removeprefix("$ medrec ").replace("init", "init --light-kdf", 1)
+
+
+def followed(shell: ProgramShell, session: Iterator[str], deciding: Callable[[str], object] | None = None) -> list[int]:
+    """Run a session; how many permissions there are after each line from the registration on."""
+    counts = []
+    for line in session:
+        decides = line.startswith(("patient", "permission"))
+        (deciding if deciding and decides else shell.ask)(line)
+        if counts or line.startswith("patient register"):
+            counts.append(len(shell.ask("permission list")["permissions"]))
+    return counts
+
+
+@pytest.mark.node
+@pytest.mark.typescript
+@pytest.mark.vite
+@pytest.mark.chromium
+def test_the_session_from_a_browser(world: World, browser: Browser, tmp_path: Path) -> None:
+    """As it stands in the documentation: every command that decides opens a page."""
+    key = medrec.Wallet.create()
+    shell = BrowserShell(world, browser, tmp_path, in_an_extension(key, world.site.chain.chain_id))
+    assert followed(shell, lines(FROM_A_BROWSER, world, key.address), shell.approved) == [0, 1, 0]
+    assert world.spent_nothing(key.address)
+
+
+@pytest.mark.clef
+def test_the_session_from_clef(world: World, tmp_path: Path) -> None:
+    """As it stands there, where Clef's rules approve."""
+    key = medrec.Wallet.create()
+    with running_clef(bytes(key._account.key)) as clef:
+        shell = ProgramShell(world, tmp_path, MEDREC_SIGNER_URL=clef.url)
+        assert followed(shell, lines(FROM_CLEF, world, key.address)) == [0, 1, 0]
+    assert world.spent_nothing(key.address)
+
+
+@pytest.mark.safe
+def test_the_session_from_a_safe(world: World, tmp_path: Path) -> None:
+    """As it stands there, with two owners."""
+    bob, carol = medrec.Wallet.create(), medrec.Wallet.create()
+    names: dict[str, Any] = {
+        "medrec": medrec,
+        "timedelta": timedelta,
+        "node": world.node,
+        "contract": world.site.contract.address,
+        "store": [str(tmp_path / "device"), str(world.relayer.folder / "blocks")],
+        "relayer": world.relayer.ready["address"],
+        "safes_address": Safes.deploy(world.site.chain, world.site.rich).make(bob, carol, number=7),
+        "bob": bob,
+        "carol": carol,
+        "root": root(),
+        "hospital": world.doctor,
+    }
+    exec(compile(FROM_A_SAFE, "docs/wallets.md", "exec"), names)  # noqa: S102 - the documentation is ours
+    assert world.site.contract.permission_of(names["safes_address"], world.doctor.address).version == 2
+    assert all(world.spent_nothing(person.address) for person in (bob, carol))
+
+
+def test_the_session_by_qr_codes(world: World, tmp_path: Path) -> None:
+    """As it stands there; the texts of the codes come in another order, from another profile without a key."""
+    shell = ProgramShell(world, tmp_path)
+
+    def scan(line: str) -> None:
+        shell.ask(line)
+        if "--offline" in line:
+            file, folder = line.split()[-3], line.rsplit(maxsplit=1)[-1]
+            texts = to_parts(from_text((tmp_path / file).read_text()))
+            assert len(list((tmp_path / folder).iterdir())) == len(texts)
+            (tmp_path / f"scanned-{folder}.txt").write_text("\n".join(reversed(texts)))
+
+    assert followed(shell, lines(BY_QR_CODES, world), scan) == [0, 0, 1, 1, 0]
+    (patient,) = {one["address"] for one in shell.ask("config show")["profiles"] if one["name"] == "default"}
+    assert world.spent_nothing(patient)
 
 
 def test_what_the_contract_refuses_has_its_error(world: World, tmp_path: Path) -> None:

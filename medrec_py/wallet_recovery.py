@@ -15,7 +15,7 @@ from medrec_py.courier import Courier, OwnExpense
 from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
-from medrec_py.crypto.typed_data import is_signed_by, sign
+from medrec_py.crypto.typed_data import is_signed_by, sign_message
 from medrec_py.crypto.wallet_recovery import Approval, CompleteRecovery, Recover, Request, parse_approval, parse_request
 from medrec_py.errors import InvalidInput, NotFound, NotGuardian, RecoveryOver, SignatureMissing
 from medrec_py.guardians import GuardianKeeper, UnderWay, under_way
@@ -156,13 +156,7 @@ class WalletRecovery:
             raise NotGuardian(f"{address_of(min(strangers))} does not guard the patient {self.patient} now")
         self._require_open(unanimous=len(given) == len(guardians.guardians))
         consent = self._consent()
-        signature = sign(
-            self._wallet.sign_typed_data,
-            consent.signer,
-            consent.typed_data(),
-            consent.digest(),
-            self._ledger.check_contract,
-        )
+        signature = sign_message(self._wallet.sign_typed_data, consent.signer, consent, self._ledger.check_contract)
         signatures = (signature, *(given.get(guardian, b"") for guardian in guardians.guardians))
         return self._carry(SignedDecision(consent, signatures, guardians), payer)
 
@@ -249,8 +243,7 @@ def approve(ledger: Ledger, guardian: Signer, request: bytes, fingerprint: str) 
             f"the request is good for more than {LONGEST.days} days: whoever has it could wait for years"
         )
     account = address_bytes(guardian.address)
-    form = parsed.to_sign(account)
-    signature = sign(guardian.sign_typed_data, account, form.typed_data(), form.digest(), ledger.check_contract)
+    signature = sign_message(guardian.sign_typed_data, account, parsed.to_sign(account), ledger.check_contract)
     return Approval(account, signature).to_bytes(parsed)
 
 

@@ -18,13 +18,13 @@ from medrec_py.crypto.keys import ADDRESS_SIZE, SECRET_SIZE, Place, check_size, 
 from medrec_py.crypto.letter import Letter, Recipient, check_text
 from medrec_py.crypto.suites import PrivateKey
 from medrec_py.crypto.typed_data import (
-    MAX_SIGNATURE_SIZE,
     CheckContractSignature,
     Message,
     SignTypedData,
     TypedStruct,
+    check_signature,
     is_signed_by,
-    sign,
+    sign_message,
 )
 from medrec_py.errors import AccessMismatch, FormatError, InvalidInput, SignatureMissing
 
@@ -226,9 +226,7 @@ class UnverifiedAnswer:
         Raises:
             FormatError: the signature has an impossible size.
         """
-        if not 0 < len(signature) <= MAX_SIGNATURE_SIZE:
-            raise FormatError(f"a signature has between 1 and {MAX_SIGNATURE_SIZE} bytes")
-        return cls(SignedAnswer(answer, reason, signature))
+        return cls(SignedAnswer(answer, reason, check_signature(signature)))
 
 
 def build(
@@ -264,8 +262,7 @@ def build(
         reason=reason.hash(),
         time=time,
     )
-    signature = sign(sign_typed_data, signer, answer.typed_data(), answer.digest(), check_contract)
-    return SignedAnswer(answer, reason, signature)
+    return SignedAnswer(answer, reason, sign_message(sign_typed_data, signer, answer, check_contract))
 
 
 def open_letter(sealed: Letter, request: AccessRequest, key: PrivateKey) -> UnverifiedAnswer:

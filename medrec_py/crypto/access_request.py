@@ -19,13 +19,13 @@ from medrec_py.crypto.keys import ADDRESS_SIZE, SECRET_SIZE, Deployment, Place, 
 from medrec_py.crypto.letter import Letter, Recipient, check_text
 from medrec_py.crypto.suites import PrivateKey
 from medrec_py.crypto.typed_data import (
-    MAX_SIGNATURE_SIZE,
     CheckContractSignature,
     Message,
     SignTypedData,
     TypedStruct,
+    check_signature,
     is_signed_by,
-    sign,
+    sign_message,
 )
 from medrec_py.errors import AccessMismatch, FormatError, InvalidInput, SignatureMissing
 
@@ -287,9 +287,7 @@ class UnverifiedRequest:
         Raises:
             FormatError: the signature has an impossible size.
         """
-        if not 0 < len(signature) <= MAX_SIGNATURE_SIZE:
-            raise FormatError(f"a signature has between 1 and {MAX_SIGNATURE_SIZE} bytes")
-        return cls(SignedRequest(request, wish, signature))
+        return cls(SignedRequest(request, wish, check_signature(signature)))
 
 
 def build(
@@ -305,8 +303,7 @@ def build(
     """
     if wish.hash() != request.wish:
         raise InvalidInput("the request covers another wish")
-    document, digest = request.typed_data(), request.digest()
-    return SignedRequest(request, wish, sign(sign_typed_data, request.requester, document, digest, check_contract))
+    return SignedRequest(request, wish, sign_message(sign_typed_data, request.requester, request, check_contract))
 
 
 def open_letter(sealed: Letter, place: Place, key: PrivateKey) -> UnverifiedRequest:

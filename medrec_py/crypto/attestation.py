@@ -9,8 +9,14 @@ from medrec_py.crypto import cbor, padding
 from medrec_py.crypto.keys import ADDRESS_SIZE, SECRET_SIZE, Place, check_size
 from medrec_py.crypto.metadata import Metadata
 from medrec_py.crypto.statement import Statement
-from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE, CheckContractSignature, SignTypedData, is_signed_by, sign
-from medrec_py.errors import FormatError, StatementMismatch
+from medrec_py.crypto.typed_data import (
+    CheckContractSignature,
+    SignTypedData,
+    check_signature,
+    is_signed_by,
+    sign_message,
+)
+from medrec_py.errors import StatementMismatch
 
 _KEYS = ("metadata", "claimSalt", "leafSalt", "author", "onBehalfOf", "time", "replaces", "content", "signature")
 
@@ -93,9 +99,7 @@ class Attestation:
             FormatError: it is not one.
         """
         fields = cbor.Fields(cbor.decode(padding.unpad(padded)), "the sealed metadata", _KEYS)
-        signature = fields.octets("signature")
-        if not 0 < len(signature) <= MAX_SIGNATURE_SIZE:
-            raise FormatError(f"a signature has {len(signature)} bytes")
+        signature = check_signature(fields.octets("signature"))
         return cls(
             metadata=Metadata.from_map(fields.value("metadata")),
             claim_salt=fields.octets("claimSalt", SECRET_SIZE),
@@ -155,5 +159,4 @@ def attest(
         signature=b"",
     )
     statement = draft.statement(place, record_id)
-    signature = sign(sign_typed_data, author, statement.typed_data(), statement.digest(), check_contract)
-    return replace(draft, signature=signature)
+    return replace(draft, signature=sign_message(sign_typed_data, author, statement, check_contract))

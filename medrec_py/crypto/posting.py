@@ -15,7 +15,7 @@ from medrec_py.crypto import letter, untrusted_json
 from medrec_py.crypto.access_answer import AccessAnswer
 from medrec_py.crypto.access_request import AccessRequest
 from medrec_py.crypto.signed_decisions import read_base64, read_hexadecimal
-from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE
+from medrec_py.crypto.typed_data import check_signature
 from medrec_py.errors import FormatError
 
 VERSION: Final = 1
@@ -44,8 +44,7 @@ class Posting(Generic[_M]):
     letter: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.signature) <= MAX_SIGNATURE_SIZE:
-            raise FormatError(f"a signature has between 1 and {MAX_SIGNATURE_SIZE} bytes")
+        check_signature(self.signature)
         place, sealed = self.message.place, letter.parse(self.letter)
         if (sealed.deployment.chain_id, sealed.deployment.contract) != (place.chain_id, place.contract):
             raise FormatError("the letter belongs to another deployment than the message")

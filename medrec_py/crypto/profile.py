@@ -13,10 +13,10 @@ from medrec_py.crypto.keys import ADDRESS_SIZE, Deployment, check_uint
 from medrec_py.crypto.keys import check_size as check_input
 from medrec_py.crypto.suites import Suite, by_number
 from medrec_py.crypto.typed_data import (
-    MAX_SIGNATURE_SIZE,
     CheckContractSignature,
     SignTypedData,
     TypedStruct,
+    check_signature,
     is_signed_by,
     sign,
 )
@@ -150,9 +150,7 @@ def parse(block: bytes) -> UnverifiedProfile:
     suite = by_number(fields.uint("suite"))
     public_key = fields.octets("key", suite.public_key_size)
     suite.check_public_key(public_key)
-    signature = fields.octets("signature")
-    if not 0 < len(signature) <= MAX_SIGNATURE_SIZE:
-        raise FormatError(f"a signature has {len(signature)} bytes")
+    signature = check_signature(fields.octets("signature"))
     content = ProfileContent(
         suite=suite,
         account=fields.octets("account", ADDRESS_SIZE),

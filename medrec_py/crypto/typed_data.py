@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from eth_hash.abc import BackendAPI
 from eth_hash.backends.auto import AutoBackend
@@ -39,6 +39,17 @@ CheckContractSignature: TypeAlias = Callable[[bytes, bytes, bytes], bool]
 """Asks an account with code (ERC-1271) about a signature: address (20 bytes), digest (32 bytes), signature → valid."""
 
 Message: TypeAlias = Mapping[str, int | bytes]
+
+
+class Signable(Protocol):
+    """What is to be signed, and knows how a wallet is shown it."""
+
+    def typed_data(self) -> dict[str, Any]:
+        """The EIP-712 document."""
+
+    def digest(self) -> bytes:
+        """The EIP-712 digest, 32 bytes."""
+
 
 _UNREADABLE = (ArithmeticError, AttributeError, InvalidInput, LookupError, TypeError, ValueError)
 """What reading a document of any form may raise."""
@@ -190,6 +201,27 @@ def is_signed_by(
     except FormatError:
         pass
     return check_contract is not None and check_contract(account, digest, signature)
+
+
+def check_signature(signature: bytes) -> bytes:
+    """The signature, if it has a size that one can have. Whose it is, `is_signed_by` says.
+
+    Raises:
+        FormatError: it has none.
+    """
+    if not 0 < len(signature) <= MAX_SIGNATURE_SIZE:
+        raise FormatError(f"a signature has between 1 and {MAX_SIGNATURE_SIZE} bytes, not {len(signature)}")
+    return signature
+
+
+def sign_message(
+    sign_typed_data: SignTypedData,
+    account: bytes,
+    message: Signable,
+    check_contract: CheckContractSignature | None = None,
+) -> bytes:
+    """`sign`, for what knows its document and its digest."""
+    return sign(sign_typed_data, account, message.typed_data(), message.digest(), check_contract)
 
 
 def sign(

@@ -14,7 +14,7 @@ from medrec_py.crypto.blocks import check_size as check_block
 from medrec_py.crypto.decisions import SignedForm
 from medrec_py.crypto.fingerprint import Fingerprinted
 from medrec_py.crypto.keys import ADDRESS_SIZE, Place
-from medrec_py.crypto.typed_data import MAX_SIGNATURE_SIZE, TypedStruct
+from medrec_py.crypto.typed_data import TypedStruct, check_signature
 from medrec_py.errors import FormatError, KeyringMismatch
 
 VERSION: Final = 1
@@ -163,7 +163,4 @@ def parse_approval(block: bytes, request: Request) -> Approval:
         raise FormatError(f"{what} is of another version")
     if fields.octets("request", _DIGEST_SIZE) != request.digest():
         raise KeyringMismatch(f"{what} answers another request than this wallet's")
-    signature = fields.octets("signature")
-    if not 0 < len(signature) <= MAX_SIGNATURE_SIZE:
-        raise FormatError(f"{what} holds no signature")
-    return Approval(fields.octets("guardian", ADDRESS_SIZE), signature)
+    return Approval(fields.octets("guardian", ADDRESS_SIZE), check_signature(fields.octets("signature")))

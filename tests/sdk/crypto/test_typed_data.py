@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 from medrec_py.crypto import typed_data
 from medrec_py.crypto.keys import Deployment, Place
 from medrec_py.crypto.statement import Statement
-from medrec_py.crypto.typed_data import TypedStruct, checksum_address, digest_of, is_signed_by, keccak, recover, sign
+from medrec_py.crypto.typed_data import (
+    TypedStruct,
+    check_signature,
+    checksum_address,
+    digest_of,
+    is_signed_by,
+    keccak,
+    recover,
+    sign,
+    sign_message,
+)
 from medrec_py.errors import FormatError, InvalidInput
 
 from .people import ALICE, DOCTOR, OTHER_PLACES, PLACE, STRANGER, some
@@ -303,6 +313,7 @@ def test_what_a_wallet_returns_is_checked() -> None:
     """A wallet with another key, or one that signs something else, is found out before anything is stored."""
     document, digest = STATEMENT.typed_data(), STATEMENT.digest()
     assert sign(DOCTOR.sign_typed_data, DOCTOR.address, document, digest) == SIGNATURE
+    assert sign_message(DOCTOR.sign_typed_data, DOCTOR.address, STATEMENT) == SIGNATURE
     for wallet in (STRANGER.sign_typed_data, lambda _: b"", lambda _: high_s(SIGNATURE), lambda _: bytes(5000)):
         with pytest.raises(InvalidInput):
             sign(wallet, DOCTOR.address, document, digest)
@@ -312,3 +323,12 @@ def test_wallets_that_count_v_from_zero_are_understood() -> None:
     """A v of 0 or 1 becomes 27 or 28, so that the claim covers one form only."""
     plain = SIGNATURE[:64] + bytes([SIGNATURE[64] - 27])
     assert sign(lambda _: plain, DOCTOR.address, STATEMENT.typed_data(), STATEMENT.digest()) == SIGNATURE
+
+
+def test_a_signature_has_a_size() -> None:
+    """Not none, and not more than an account with code is asked about."""
+    for size in (1, 65, 4096):
+        assert check_signature(bytes(size)) == bytes(size)
+    for size in (0, 4097):
+        with pytest.raises(FormatError, match=f"not {size}"):
+            check_signature(bytes(size))

@@ -21,7 +21,7 @@ from medrec_py.crypto.decisions import Register
 from medrec_py.crypto.exchange import UnverifiedExchange
 from medrec_py.crypto.keys import RootSecret
 from medrec_py.crypto.signed_decisions import Bundle
-from medrec_py.crypto.typed_data import sign
+from medrec_py.crypto.typed_data import sign_message
 from medrec_py.deciding import Decider, Granted, KeysNotRotated, Revoked, Wanted
 from medrec_py.decision_log import DecisionLine, decision_lines
 from medrec_py.drawer import sign_only
@@ -169,10 +169,10 @@ class Patient(Party):
             raise InvalidInput(f"the key of the patient id {self.id} signs its registration: give it as identity=")
         me = address_bytes(self._wallet.address)
         form = Register(self._place, me, self._ledger.now() + self._ledger.signed_for)
-        document, digest, check = form.typed_data(), form.digest(), self._ledger.check_contract
-        own = sign(identity.sign_typed_data, address_bytes(self.id), document, digest, check)
+        check = self._ledger.check_contract
+        own = sign_message(identity.sign_typed_data, address_bytes(self.id), form, check)
         return self._ledger.contract.register_signed(
-            form, own, sign(self._wallet.sign_typed_data, me, document, digest, check)
+            form, own, sign_message(self._wallet.sign_typed_data, me, form, check)
         )
 
     @property

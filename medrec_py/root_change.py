@@ -25,7 +25,7 @@ from medrec_py.chain.types import address_bytes
 from medrec_py.compartments import to_mask
 from medrec_py.crypto.envelope import Kind
 from medrec_py.crypto.keys import EpochId
-from medrec_py.crypto.typed_data import sign
+from medrec_py.crypto.typed_data import sign_message
 from medrec_py.crypto.wallet_change import WalletChange
 from medrec_py.errors import ChainError, FormatError, GuardiansUnknown, IntegrityError, KeyUnavailable
 from medrec_py.history import Entry, History
@@ -239,9 +239,7 @@ class RootChange:
         """The call that hands the patient id to another wallet, which signs that it is there."""
         place, address = self.ledger.place(self.patient), address_bytes(heir.address)
         change = WalletChange(place, address, decision, self.ledger.now() + AGREEMENT_TIME)
-        signature = sign(
-            heir.sign_typed_data, address, change.typed_data(), change.digest(), self.ledger.check_contract
-        )
+        signature = sign_message(heir.sign_typed_data, address, change, self.ledger.check_contract)
         return self.ledger.contract.change_wallet(
             self.patient, heir.address, decision=decision, deadline=change.deadline, signature=signature
         )

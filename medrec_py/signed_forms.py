@@ -27,7 +27,7 @@ from medrec_py.crypto.decisions import (
 )
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.signed_decisions import SignedDecision
-from medrec_py.crypto.typed_data import CheckContractSignature, sign
+from medrec_py.crypto.typed_data import CheckContractSignature, sign_message
 from medrec_py.crypto.wallet_recovery import CompleteRecovery, Recover
 from medrec_py.wallet import Signer
 
@@ -148,8 +148,7 @@ class Signing:
         return self._signed(form, consent)
 
     def _signed(self, decision: SignedForm, *others: bytes) -> SignedDecision:
-        wallet, document, digest = self._signer.sign_typed_data, decision.typed_data(), decision.digest()
-        own = sign(wallet, self._account, document, digest, self._check_contract)
+        own = sign_message(self._signer.sign_typed_data, self._account, decision, self._check_contract)
         return SignedDecision(decision, (own, *others))
 
     def _decisions(self, calls: Sequence[Call]) -> Iterator[SignedForm]:

@@ -65,7 +65,7 @@ _PARTS: Final = " (bits)"  # ERC-7730 has no format for a mask
 PURPOSES: Final = (
     "treatment",
     "emergency treatment",
-    "breaking the glass",
+    "an emergency override",
     "coordination of care",
     "care management",
     "payment for care",
@@ -73,7 +73,7 @@ PURPOSES: Final = (
     "research",
     "a clinical trial",
     "public health",
-    "your own request",
+    "a request of the patient",
     "a request of the family",
     "power of attorney",
     "a support network",

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 
 import { read } from "../src/sign/document.ts";
 import { FORMS } from "../src/sign/forms.ts";
-import { moment, span } from "../src/sign/moments.ts";
+import { DAY, day, moment, span } from "../src/sign/moments.ts";
 import { bits, compartments, type Names, tame } from "../src/sign/names.ts";
 import { type Description, describe as tell } from "../src/sign/words.ts";
 
@@ -153,10 +153,20 @@ describe("every decision", () => {
     }
 
     it(`${kind} names chain and contract`, () => {
-      const words = wordsAbout(kind);
-      assert.match(words, new RegExp(`${address(0x0c)} on chain 31337`));
+      const where = told(documentOf(kind)).facts.find(({ label }) => label === "Where");
+      assert.deepEqual(where?.lines, [`MedRec’s contract ${address(0x0c)}`, "chain 31337"]);
     });
   }
+
+  it("has what nobody can read among the further details", () => {
+    for (const kind of Object.keys(FORMS)) {
+      const digests = new Set(membersOf(kind).flatMap(({ name, type }) => (type.startsWith("bytes") ? [name] : [])));
+      digests.delete("guardians"); // whether there are any is what is decided
+      for (const { label, members, small } of told(documentOf(kind)).facts) {
+        assert.ok(small || !members.some((name) => digests.has(name)), `${kind}: ${label}`);
+      }
+    }
+  });
 
   it("has addresses and digests in full", () => {
     for (const kind of Object.keys(FORMS)) {
@@ -319,8 +329,30 @@ describe("a permission", () => {
     assert.equal(
       summary,
       "“General Hospital” may read “general” and “psychiatry” and add to “general” in your record, for treatment, " +
-        "until 15 April 2027 at 08:00 UTC (in 90 days).",
+        "until 15 April 2027 (in 90 days).",
     );
+  });
+
+  it("that begins later, ends soon, or adds what it reads is said so", () => {
+    const changes = { append: VALUES["read"] ?? "", notBefore: String(NOW + 60n), expiry: String(NOW + 7200n) };
+    assert.equal(
+      told(documentOf("Grant", changes)).summary,
+      "“General Hospital” may read and add to “general” and “psychiatry” in your record, for treatment, " +
+        "from 15 January 2027 at 08:01 UTC (in 1 minute) until 15 January 2027 at 10:00 UTC (in 2 hours).",
+    );
+  });
+
+  it("that names a representative says for whom it decides", () => {
+    const { title, summary } = told(documentOf("Grant", { flags: "2" }));
+    assert.equal(title, "Name a representative");
+    assert.match(summary, /in your record, and decide there for you, for treatment/);
+    const child = told(documentOf("Grant", { flags: "2", patient: address(0x77) }));
+    assert.match(child.summary, /the record of 0x777777…777777, and decide there for the patient,/);
+    assert.match(child.cautions.join("\n"), /end what you allowed others.*look through whom they let in: those stay/);
+  });
+
+  it("without HISTORY does not promise to close what was open", () => {
+    assert.match(wordsAbout("Grant"), /Earlier entries: stay closed, but for what they could read before/);
   });
 
   it("that is ordinary needs no second look", () => {
@@ -329,18 +361,18 @@ describe("a permission", () => {
 
   const wide: [string, Record<string, string>, RegExp][] = [
     ["MANAGE", { flags: "2" }, /may let others in without asking you/],
-    ["HISTORY", { flags: "1" }, /written before today/],
+    ["HISTORY", { flags: "1" }, /also read what was written before this permission/],
     ["an unknown flag", { flags: "128" }, /flag number 7, unknown here/],
     ["a far end", { expiry: String(NOW + 10n * 365n * 86_400n) }, /lasts for 10 years/],
     ["no end", { expiry: String((1n << 40n) - 1n) }, /lasts for \d+ years/],
     ["an end that is over", { expiry: "1" }, /over already/],
     ["many purposes", { purposes: "65535" }, /16 of 16 purposes/],
     ["every part", { read: String((1n << 3n) | (1n << 17n) | (1n << 40n)) }, /every part of the record/],
-    ["a part without a name", { read: String(1n << 9n) }, /no name is known here for part number 9/],
+    ["a part without a name", { read: String(1n << 9n) }, /no name is known here for part 9/],
     ["a late deadline", { deadline: String(NOW + 30n * 86_400n) }, /can use it for 30 days/],
     ["a deadline beyond time", { deadline: String((1n << 256n) - 1n) }, /can use it for \d+ years/],
     ["a deadline that is over", { deadline: "5" }, /is over/],
-    ["another signer", { signer: address(0x99) }, /another account as the one that decides/],
+    ["another signer", { signer: address(0x99) }, /another account decides than the one that is asked/],
   ];
   for (const [what, changes, caution] of wide) {
     it(`with ${what} is called out`, () => {
@@ -350,9 +382,9 @@ describe("a permission", () => {
 
   it("for a compartment without a name shows its number", () => {
     const words = wordsAbout("Grant", { read: String(1n << 9n) });
-    assert.match(words, /May read: part number 9 \(no name is known here\)/);
+    assert.match(words, /May read: part\u00a09 \(no name is known here\)/);
     const nameless = wordsOf(told(documentOf("Grant"), { compartments: {}, accounts: {} }));
-    assert.match(nameless, /May read: part number 3 \(no name is known here\)/);
+    assert.match(nameless, /May read: part\u00a03 \(no name is known here\)/);
     assert.match(nameless, /may read 2 parts/);
   });
 
@@ -371,8 +403,42 @@ describe("other decisions", () => {
     assert.doesNotMatch(wordsAbout("Revoke"), /keys are not changed/);
   });
 
+  it("a revocation says until when it ends what is allowed anew, and what it cannot take back", () => {
+    const words = wordsAbout("Revoke");
+    assert.match(words, /whatever they are allowed anew until 15 January 2027 at 09:00 UTC/);
+    assert.match(words, /What was read before may have been kept/);
+    const own = told(documentOf("Revoke", { patient: address(0x77), grantee: HOLDER }));
+    assert.match(own.summary, /^You may no longer read or add to the record of 0x777777…777777/);
+  });
+
+  it("a record of one's own is opened, or another's, or one under another wallet", () => {
+    const own = told(documentOf("Register", { wallet: HOLDER }));
+    assert.equal(own.summary, "You open your record. The same wallet decides about it.");
+    assert.deepEqual(own.cautions, []);
+    const newborns = told(documentOf("Register", { patient: address(0x77), wallet: HOLDER }));
+    assert.match(newborns.summary, /^You open the record of 0x777777…777777, as for a newborn. Your wallet decides/);
+    assert.match(newborns.cautions.join("\n"), /in place of the person whose record it is, until you hand it over/);
+    const handedOver = told(documentOf("Register"));
+    assert.match(handedOver.cautions.join("\n"), /Another wallet alone will decide about it/);
+  });
+
+  it("an entry names its part of the record, and for whom it is", () => {
+    const { summary } = told(documentOf("Append", { patient: address(0x77), onBehalfOf: address(0xc1) }));
+    assert.equal(
+      summary,
+      "You add an entry to “psychiatry” of the record of 0x777777…777777 on behalf of “General Hospital”, for treatment.",
+    );
+    assert.match(wordsAbout("Append", { onBehalfOf: HOLDER }), /On behalf of: yourself: 0xa1/);
+    assert.match(wordsAbout("Statement", { onBehalfOf: address(0xc1) }), /wrote an entry of .* on behalf of “General/);
+    assert.match(wordsAbout("Statement", { onBehalfOf: HOLDER }), /You state that you wrote an entry of your record\./);
+  });
+
   it("a change of wallet is called out", () => {
-    assert.ok(told(documentOf("ChangeWallet")).cautions.length > 0);
+    const { summary, cautions } = told(documentOf("ChangeWallet"));
+    assert.match(summary, /0xb2b2b2…b2b2b2 decides about your record, and the present wallet no longer/);
+    assert.match(cautions.join("\n"), /cannot undo this.*yours, or that of the person whose record it is/);
+    assert.match(told(documentOf("WalletChange")).summary, /^0xb2b2b2…b2b2b2 agrees/);
+    assert.match(told(documentOf("WalletChange", { wallet: HOLDER })).summary, /^This wallet agrees/);
     assert.ok(told(documentOf("WalletChange")).cautions.length > 0, "by another account than the new wallet");
     assert.deepEqual(told(documentOf("WalletChange", { wallet: HOLDER })).cautions, []);
   });
@@ -382,6 +448,8 @@ describe("other decisions", () => {
     assert.match(words, /It counts 14 days after this is carried out; until then the present ones do/);
     assert.match(words, /hidden: only this digest/);
     assert.match(words, /only people whom you trust/);
+    assert.match(words, /nobody can stop what all of them sign/);
+    assert.match(words, /cannot see who they are/);
     const first = wordsAbout("SetGuardians", { rest: digest(0), delay: "0" });
     assert.match(first, /If there are none now, this counts at once/);
   });
@@ -397,6 +465,19 @@ describe("other decisions", () => {
     assert.match(guardian.summary, /the record of 0x777777…777777 goes to the wallet 0xb2b2b2…b2b2b2/);
     assert.match(guardian.cautions.join("\n"), /really asked you/);
     assert.match(guardian.cautions.join("\n"), /decides about all of the record/);
+    assert.match(guardian.cautions.join("\n"), /If all guardians sign, nobody can stop it/);
+  });
+
+  it("guardian and new wallet see the digits that the person reads out", () => {
+    const changes = { patient: address(0x77) };
+    const [guardian, wallet] = [changes, { ...changes, signer: address(0xb2) }].map((one) => {
+      return told(documentOf("Recover", one)).facts.find(({ label }) => label === "Digits to compare");
+    });
+    assert.match(guardian?.lines.join() ?? "", /^(\d{4} ){5}\d{4}$/);
+    assert.equal(guardian?.small, false);
+    assert.deepEqual(wallet, guardian);
+    const never = wordsAbout("Recover", { ...changes, deadline: String(1n << 64n) });
+    assert.match(never, /Digits to compare: none: no new device asks for this/);
   });
 
   it("a month is what guardians are usually given, and more is called out", () => {
@@ -411,11 +492,14 @@ describe("other decisions", () => {
     assert.match(wallet.summary, /This wallet agrees to take over the record of 0x777777…777777/);
     assert.deepEqual(wallet.cautions, []);
     const another = told(documentOf("Recover", { ...changes, signer: address(0x66), wallet: address(0x66) }));
-    assert.match(another.cautions.join("\n"), /another account/);
+    assert.match(another.cautions.join("\n"), /another account as the new wallet/);
+    assert.match(another.summary, /^0x666666…666666 agrees to take over/);
   });
 
   it("a recovery that is stopped leaves the record where it is", () => {
-    assert.match(wordsAbout("StopRecovery"), /is stopped: what was signed by some of them begins nothing/);
+    const words = wordsAbout("StopRecovery");
+    assert.match(words, /You stop the recovery of your record .*: the present wallet goes on deciding/);
+    assert.match(words, /They can begin another one\. What all of them signed cannot be stopped/);
   });
 
   it("a correction names entry and record", () => {
@@ -427,7 +511,10 @@ describe("requests for access", () => {
   it("say who asks whom, and leave the words to the patient", () => {
     const asked = told(documentOf("AccessRequest", { patient: address(0xa7) }));
     assert.equal(asked.title, "Ask for access");
-    assert.match(asked.summary, /^You ask for access to the record of .* on behalf of /);
+    assert.match(
+      asked.summary,
+      /^You ask for access to the record of .* on behalf of .*, for treatment, until 15 April/,
+    );
     assert.deepEqual(asked.cautions, []);
     assert.match(
       wordsAbout("AccessRequest", { requester: address(0xa8) }),
@@ -438,8 +525,17 @@ describe("requests for access", () => {
   });
 
   it("are answered in words that tell a grant from a refusal", () => {
-    assert.match(wordsAbout("AccessAnswer"), /Answer: granted, by permission number 6/);
-    const refused = told(documentOf("AccessAnswer", { version: "0" }));
+    const granted = told(documentOf("AccessAnswer", { requester: address(0xc1), onBehalfOf: address(0xc1) }));
+    assert.match(wordsOf(granted), /Answer: granted, by permission number 6/);
+    assert.equal(
+      granted.summary,
+      "You tell “General Hospital” that you granted access to your record. This answer itself allows nothing.",
+    );
+    const refused = told(documentOf("AccessAnswer", { version: "0", requester: address(0xc1) }));
+    assert.equal(
+      refused.summary,
+      "You refuse “General Hospital”, who asked on behalf of 0xd1d1d1…d1d1d1, access to your record.",
+    );
     assert.equal(refused.title, "Answer a request");
     assert.match(wordsOf(refused), /Answer: refused/);
   });
@@ -457,14 +553,14 @@ describe("names", () => {
     assert.deepEqual(bits((1n << 63n) | 1n), [0, 63]);
     assert.deepEqual(bits(0n), []);
     assert.deepEqual(compartments((1n << 3n) | 1n, NAMES), [
-      "part number 0 (no name is known here)",
-      "“general” (part number 3)",
+      "part\u00a00 (no name is known here)",
+      "“general” (part\u00a03)",
     ]);
   });
 
   it("are looked up among what was given alone", () => {
     const names: Names = { compartments: {}, accounts: {} };
-    assert.deepEqual(compartments(1n, names), ["part number 0 (no name is known here)"]);
+    assert.deepEqual(compartments(1n, names), ["part\u00a00 (no name is known here)"]);
   });
 });
 
@@ -476,15 +572,23 @@ describe("times", () => {
     assert.match(moment(1n << 60n, CLOCK), /^never/);
   });
 
-  it("are spans in one unit", () => {
-    assert.deepEqual([1n, 59n, 60n, 7199n, 7200n, 172_800n, 63_072_000n].map(span), [
+  it("are days in a sentence, and hours where days say too little", () => {
+    assert.equal(day(NOW + 90n * DAY, CLOCK), "15 April 2027 (in 90 days)");
+    assert.equal(day(NOW - 3n * DAY, CLOCK), "12 January 2027 (3 days ago)");
+    assert.equal(day(NOW + 2n * DAY - 1n, CLOCK), moment(NOW + 2n * DAY - 1n, CLOCK));
+    assert.match(day(1n << 60n, CLOCK), /^never/);
+  });
+
+  it("are spans in one unit, to the nearest", () => {
+    assert.deepEqual([1n, 59n, 60n, 3599n, 7200n, 172_800n, 90n * DAY - 9n, 365n * 14n * DAY - DAY].map(span), [
       "1 second",
       "59 seconds",
       "1 minute",
-      "119 minutes",
+      "60 minutes",
       "2 hours",
       "2 days",
-      "2 years",
+      "90 days",
+      "14 years",
     ]);
   });
 });

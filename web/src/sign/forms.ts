@@ -122,7 +122,7 @@ export const DOMAIN: readonly string[] = [
 export const PURPOSES: readonly (readonly [code: string, meaning: string])[] = [
   ["TREAT", "treatment"],
   ["ETREAT", "emergency treatment"],
-  ["BTG", "breaking the glass"],
+  ["BTG", "an emergency override"],
   ["COC", "coordination of care"],
   ["CAREMGT", "care management"],
   ["HPAYMT", "payment for care"],
@@ -130,7 +130,7 @@ export const PURPOSES: readonly (readonly [code: string, meaning: string])[] = [
   ["HRESCH", "research"],
   ["CLINTRCH", "a clinical trial"],
   ["PUBHLTH", "public health"],
-  ["PATRQT", "your own request"],
+  ["PATRQT", "a request of the patient"],
   ["FAMRQT", "a request of the family"],
   ["PWATRNY", "power of attorney"],
   ["SUPNWK", "a support network"],

@@ -23,7 +23,7 @@ const ENDS: Readonly<Record<NonNullable<Outcome>, readonly [title: string, text:
   declined: ["Not signed", "You refused, and the program knows."],
   unusable: [
     "Not accepted",
-    "What the wallet returned is not a signature of that account over this. The program does not use it; it says more.",
+    "Your wallet signed with another account, or signed something else. The program does not use it, and says more.",
   ],
   late: ["Too late", "The program no longer waits. What you sign now is not used."],
 };
@@ -87,7 +87,7 @@ async function sign(wallet: Wallet): Promise<void> {
     if (asked !== request) return;
     if (!accounts.some((one) => one.toLowerCase() === asked.account.toLowerCase())) {
       view.trouble(
-        `Your wallet shows ${accounts.join(", ") || "no account"}. Needed is ${asked.account}. Choose it in your wallet, then sign.`,
+        `Your wallet shows ${accounts.join(", ") || "no account"}. It has to sign with ${asked.account}. Choose it in your wallet, then sign.`,
         { label: "Choose the account", act: () => void first(() => chooseAccount(wallet), wallet) },
       );
       return;
@@ -95,7 +95,7 @@ async function sign(wallet: Wallet): Promise<void> {
     const chain = await chainOf(wallet);
     if (asked !== request) return;
     if (chain !== asked.chainId) {
-      view.trouble(`Your wallet is on chain ${chain}. Needed is chain ${asked.chainId}.`, {
+      view.trouble(`Your wallet is on chain ${chain}. It has to sign on chain ${asked.chainId}.`, {
         label: `Switch to chain ${asked.chainId}`,
         act: () => void first(() => switchChain(wallet, asked.chainId), wallet),
       });

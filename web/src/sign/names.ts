@@ -39,7 +39,7 @@ export function compartmentName(number: number, names: Names): string | null {
 export function compartments(mask: bigint, names: Names): string[] {
   return bits(mask).map((number) => {
     const name = compartmentName(number, names);
-    return name === null ? `part number ${number} (no name is known here)` : `“${name}” (part number ${number})`;
+    return name === null ? `part\u00a0${number} (no name is known here)` : `“${name}” (part\u00a0${number})`;
   });
 }
 

@@ -5,7 +5,8 @@ import { tame } from "./names.ts";
 import type { Wallet } from "./wallets.ts";
 import type { Description, Fact } from "./words.ts";
 
-const DIGITS = /(0x[0-9a-fA-F]{8,})/;
+const DIGITS = /(0x[0-9a-fA-F]{8,}|0x[0-9a-fA-F]{6}…[0-9a-fA-F]{6})/;
+const GROUP = /0x|.{1,4}/g;
 
 function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
   const found = document.getElementById(id);
@@ -22,9 +23,15 @@ function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** A text, its addresses and digests in the type for digits. */
+/** A text, its addresses and digests in the type for digits, in groups that an eye can compare. */
 function withDigits(text: string): (Node | string)[] {
-  return text.split(DIGITS).map((part) => (DIGITS.test(part) ? element("code", part) : part));
+  return text.split(DIGITS).map((part) => (DIGITS.test(part) ? digits(part) : part));
+}
+
+/** Digits in groups of four, apart for the eye alone: they are copied and read out as they are. */
+function digits(text: string): HTMLElement {
+  const groups = text.includes("…") ? [text] : (text.match(GROUP) ?? []);
+  return element("code", ...groups.flatMap((group) => [element("span", group), element("wbr")]));
 }
 
 /** What the person can do when a wallet is not ready. */
@@ -38,6 +45,8 @@ export class View {
   private readonly wallets: Wallet[] = [];
   private help: (() => void) | null = null;
   private busy = false;
+  /** Whether the page can say what is asked: it presses nobody to sign what it does not know. */
+  private known = true;
 
   /**
    * @param actions What happens when the person signs with a wallet, and when they don't sign.
@@ -56,6 +65,7 @@ export class View {
   /** Show what is asked. */
   ask(description: Description, reading: Reading, account: string): void {
     document.body.className = "";
+    this.known = reading.values !== null;
     this.heading(description.title, description.summary);
     byId("caution-list", HTMLElement).replaceChildren(
       ...description.cautions.map((text) => element("li", ...withDigits(text))),
@@ -64,11 +74,13 @@ export class View {
     byId("facts", HTMLElement).replaceChildren(...description.facts.filter(({ small }) => !small).map(factOf));
     byId("small", HTMLElement).replaceChildren(...description.facts.filter(({ small }) => small).map(factOf));
     byId("details", HTMLElement).hidden = description.facts.length === 0;
+    const named = JSON.stringify(description).includes("“");
+    byId("named", HTMLElement).hidden = !named;
     byId("rows", HTMLElement).replaceChildren(...reading.rows.map(rowOf));
     byId("unsigned-rows", HTMLElement).replaceChildren(...reading.unsigned.map(rowOf));
     byId("unsigned", HTMLElement).hidden = reading.unsigned.length === 0;
     byId("exact", HTMLDetailsElement).open = description.facts.length === 0;
-    byId("account", HTMLElement).textContent = account;
+    byId("account", HTMLElement).replaceChildren(...withDigits(account));
     byId("asked", HTMLElement).hidden = false;
     this.say("");
     this.work(false);
@@ -125,10 +137,13 @@ export class View {
     status.className = trouble ? "status trouble" : "status";
     status.replaceChildren(...withDigits(text));
     this.help = help?.act ?? null;
-    byId("help", HTMLElement).hidden = help === null;
-    byId("help", HTMLElement).textContent = help?.label ?? "";
-    byId("help", HTMLElement).classList.toggle("primary", help !== null);
-    byId("sign", HTMLElement).classList.toggle("primary", help === null);
+    const [button, sign] = [byId("help", HTMLElement), byId("sign", HTMLElement)];
+    const focused = document.activeElement === button;
+    button.hidden = help === null;
+    button.textContent = help?.label ?? "";
+    sign.classList.toggle("primary", help === null && this.known);
+    if (help !== null) button.focus();
+    else if (focused) sign.focus();
   }
 
   private heading(title: string, text: string): void {
@@ -145,7 +160,9 @@ export class View {
 
   private enable(): void {
     byId("no-wallet", HTMLElement).hidden = this.wallets.length > 0;
-    byId("sign", HTMLButtonElement).disabled = this.busy || this.wallets.length === 0;
+    const sign = byId("sign", HTMLButtonElement);
+    sign.disabled = this.wallets.length === 0;
+    sign.ariaDisabled = String(this.busy); // it keeps the focus, which a disabled button would lose
   }
 }
 
@@ -154,8 +171,6 @@ function factOf({ label, lines }: Fact): HTMLDivElement {
   return element("div", element("dt", label), element("dd", ...said));
 }
 
-function rowOf({ path, type, value }: Row): HTMLTableRowElement {
-  const name = element("th", path);
-  name.scope = "row";
-  return element("tr", name, element("td", type), element("td", element("code", value)));
+function rowOf({ path, type, value }: Row): HTMLDivElement {
+  return element("div", element("dt", path, " ", element("small", type)), element("dd", element("code", value)));
 }

@@ -146,7 +146,7 @@ const DO: Record<string, (job: Job) => unknown> = {
     const summaries: string[] = [];
     for (;;) {
       // The page's own policy forbids to wait by an expression.
-      const next = `#asked:not([hidden]) #sign:enabled, #summary:has-text("You can close this page.")`;
+      const next = `#asked:not([hidden]) #sign:enabled:not([aria-disabled="true"]), #summary:has-text("You can close this page.")`;
       await page.locator(next).first().waitFor({ state: "attached", timeout: PATIENCE });
       if (await page.locator("#asked").isHidden()) break;
       const summary = await page.locator("#summary").innerText();

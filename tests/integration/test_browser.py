@@ -116,6 +116,7 @@ def test_what_is_read_is_what_is_signed(desk: Desk) -> None:
     assert f"0x{'c1' * 20}" in words.lower()
     tab.click("Sign")
     tab.see("The program has your signature.")
+    assert tab.text("h1") == "Signed: Allow access"
     assert signature.result(LONGEST) == KEY.sign_typed_data(DOCUMENT)
     methods = [call["method"] for call in tab.calls()]
     assert methods == ["eth_requestAccounts", "eth_chainId", "eth_signTypedData_v4"]

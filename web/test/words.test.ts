@@ -409,6 +409,9 @@ describe("other decisions", () => {
     assert.match(words, /What was read before may have been kept/);
     const own = told(documentOf("Revoke", { patient: address(0x77), grantee: HOLDER }));
     assert.match(own.summary, /^You may no longer read or add to the record of 0x777777…777777/);
+    assert.match(wordsOf(own), /Who loses access: you: 0xa1/);
+    const alone = { patient: address(0x77), grantee: HOLDER, keyring: digest(0) };
+    assert.match(wordsAbout("Revoke", alone), /The patient has to change them/);
   });
 
   it("a record of one's own is opened, or another's, or one under another wallet", () => {

@@ -34,6 +34,8 @@ const USED = "Each address of this page is good once. Go back to the program, an
 let program: Program | undefined;
 let request: Request | null = null;
 let ended: Outcome = null;
+/** What was asked last, in few words. */
+let shown = "";
 let over = false;
 let leaving = false;
 
@@ -62,7 +64,7 @@ function take(state: State): void {
   if (ended !== null) {
     const [title, text] = ENDS[ended];
     view.end(
-      title,
+      shown === "" ? title : `${title}: ${shown}`,
       `${text} ${over ? CLOSE : "Leave this page open: the program may ask for more."}`,
       ended === "signed",
     );
@@ -73,7 +75,9 @@ function show(asked: Request): void {
   request = asked;
   const reading = read(asked.typedData);
   const clock = { now: BigInt(Math.floor(Date.now() / 1000)) };
-  view.ask(describe(reading, asked.account, asked.names, clock), reading, asked.account);
+  const description = describe(reading, asked.account, asked.names, clock);
+  shown = description.title;
+  view.ask(description, reading, asked.account);
 }
 
 /** Have the wallet sign what is shown, once it has the account and is on the chain. */

@@ -323,7 +323,7 @@ const TELLERS: Readonly<Record<string, (teller: Teller) => Heading>> = {
     const why = t.purpose("purpose");
     t.digest("What was read", "document", "a sealed document with this digest", "not said");
     t.say("Number of your relayed entry", String(t.number("number")), "number");
-    const summary = `You enter in its history that you read ${record}${forWhom}, for ${why}.`;
+    const summary = `You enter that you read ${record}${forWhom}, for ${why}.`;
     return { title: "Enter that you have read", summary };
   },
   Statement(t) {
@@ -463,17 +463,19 @@ function warnOfGrant(t: Teller, flags: readonly number[], purposes: readonly num
 }
 
 function revoke(t: Teller): Heading {
-  t.say("Who loses access", t.account("grantee"), "grantee");
+  const mine = t.isHolder("grantee");
+  t.say("Who loses access", mine ? `you: ${t.account("grantee")}` : t.account("grantee"), "grantee");
   const record = t.patient();
-  const late = `whatever they are allowed anew until ${moment(t.number("deadline"), t.clock)}`;
+  const late = `whatever ${mine ? "you" : "they"} are allowed anew until ${moment(t.number("deadline"), t.clock)}`;
   t.say("Which permission", [`number ${t.number("version")}, and`, late], "version");
   t.parts("Parts that get new keys", "compartments", "none");
   t.digest("Keys", "keyring", "change at once, for those who stay", "are not changed by this");
   t.say("Keys so far", `version ${t.number("keyringVersion")}`, "keyringVersion");
   if (ZERO.test(t.text("keyring"))) {
-    t.warn("The keys are not changed by this. Change them afterwards, unless they could read nothing.");
+    const then = mine ? "The patient has to change them" : "Change them afterwards, unless they could read nothing";
+    t.warn(`The keys are not changed by this. ${then}.`);
   }
-  const who = t.isHolder("grantee") ? "You" : t.short("grantee");
+  const who = mine ? "You" : t.short("grantee");
   const summary = `${who} may no longer read or add to ${record}. What was read before may have been kept.`;
   return { title: "End access", summary };
 }

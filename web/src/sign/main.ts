@@ -64,7 +64,7 @@ function take(state: State): void {
   if (ended !== null) {
     const [title, text] = ENDS[ended];
     view.end(
-      shown === "" ? title : `${title}: ${shown}`,
+      ended === "signed" && shown !== "" ? `${title}: ${shown}` : title,
       `${text} ${over ? CLOSE : "Leave this page open: the program may ask for more."}`,
       ended === "signed",
     );

@@ -415,7 +415,7 @@ def test_digits_are_in_groups_for_the_eye_alone(desk: Desk) -> None:
     assert tab.ask("evaluate", script=f"{groups}.every((one) => one.getClientRects().length === 1)") is True
     tab.click("Don’t sign")
     with pytest.raises(SigningDeclined):
-        signature.result(10)
+        signature.result(LONGEST)
 
 
 def test_what_is_in_the_way_is_got_over_without_a_mouse(desk: Desk) -> None:
@@ -435,7 +435,7 @@ def test_what_is_in_the_way_is_got_over_without_a_mouse(desk: Desk) -> None:
     tab.ask("press", key="Tab")
     tab.ask("press", key="Enter")
     with pytest.raises(SigningDeclined):
-        signature.result(10)
+        signature.result(LONGEST)
 
 
 def test_it_can_be_used_without_a_mouse(desk: Desk) -> None:

@@ -236,8 +236,7 @@ class Sender:
 
     def _send(self, head: Block) -> tuple[int, float | None]:
         """Send what waits. Returns the number of transactions, and when to look again if something goes on waiting."""
-        lanes = self._line.lanes()
-        if not any(lanes):
+        if not self._queue.due(1):
             self._see(trouble=None)
             return 0, None
         free = self._limits.in_flight - self._fleet.in_flight
@@ -249,15 +248,13 @@ class Sender:
             if self._seen.trouble != "fees":
                 _log.warning("nothing is sent for now: %s", error)
             return self._held("fees", head)
-        return self._send_first(lanes, free, head, fees)
+        return self._send_first(free, head, fees)
 
-    def _send_first(
-        self, lanes: Iterable[Sequence[int]], free: int, head: Block, fees: Mapping[str, int]
-    ) -> tuple[int, float | None]:
+    def _send_first(self, free: int, head: Block, fees: Mapping[str, int]) -> tuple[int, float | None]:
         """Send as much as has room in so many transactions. Returns what ``_send`` does."""
         gas = min(LARGEST_TRANSACTION, head.gas_limit, self._fleet.affordable_gas(fees, self._seen.balance))
         fitting = fits(self._share, gas)
-        hurried, others = (self._sendable(lane, head, fees) for lane in lanes)
+        hurried, others = (self._sendable(lane, head, fees) for lane in self._line.lanes())
         in_order = self._line.in_turns(hurried, others, fitting, lambda item: _room_for(item, fitting))
         chosen, is_full, is_cut = self._choose(in_order, free, fitting)
         if not chosen:

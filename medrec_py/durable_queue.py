@@ -20,7 +20,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -187,16 +187,23 @@ class DurableQueue:
         with self._reading() as db:
             return self._find(db, item_id)
 
-    def due(self, limit: int, *, after: int = 0) -> list[Item]:
-        """The oldest items that wait and are due, in the order in which they were put. They stay as they are.
+    def due(self, limit: int) -> list[Item]:
+        """The oldest items that wait and are due, in the order in which they were put. They stay as they are."""
+        return self._select("state = ? AND next_at <= ? ORDER BY seq LIMIT ?", State.WAITING, self._now(), limit)
 
-        Args:
-            limit: Most of them.
-            after: Only those of a higher ``seq``.
-        """
-        return self._select(
-            "state = ? AND seq > ? AND next_at <= ? ORDER BY seq LIMIT ?", State.WAITING, after, self._now(), limit
-        )
+    def due_seqs(self) -> list[int]:
+        """The places of all items that wait and are due, ascending: for whoever does them in another order."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT seq FROM items WHERE state = ? AND next_at <= ? ORDER BY seq", (State.WAITING, self._now())
+            )
+            return [seq for (seq,) in rows]
+
+    def at(self, seqs: Sequence[int]) -> list[Item]:
+        """The items at some places, in the order of these; those that are gone are passed over."""
+        marks = ", ".join("?" * len(seqs))
+        found = {item.seq: item for item in self._select(f"seq IN ({marks})", *seqs)}
+        return [found[seq] for seq in seqs if seq in found]
 
     def take(self, limit: int) -> list[Item]:
         """Take the oldest items that are due: from then on they are `State.TAKEN`, also after a crash."""

@@ -19,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ExtraDataLengthError, Web3RPCError
-from web3.middleware import AttributeDictMiddleware, ExtraDataToPOAMiddleware, ValidationMiddleware
+from web3.middleware import AttributeDictMiddleware, ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint
 
 from medrec_py.chain.answers import (
@@ -192,7 +192,9 @@ class Chain:
             session,
             None,  # no repetition by web3, which would repeat sending as well
         )
-        web3 = Web3(provider, middleware=[(AttributeDictMiddleware, "attrdict"), (ValidationMiddleware, "validation")])
+        # Without web3's validation, which asks for the chain id twice beside each call, to compare it with one in the
+        # call. No call here names one; what is signed does, and the chain is looked at when the connection is made.
+        web3 = Web3(provider, middleware=[(AttributeDictMiddleware, "attrdict")])
         try:
             chain = cls(web3, chain_id=chain_id, confirmations=confirmations, retries=retries)
         except BaseException:

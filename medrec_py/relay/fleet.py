@@ -314,10 +314,16 @@ class Fleet:
             progress = Progress.of(item).with_outcomes(part.places, mine)
             progress = replace(progress, transaction=transaction, block=block)
             changed.append(replace(item, result=progress.to_bytes()))
-            self._metrics.mined.observe(max(0.0, self._now() - item.created))
+            self._observe(item)
             for outcome in mine:
                 self._metrics.decisions.labels(outcome.phase.value).inc()
         return changed
+
+    def _observe(self, item: Item) -> None:
+        seconds = max(0.0, self._now() - item.created)
+        self._metrics.mined.observe(seconds)
+        if item.payload and Task.from_bytes(item.payload).urgent:
+            self._metrics.urgent.observe(seconds)
 
     def _once_more(self, part: Part, *, failed: int) -> Item | None:
         """A bundle, of which some decisions are to be sent anew; not for ever, if their transaction failed.

@@ -32,6 +32,12 @@ class Metrics:
         self.mined = Histogram(
             "medrec_relay_mined_seconds", "From taking a bundle to its block.", buckets=_SECONDS, registry=registry
         )
+        self.urgent = Histogram(
+            "medrec_relay_urgent_seconds",
+            "From taking an urgent bundle to its block.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.mail = Counter(
             "medrec_relay_mail",
             "Requests for access and answers taken, and requests forgotten.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from medrec_py.relay.calls import as_call, share_of
 from medrec_py.relay.checks import Checks
 from medrec_py.relay.fleet import Fleet, price_of
 from medrec_py.relay.limits import Limits
+from medrec_py.relay.line import Line
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.quotas import Quota
 from medrec_py.relay.refusals import Code, Refusal
@@ -107,6 +108,7 @@ class Sender:
         self._seen = Seen(contract.chain.block(), True, contract.chain.balance(wallet.address), None)
         self.checks = Checks(contract, wallet.address, limits, self.clock)
         self._fleet = Fleet(contract, wallet, queue, limits, self._share, metrics, accounts, now)
+        self._line = Line(queue)
         self._next_account = self._next_prune = self._next_tidy = 0.0
         self._settled: str | None = None  # the block up to which mined transactions were looked at
         self._waited = _FIRST_PAUSE
@@ -234,41 +236,57 @@ class Sender:
 
     def _send(self, head: Block) -> tuple[int, float | None]:
         """Send what waits. Returns the number of transactions, and when to look again if something goes on waiting."""
+        if not self._queue.due(1):
+            self._see(trouble=None)
+            return 0, None
         free = self._limits.in_flight - self._fleet.in_flight
-        page = self._queue.due(_MOST_BUNDLES)
-        items = self._hopeful(page, head)
-        if not items or free <= 0:
-            self._see(trouble="transactions that are not mined" if items else None)
-            return 0, IDLE_SECONDS if items else None
+        if free <= 0:
+            return self._held("transactions that are not mined", head)
         try:
             fees = self._fleet.fees()
         except FeeTooHigh as error:
             if self._seen.trouble != "fees":
                 _log.warning("nothing is sent for now: %s", error)
-            self._see(trouble="fees")
-            return 0, IDLE_SECONDS
-        hopeful, items = len(items), self._payable(items, head, fees)
-        is_held_back = len(items) < hopeful
-        while not items and len(page) == _MOST_BUNDLES:  # those behind them are not held up
-            page = self._queue.due(_MOST_BUNDLES, after=page[-1].seq)
-            items = self._payable(self._hopeful(page, head), head, fees)
-        if not items:
-            self._see(trouble="ether")
-            return 0, IDLE_SECONDS
+            return self._held("fees", head)
+        return self._send_first(free, head, fees)
+
+    def _send_first(self, free: int, head: Block, fees: Mapping[str, int]) -> tuple[int, float | None]:
+        """Send as much as has room in so many transactions. Returns what ``_send`` does."""
         gas = min(LARGEST_TRANSACTION, head.gas_limit, self._fleet.affordable_gas(fees, self._seen.balance))
-        chosen, is_full = self._choose(items, free, fits(self._share, gas))
-        age = self._now() - items[0].created
+        fitting = fits(self._share, gas)
+        hurried, others = (self._sendable(lane, head, fees) for lane in self._line.lanes())
+        in_order = self._line.in_turns(hurried, others, fitting, lambda item: _room_for(item, fitting))
+        chosen, is_full, is_cut = self._choose(in_order, free, fitting)
+        if not chosen:
+            return self._held("ether")
+        age = self._now() - min(item.created for item in chosen)
         if not is_full and 0 <= age < self._limits.linger_seconds and not self._stop.is_set():
             return 0, self._limits.linger_seconds - age
         packed = list(pack(map(ready, chosen), self._share, gas))
         spare = max(0, self._fleet.spare(self._seen.balance))
         if any(self._fleet.gas_of(first, head) * price_of(fees) > spare for first in packed[:1]):
             return 0, self._cannot_pay()
-        batches, chosen = self._paid(packed, chosen, head, fees)
-        sent = self._fleet.launch(batches, chosen, head, fees)
+        batches, paid = self._paid(packed, chosen, head, fees)
+        sent = self._fleet.launch(batches, paid, head, fees)
+        self._line.went(paid)
         self._see(trouble=None, is_broke=False)
-        later = IDLE_SECONDS if is_held_back else None
-        return sent, 0.0 if len(chosen) < len(items) else later
+        if is_cut or len(paid) < len(chosen):
+            return sent, 0.0
+        return sent, IDLE_SECONDS if self._queue.due(1) else None
+
+    def _held(self, trouble: str | None, head: Block | None = None) -> tuple[int, float | None]:
+        """Nothing is sent, and why; given the latest block, what is too late comes to its end all the same."""
+        if head is not None:
+            self._hopeful(self._queue.due(_MOST_BUNDLES), head)
+        waits = bool(self._queue.due(1))
+        self._see(trouble=trouble if waits else None)
+        return 0, IDLE_SECONDS if waits else None
+
+    def _sendable(self, lane: Sequence[int], head: Block, fees: Mapping[str, int]) -> Iterator[Item]:
+        """The bundles of a lane that can be sent as things are; what stands in nobody's way is passed over."""
+        for start in range(0, len(lane), _MOST_BUNDLES):
+            page = self._queue.at(lane[start : start + _MOST_BUNDLES])
+            yield from self._payable(self._hopeful(page, head), head, fees)
 
     def _cannot_pay(self) -> float:
         """Sign nothing that no node would take: its nonce would be in the way of all others, and of itself for ever.
@@ -315,17 +333,20 @@ class Sender:
         bundles = {part.bundle for batch in kept for part in batch.parts}
         return kept, [item for item in items if item.id in bundles]
 
-    def _choose(self, items: list[Item], free: int, fitting: int) -> tuple[list[Item], bool]:
-        """The first bundles, as many as have room in so many transactions, and whether a transaction is full."""
+    def _choose(self, items: Iterable[Item], free: int, fitting: int) -> tuple[list[Item], bool, bool]:
+        """The first bundles, as many as have room in so many transactions.
+
+        Returns:
+            They; whether a transaction is full; whether there are more.
+        """
         chosen: list[Item] = []
-        room = free * fitting
+        room, is_cut = free * fitting, False
         for item in items:
-            task = Task.from_bytes(item.payload)
-            room -= fitting if task.atomic else len(task.calls)
-            if chosen and room < 0:
+            room -= _room_for(item, fitting)
+            if is_cut := bool(chosen) and room < 0:
                 break
             chosen.append(item)
-        return chosen, free * fitting - room >= fitting
+        return chosen, free * fitting - room >= fitting, is_cut
 
     def _is_hopeless(self, item: Item, head: Block) -> bool:
         """Whether it is too late for a bundle, or the contract would refuse it by now; then that is its end."""
@@ -391,3 +412,9 @@ class Sender:
         self._metrics.node.set(self._seen.node_up)
         self._metrics.balance.set(self._seen.balance)
         self._metrics.broke.set(self._seen.is_broke)
+
+
+def _room_for(item: Item, fitting: int) -> int:
+    """How much of transactions with room for so many decisions a bundle takes: all of one, if it is atomic."""
+    task = Task.from_bytes(item.payload)
+    return fitting if task.atomic else len(task.calls)

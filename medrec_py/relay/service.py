@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from medrec_py.chain.contract import MedRecContract
@@ -26,6 +27,7 @@ from medrec_py.relay.fleet import together
 from medrec_py.relay.known import Known, known_by
 from medrec_py.relay.leftovers import LONGEST_SECONDS, Claim, Leftovers
 from medrec_py.relay.limits import Limits, MailLimits
+from medrec_py.relay.line import is_urgent, people_of
 from medrec_py.relay.mailbox import Mailbox
 from medrec_py.relay.metrics import Metrics
 from medrec_py.relay.post_office import PostOffice
@@ -272,9 +274,12 @@ class Relayer:
         """Have it on the disk with what it has cost its signers and its address, and with its claim to its blocks.
 
         The shares come after all other checks: by what the contract refuses anybody could use up somebody else's.
+        Nor can anybody put bundles before somebody's revocation by decisions of hers that are public.
         """
         with self._known.fresh(bundle.id, bundle.decisions) as new:
             shares = shares_of(new)
+            if not task.urgent:
+                task = replace(task, people=people_of(new))
             with self._shares_taken(shares), self._blocks_kept(bundle) as brought:
                 claim = self._claim(bundle, brought, stays=len(new) < len(bundle.decisions))
                 notes = {**self._patients.notes(shares), **self._clients.notes(client_shares(client))}
@@ -321,8 +326,11 @@ class Relayer:
             raise Refusal(Code.TOO_LARGE, f"the decisions and signatures of a bundle have at most {BYTES} bytes")
         if bundle.atomic:
             self.sender.require_payable(calls)
-        digests = tuple(known_by(signed.decision) for signed in bundle.decisions)
-        return Task(calls, bundle.deadline, bundle.atomic, digests, accounts)
+        decisions = [signed.decision for signed in bundle.decisions]
+        digests = tuple(map(known_by, decisions))
+        return Task(
+            calls, bundle.deadline, bundle.atomic, digests, accounts, is_urgent(decisions), people_of(decisions)
+        )
 
     def _require_trusted(self, accounts: Sequence[str]) -> None:
         """No account with code took a signature before, and did not when it was carried out at this relayer's cost."""

@@ -42,6 +42,8 @@ class Task:
         atomic: All together or none.
         digests: That the decisions are known by (``Known``).
         accounts: EIP-55, of those whose code vouched for a signature (ERC-1271).
+        urgent: It must not wait (``medrec_py.relay.line``).
+        people: EIP-55, among whose decisions and entries it keeps its place.
     """
 
     calls: tuple[bytes, ...] = field(repr=False)
@@ -49,6 +51,8 @@ class Task:
     atomic: bool
     digests: tuple[bytes, ...] = field(default=(), repr=False)
     accounts: tuple[str, ...] = ()
+    urgent: bool = False
+    people: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """As it is kept."""
@@ -60,7 +64,9 @@ class Task:
         """What `to_bytes` made."""
         document = json.loads(octets)
         calls, digests = (tuple(map(bytes.fromhex, document.get(name, ()))) for name in ("calls", "digests"))
-        return cls(calls, document["deadline"], document["atomic"], digests, tuple(document.get("accounts", ())))
+        accounts, people = (tuple(document.get(name, ())) for name in ("accounts", "people"))
+        urgent = document.get("urgent", False)
+        return cls(calls, document["deadline"], document["atomic"], digests, accounts, urgent, people)
 
 
 @dataclass(frozen=True, slots=True)

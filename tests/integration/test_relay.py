@@ -18,14 +18,16 @@ import urllib3
 
 from medrec_py.chain import reverts
 from medrec_py.chain.connection import Chain, NodeError
-from medrec_py.chain.events import CallRefused, PermissionGranted
+from medrec_py.chain.events import CallRefused, PermissionGranted, PermissionRevoked
 from medrec_py.chain.logs import fetch_logs
 from medrec_py.chain.transactions import Call, send
 from medrec_py.chain.types import address_bytes
 from medrec_py.crypto.blocks import pointer_to
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
+from medrec_py.crypto.typed_data import checksum_address
 from medrec_py.errors import TransactionFailed
 from medrec_py.relay.calls import relay_gas, share_of
+from medrec_py.relay.limits import Limits
 from medrec_py.signed_forms import signed_call
 from medrec_py.storage import FolderStore
 from medrec_py.storage.cid import Cid
@@ -240,6 +242,45 @@ def test_kill_9_again_and_again(site: Site, desk: Desk, tmp_path: Path) -> None:
         assert len(taken) >= 8
         relayer.wait(*taken)
         assert [(desk.version(bundle), grants(desk, bundle)) for bundle in taken] == [(1, 1)] * len(taken)
+
+
+def test_a_revocation_goes_first_after_kill_9_too(tmp_path: Path) -> None:
+    """Grants wait for a chain that mines nothing; a revocation that was taken behind them is mined before them."""
+    with running_anvil() as url, Chain.connect(url) as chain:
+        site = settle(chain, ANVIL_PHRASE)
+        desk = Desk(site.contract)
+        with relaying(tmp_path / "relayer", url, site) as relayer:
+            patient, clinic = person(), person()
+            known = Bundle((desk.register(patient), desk.grant(patient, clinic)))
+            relayer.take(known)
+            relayer.wait(known)
+            chain.request("evm_setAutomine", False)
+            for _ in range(Limits().in_flight):
+                under_way = desk.newcomer()
+                relayer.take(under_way)
+                relayer.wait(under_way, state="sent")
+            grants = [desk.newcomer() for _ in range(15)]
+            for bundle in grants:
+                relayer.take(bundle)
+            revocation = Bundle((desk.revoke(patient, clinic),))
+            relayer.take(revocation)
+            assert {relayer.state(bundle) for bundle in (*grants, revocation)} == {"waiting"}
+            relayer.kill()
+            relayer.start()
+            chain.request("evm_setAutomine", True)
+            chain.request("evm_mine")
+            relayer.wait(revocation, *grants)
+            mined = fetch_logs(site.contract, [PermissionGranted, PermissionRevoked], from_block=0)
+            order = [
+                logged.event.patient for logged in mined if logged.event.patient in {patient.address, *map(of, grants)}
+            ]
+            assert order == [patient.address, patient.address, *map(of, grants)]
+            assert site.contract.permission_of(patient.address, clinic.address).terms.read == 0
+
+
+def of(bundle: Bundle) -> str:
+    """The patient whom a bundle is about, EIP-55."""
+    return checksum_address(bundle.place.patient)
 
 
 # --- crashes of the node --------------------------------------------------------------------------

@@ -69,13 +69,28 @@ def test_items_are_taken_in_their_order_when_they_are_due(queue: DurableQueue, c
     assert (a.state, a.attempts) == (State.TAKEN, 1)
     queue.write([waiting(a, next_at=1010.0), finished(b, b"well")])
     assert ids(queue.due(9)) == ["c", "d"]
-    assert ids(queue.due(9, after=3)) == ["d"]
     clock.time = 1010.0
     assert ids(queue.take(9)) == ["a", "c", "d"]
     assert queue.due(9) == []
     again = queue.get("a")
     assert again is not None
     assert again.attempts == 2
+
+
+def test_items_can_be_done_in_another_order(queue: DurableQueue, clock: Clock) -> None:
+    """Their owner asks what is due, and for the items in the order that it wants; what is gone is passed over."""
+    for name in "abcd":
+        queue.put(name, name.encode())
+    first, *rest = queue.due_seqs()
+    assert ids(queue.at([*reversed(rest), 99])) == ["d", "c", "b"]
+    assert queue.at([]) == []
+    (a,) = queue.take(1)
+    assert queue.due_seqs() == rest
+    queue.write([waiting(a, next_at=1010.0)])
+    assert queue.due_seqs() == rest
+    clock.time = 1010.0
+    assert queue.due_seqs() == [first, *rest]
+    assert [item.payload for item in queue.at(rest)] == [b"b", b"c", b"d"]
 
 
 def test_results_listing_and_counts(queue: DurableQueue) -> None:

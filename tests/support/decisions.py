@@ -8,7 +8,7 @@ from typing import Any
 
 from medrec_py.chain.contract import MedRecContract
 from medrec_py.chain.types import address_bytes
-from medrec_py.crypto.decisions import Grant, Register, Revoke, SignedForm
+from medrec_py.crypto.decisions import Grant, LogAccess, Register, Revoke, SignedForm
 from medrec_py.crypto.keys import Place
 from medrec_py.crypto.signed_decisions import Bundle, SignedDecision
 from medrec_py.wallet import Wallet
@@ -73,6 +73,18 @@ class Desk:
             deadline=self.deadline,
         )
         return signed(replace(decision, **changes), patient)
+
+    def access(self, patient: Wallet, reader: Wallet, number: int) -> SignedDecision:
+        decision = LogAccess(
+            self.place(patient),
+            address_bytes(reader.address),
+            address_bytes(reader.address),
+            bytes([1]) * 32,
+            0,
+            number,
+            self.deadline,
+        )
+        return signed(decision, reader)
 
     def newcomer(self, grantee: Wallet | None = None) -> Bundle:
         """Somebody new: registered, with a first grant."""

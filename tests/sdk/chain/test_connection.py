@@ -93,6 +93,16 @@ def test_headers_go_with_every_request() -> None:
             assert b"Content-Type: application/json" in request
 
 
+def test_a_read_is_one_request() -> None:
+    """The node is asked for what is wanted and for nothing beside it, whether it is a call or not."""
+    with serving(after_chain_id(rpc("0x09"))) as server, Chain.connect(server.url) as chain:
+        before = len(server.requests)
+        assert chain.call({"to": "0x" + "11" * 20, "data": "0x"}) == b"\x09"
+        assert chain.block_number() == 9
+        asked = [json.loads(request.partition(b"\r\n\r\n")[2])["method"] for request in server.requests[before:]]
+        assert asked == ["eth_call", "eth_blockNumber"]
+
+
 def test_a_node_that_is_not_there() -> None:
     """An address where nobody listens is unavailable, after a few tries."""
     with serving(always(rpc("0x5"))) as server:

@@ -170,7 +170,7 @@ _TRACES: Final[Mapping[type[SignedForm], tuple[type[Event], Mapping[str, str]]]]
     Register: (events.PatientRegistered, {"wallet": "wallet"}),
     Grant: (events.PermissionGranted, {"by": "signer", "grantee": "grantee", "version": "version", "seal": "seal"}),
     Revoke: (events.PermissionRevoked, {}),
-    ChangeWallet: (events.WalletChanged, {"wallet": "wallet"}),
+    ChangeWallet: (events.WalletChanged, {"wallet": "wallet", "by": "signer"}),
     PublishKeyring: (events.KeyringPublished, {"pointer": "pointer"}),
     PublishMoved: (events.RecordsMoved, {"pointer": "pointer"}),
     SetGuardians: (events.GuardiansSet, {"by": "signer", "guardians": "guardians", "document": "document"}),

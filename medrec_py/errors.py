@@ -570,7 +570,7 @@ class RootSecretReplaced(WalletError):
 
     remedy = (
         "Use the latest phrase: `medrec --profile NAME init --from-phrase` takes it into a new profile. If it is the "
-        "latest, and the change to it was interrupted, `medrec keys finish` goes on with it."
+        "latest, and the change to it was interrupted, `medrec keys finish` goes on, elsewhere with --old-phrase-file."
     )
 
 
@@ -710,7 +710,10 @@ class RecordRepeated(NotFound):
 class SurvivorUnreadable(NotFound):
     """A record that is to outlive an erasure or a change of the root secret cannot be read, and would be lost."""
 
-    remedy = "Restore its blocks from another store, or, if nothing can open it, erase it too."
+    remedy = (
+        "Restore its blocks from another store, finish a change of the phrase that was interrupted (`medrec keys "
+        "finish`), or, if nothing can open it, erase it too or leave it behind (`--leave`)."
+    )
 
 
 class RequestNotFound(NotFound):

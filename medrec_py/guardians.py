@@ -17,7 +17,16 @@ from medrec_py.chain.types import ZERO_BYTES32, Guardianship, address_bytes, add
 from medrec_py.crypto import guardian_document
 from medrec_py.crypto.guardian_set import GuardianSet
 from medrec_py.crypto.keys import RootSecret
-from medrec_py.errors import FormatError, GuardiansUnknown, IntegrityError, InvalidInput, StorageError, WrongKey
+from medrec_py.errors import (
+    FormatError,
+    GuardiansUnknown,
+    IntegrityError,
+    InvalidInput,
+    StorageError,
+    StoreTimeout,
+    StoreUnavailable,
+    WrongKey,
+)
 from medrec_py.ledger import Ledger
 from medrec_py.party import Account
 from medrec_py.party import address_of as named
@@ -141,6 +150,20 @@ class GuardianKeeper:
             raise GuardiansUnknown(f"the patient {self.patient} has no guardians")
         return found
 
+    def tells_all(self) -> bool:
+        """Whether the root secret tells who all the guardians are, those to come included.
+
+        Raises:
+            StoreUnavailable: a store is down.
+        """
+        state, now = self._state()
+        wanted = {one for one in (state.in_force(now), state.following) if any(one)}
+        found, failure = self._sets(*wanted)
+        if wanted <= found.keys():
+            return True
+        _require_answer(failure)
+        return False
+
     def change(self, threshold: int, guardians: Iterable[Account], delay: int) -> Call:
         """The call that sets other guardians; their block is stored before.
 
@@ -170,14 +193,16 @@ class GuardianKeeper:
         dropped, with the warning ``GuardiansKept``.
 
         Raises:
-            GuardiansUnknown, StorageError: as ``change``.
+            GuardiansUnknown, StorageError: as ``change``; also where a store is down.
         """
-        if self._tells(successor):
+        if replace(self, root=successor).tells_all():
             return None
         state, now = self._state()
         present = self._present(state, now)
-        following = self._sets(state.following)[0].get(state.following)
+        found, failure = self._sets(state.following)
+        following = found.get(state.following)
         if following is None and any(state.following):
+            _require_answer(failure)
             warnings.warn(
                 "the guardians that were to come cannot be read: the present ones stay", GuardiansKept, stacklevel=2
             )
@@ -190,14 +215,9 @@ class GuardianKeeper:
         ``None`` where there are none, or that was done.
         """
         state, now = self._state()
-        if not any(state.following) and self._tells(successor):
+        if not any(state.following) and replace(self, root=successor).tells_all():
             return None
         return self._call(self._present(state, now), None, successor, decision)
-
-    def _tells(self, root: RootSecret) -> bool:
-        """Whether a root secret tells all the guardians there are, and are to come."""
-        status = replace(self, root=root).status()
-        return not (status.present_unknown or status.following_unknown)
 
     def _call(self, present: GuardianSet | None, chosen: GuardianSet | None, root: RootSecret, decision: int) -> Call:
         """The call that sets the chosen guardians in place of the present ones.
@@ -272,6 +292,16 @@ class GuardianKeeper:
             return guardian_document.open_sets(block, self.ledger.place(self.patient), self.root)
         except (WrongKey, FormatError, IntegrityError):
             return ()
+
+
+def _require_answer(failure: StorageError | None) -> None:
+    """Nothing follows from a store that is down. A block that is not found may be nowhere; one that takes long, too.
+
+    Raises:
+        StoreUnavailable: it is down.
+    """
+    if isinstance(failure, StoreUnavailable) and not isinstance(failure, StoreTimeout):
+        raise failure
 
 
 def under_way(state: Guardianship) -> UnderWay | None:

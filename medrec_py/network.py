@@ -234,8 +234,7 @@ class Network:
 
     def controls(self, wallet: Account) -> bool:
         """Whether a wallet decides for a patient who is registered."""
-        address = address_of(wallet)
-        return self.contract.patient_of(self._ledger.patient_controlled_by(address)).wallet == address
+        return bool(self._ledger.patients_of(address_of(wallet)))
 
     def recovery(self, patient: Account, seed: KemSeed | None = None) -> Recovery:
         """Restore a patient's root secret on this device by the guardians' shares.

@@ -25,7 +25,14 @@ from medrec_py.crypto.typed_data import sign_message
 from medrec_py.deciding import Decider, Granted, KeysNotRotated, Revoked, Wanted
 from medrec_py.decision_log import DecisionLine, decision_lines
 from medrec_py.drawer import sign_only
-from medrec_py.errors import InvalidInput, MedRecError, RecoveryOver, RootSecretMissing, StorageError
+from medrec_py.errors import (
+    InvalidInput,
+    MedRecError,
+    RecoveryOver,
+    RootSecretMissing,
+    RootSecretReplaced,
+    StorageError,
+)
 from medrec_py.guardians import GuardianKeeper, GuardiansStay, GuardianStatus, under_way
 from medrec_py.guardianship import GuardianShare
 from medrec_py.healing import Healed, PermissionHealer, StalePermission
@@ -480,7 +487,7 @@ class Patient(Party):
 
         Raises:
             RootSecretMissing: neither a root secret nor a wallet with one is given.
-            SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed.
+            SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed; but see below.
             StorageError, ContractError: nothing changed; but see below.
             RelayError: the courier did not do it; it may still be done until the signatures' deadline.
 
@@ -520,7 +527,7 @@ class Patient(Party):
         Raises:
             InvalidInput: it is the same wallet, or the patient had this root secret before.
             RootSecretMissing: the new wallet has none, and none is given.
-            SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed.
+            SurvivorUnreadable: a record cannot be read, so that it may be lost; nothing changed, or as below.
             StorageError, ContractError: nothing changed; or, with a courier, call it again.
             RelayError: call it again; until the signatures' deadline they may be carried out.
 
@@ -621,19 +628,21 @@ class Patient(Party):
             How many records were moved.
 
         Raises:
-            InvalidInput: the patient never had ``old``, or has another one than either by now.
+            InvalidInput: the patient never had ``old``, or this root secret is the same one, or no later one.
+            RootSecretReplaced: the patient has neither of the two now.
             SurvivorUnreadable: a record cannot be read, and is not to stay behind.
             StorageError, ContractError, RelayError: call it again.
         """
-        consent = self._ledger.consent(self.id)
-        if not RootKeys(old).was_used(consent):
-            raise InvalidInput("the patient never had the root secret that is given as the earlier one")
-        if self._keys.was_used(consent) and not self._keys.is_current(consent):
-            raise InvalidInput(
-                "this root secret is an earlier one of the patient's: the latest takes over, and no other"
-            )
-        before, heir = (self._wallet, None) if wallet is None else (wallet, self._wallet)
-        return len(self._change(before, old, self._root, heir, progress, leave).rescue())
+        consent, before = self._ledger.consent(self.id), RootKeys(old)
+        if old == self._root or not before.was_used(consent):
+            raise InvalidInput(f"this is not the root secret that {self.id} had before")
+        if not self._keys.is_current(consent):
+            if self._keys.was_used(consent):
+                raise InvalidInput(f"this root secret is an earlier one of {self.id}: the later one takes over")
+            if not before.is_current(consent):
+                raise RootSecretReplaced(f"{self.id} has neither of the two root secrets now, but a later one")
+        sender, heir = (self._wallet, None) if wallet is None else (wallet, self._wallet)
+        return len(self._change(sender, old, self._root, heir, progress, leave).rescue())
 
     def drop_leftovers(self) -> int:
         """Let the store drop what moved records left behind, where that was interrupted. Returns how many blocks.
@@ -876,7 +885,7 @@ class Patient(Party):
             heir,
             progress or _silent,
             leave,
-            keep_ether=for_good,
+            for_good=for_good,
             guardians=lambda decision: onward(new, decision),
         )
 

@@ -8,7 +8,8 @@ Three things that a patient may want are one piece of work, and differ in what h
 - *erasing*: new epochs without back-links; survivors get new envelopes, and the rest opens no more.
 
 Contents are sealed and stored first (``medrec_py.fresh_content``, noted in a journal), then envelopes, manifests and
-the keyring. One transaction makes all of it true at once; whatever happens before leaves things as they were.
+the keyring. One transaction makes all of it true at once; whatever happens before leaves things as they were. With a
+courier the keyring comes first, and the manifests are signed once it stands.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ phrase still does, with a stray copy of the blocks: it has to be destroyed.
 A wallet that pays for itself sends all of it as one transaction. With a courier, which can leave off anywhere, a change
 goes step by step, each signed once the one before is on the chain: the wallet, then the keyring of the new root secret,
 who the guardians are, and what only the old secret opens. Where it stops, nothing is lost to whoever has both secrets,
-and ``rescue`` goes on from there. An erasure has no such steps, and needs ether.
+and ``rescue`` goes on from there. (Guardians of who hands a record over for good go first: the wallet that named them
+ends them.) An erasure has no such steps, and needs ether.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from operator import or_
 
 from medrec_py.chain.events import KeyringPublished
 from medrec_py.chain.transactions import Call, Carried, Receipt
+from medrec_py.chain.types import Kind as EntryKind
 from medrec_py.chain.types import address_bytes
 from medrec_py.compartments import to_mask
 from medrec_py.crypto.envelope import Kind
 from medrec_py.crypto.keys import EpochId
 from medrec_py.crypto.typed_data import sign_message
 from medrec_py.crypto.wallet_change import WalletChange
-from medrec_py.errors import ChainError, FormatError, GuardiansUnknown, IntegrityError, KeyUnavailable
+from medrec_py.errors import ChainError, FormatError, GuardiansUnknown, IntegrityError, KeyUnavailable, MedRecError
 from medrec_py.history import Entry, History
 from medrec_py.ledger import Ledger
 from medrec_py.leftovers import Leftovers
@@ -35,6 +37,9 @@ from medrec_py.rekeying import Rekeyed, Rekeying, Task, Treatment
 from medrec_py.retrying import again_when_stale
 from medrec_py.root_keys import RootKeys
 from medrec_py.wallet import Signer
+
+_OF_NO_USE = (FormatError, IntegrityError, KeyUnavailable)
+"""Errors of a late record that stays behind: anybody who may append can write such. A store that fails is no reason."""
 
 AGREEMENT_TIME = 3600
 """Seconds for which a new wallet's agreement counts."""
@@ -60,7 +65,7 @@ class RootChange:
         heir: The wallet that decides from then on, if it is another.
         progress: Called with 1 for each record that was given a new envelope.
         leave: Numbers of records that cannot be read, and that may stay behind.
-        keep_ether: The old wallet goes on, as somebody else's: its ether is left to it.
+        for_good: The record is handed to somebody else: the old wallet keeps its ether, and ends its guardians before.
         guardians: Given the number of the next decision, the call that lets the new root secret tell who they are;
             ``None`` if there are none, or it does.
     """
@@ -73,7 +78,7 @@ class RootChange:
     heir: Signer | None
     progress: Callable[[int], None]
     leave: Collection[int] = ()
-    keep_ether: bool = False
+    for_good: bool = False
     guardians: Callable[[int], Call | None] = lambda _: None
 
     def run(self, erased: Callable[[Entry], bool] | None = None) -> Rekeyed:
@@ -86,7 +91,7 @@ class RootChange:
             erased: Which records are erased; none unless given.
 
         Raises:
-            SurvivorUnreadable: a record that is to stay cannot be read; nothing changed.
+            SurvivorUnreadable: a record that is to stay cannot be read; nothing changed, or as below.
             StorageError, ContractError: nothing changed; or, with a courier, ``rescue`` goes on with what has begun.
             RelayError: so it is, and what was signed last may be carried out yet.
         """
@@ -94,7 +99,7 @@ class RootChange:
             return self._step_by_step()
         rekeyed, length = again_when_stale(lambda: self._attempt(erased or (lambda _: False)))
         self._hand_over_ether()
-        late = self._move_late(length, _published(rekeyed.receipt))
+        late = self._move_late(length, _published(rekeyed.receipt), _OF_NO_USE)
         leftovers = Leftovers(self.ledger, self.patient, self.ledger.history(self.patient))
         leftovers.drop([*rekeyed.envelopes, *(late.envelopes if late else ())], rekeyed.contents)
         return rekeyed
@@ -107,11 +112,16 @@ class RootChange:
 
         Returns:
             Numbers of the records that were moved.
+
+        Raises:
+            RootSecretReplaced: the patient has neither of the two root secrets now.
+            SurvivorUnreadable: a record cannot be read, and would be lost.
         """
         self._hand_over_ether()
         again_when_stale(self._take_over)
-        self._tell_guardians()
-        late = self._move_late(0, None)
+        if not self.for_good:
+            self._tell_guardians(self._decider)
+        late = self._move_what_waited()
         return () if late is None else late.moved
 
     # --- one transaction --------------------------------------------------------------------------------------------
@@ -179,12 +189,15 @@ class RootChange:
 
     def _step_by_step(self) -> Rekeyed:
         self._require_readable()
+        if self.for_good:
+            self._tell_guardians(self.wallet)
         if self.heir is not None:
             self._change_wallet(self.heir)
         rekeyed = again_when_stale(lambda: self._work(self._decider).publish([]))
-        self._tell_guardians()
+        if not self.for_good:
+            self._tell_guardians(self._decider)
         self._hand_over_ether()
-        late = self._move_late(0, None)
+        late = self._move_what_waited()
         if late is None:
             return rekeyed
         Leftovers(self.ledger, self.patient, self.ledger.history(self.patient)).drop(late.envelopes, late.contents)
@@ -216,7 +229,7 @@ class RootChange:
         if self.keys.is_current(self.ledger.consent(self.patient)):
             self._work(self._decider).publish([])
 
-    def _tell_guardians(self) -> None:
+    def _tell_guardians(self, wallet: Signer) -> None:
         """Let the new root secret tell who the guardians are, unless it does."""
 
         def attempt() -> None:
@@ -224,9 +237,19 @@ class RootChange:
             with self.ledger.trial():
                 calls = self._guardians_onward(decision)
                 if calls:
-                    self.ledger.send(self._decider, *calls)
+                    self.ledger.send(wallet, *calls)
 
         again_when_stale(attempt)
+
+    def _move_what_waited(self) -> Rekeyed | None:
+        """Move what only the old root secret opens: nothing that was written behind the first keyring of the new one.
+
+        It is all that there was, so what cannot be read stops it.
+        """
+        history, consent = self.ledger.history(self.patient), self.ledger.consent(self.patient)
+        taken_over = self.successor.first_keyring(consent).pointer
+        published = (entry for entry in history.entries if entry.kind is EntryKind.KEYRING)
+        return self._move_late(0, next(entry.number for entry in published if entry.pointer == taken_over), ())
 
     # --- both -------------------------------------------------------------------------------------------------------
 
@@ -249,14 +272,14 @@ class RootChange:
 
         An account with code has no phrase, and needed no ether: what it has stays its owners'.
         """
-        if self.heir is None or self.keep_ether or isinstance(self.wallet, Carried):
+        if self.heir is None or self.for_good or self.ledger.only_signs or isinstance(self.wallet, Carried):
             return
         try:
             self.ledger.transfer_all(self.wallet, self.heir.address)
         except ChainError as error:
             warnings.warn(f"the ether of {self.wallet.address} stays there: {error}", EtherLeftBehind, stacklevel=4)
 
-    def _move_late(self, behind: int, before: int | None) -> Rekeyed | None:
+    def _move_late(self, behind: int, before: int | None, passable: tuple[type[MedRecError], ...]) -> Rekeyed | None:
         """Move what was sealed to the old keys between the two numbers, and that the new root secret does not open."""
 
         def attempt() -> Rekeyed | None:
@@ -267,7 +290,7 @@ class RootChange:
                 self.patient,
                 self.keys,
                 self.successor,
-                passable=(FormatError, IntegrityError, KeyUnavailable),  # a store that fails is no reason to lose it
+                passable=passable,
                 progress=self.progress,
             )
             late = [

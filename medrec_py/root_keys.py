@@ -19,6 +19,7 @@ from medrec_py.crypto.keyring import Inbox, Keyring
 from medrec_py.crypto.keys import DataKey, EpochId, EpochKeys, KemSeed, Place, RootSecret
 from medrec_py.crypto.suites import Suite
 from medrec_py.errors import KeyringMismatch, KeysMissing, RootSecretReplaced
+from medrec_py.keyrings import KeyringEntry
 from medrec_py.purposes import Purpose
 
 FIRST_INBOX = 1
@@ -125,7 +126,21 @@ class RootKeys:
         """Whether the patient's latest keyring belongs to this root secret."""
         return self._is_mine(consent.keyrings.latest_by_patient()[1])
 
+    def first_keyring(self, consent: Consent) -> KeyringEntry:
+        """The keyring by which this root secret took over.
+
+        Raises:
+            RootSecretReplaced: the patient has another root secret now.
+        """
+        self._current(consent)
+        return consent.keyrings.own[self._first(consent)]
+
     # --- private ----------------------------------------------------------------------------------------------------
+
+    def _first(self, consent: Consent) -> int:
+        """Which of the patient's own keyrings is the first of this root secret, which is the present one."""
+        keyrings = consent.keyrings
+        return bisect_left(keyrings.own, True, key=lambda entry: self._is_mine(keyrings.read(entry)))
 
     def _current(self, consent: Consent) -> Keyring:
         """The patient's latest keyring, if it belongs to this root secret."""
@@ -137,9 +152,8 @@ class RootKeys:
     def _walk_back(self, consent: Consent, epoch: EpochId) -> None:
         """Keep the keys of all epochs of a compartment that this root's first keyring leads back to."""
         self._current(consent)
-        keyrings, own = consent.keyrings, consent.keyrings.own
-        first = bisect_left(own, True, key=lambda entry: self._is_mine(keyrings.read(entry)))
-        for entry in own[first:]:
+        keyrings = consent.keyrings
+        for entry in keyrings.own[self._first(consent) :]:
             if entry.compartments >> epoch.compartment & 1:
                 opened = self._open(keyrings.read(entry)).epochs
                 break

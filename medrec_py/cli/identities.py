@@ -4,7 +4,8 @@
     HOME/profiles/NAME/identity/wallet.json     the wallet's key, a keystore V3 that other wallets read, too; or whose
                                                 key is with which kind of signer
     HOME/profiles/NAME/identity/root.json       the root secret, sealed alike; and whose record it opens, if that is
-                                                another patient id than the wallet's address
+                                                another patient id than the wallet's address (restored, or after a
+                                                change of the phrase)
     HOME/profiles/NAME/identity/root-before-N.json  one that it took the place of
     HOME/profiles/NAME/successor/               the same of a new phrase, while the chain is told of it
     HOME/profiles/NAME/given-up-ADDRESS/        of one that the chain was not told of, as it seemed: a transaction may
@@ -268,8 +269,15 @@ class Identities:
             return None
         return Identity(profile, _address_in(_document(folder / _WALLET), folder / _WALLET), folder)
 
-    def stage_successor(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool) -> None:
+    def stage_successor(self, profile: str, wallet: Wallet, passphrase: str, *, light: bool, patient: str) -> None:
         """Write the identity that is to take the place of a profile's: it is on disk before the chain is told of it.
+
+        Args:
+            profile: Name of the profile.
+            wallet: Made from the new phrase.
+            passphrase: Encrypts both files.
+            light: See ``Wallet.to_keystore``.
+            patient: Patient id for which it is to decide, EIP-55.
 
         Raises:
             SuccessorExists: there is one already.
@@ -280,7 +288,7 @@ class Identities:
             raise SuccessorExists(f"the profile {profile!r} has begun to change its phrase, and not finished")
         staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder))
         try:
-            _write_secrets(staged, wallet, passphrase, light, None, None)
+            _write_secrets(staged, wallet, passphrase, light, None, patient)
             os.rename(staged, folder / _SUCCESSOR)
             sync_folder(folder)
         except OSError as error:

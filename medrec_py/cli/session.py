@@ -189,6 +189,10 @@ class Session:
 
     # --- roles ------------------------------------------------------------------------------------------------------
 
+    def decides(self, identity: Identity) -> bool:
+        """Whether the wallet of an identity decides for the patient whose record its root secret is to open."""
+        return self.network.contract.patient_of(identity.patient).wallet == identity.address
+
     def decides_for(self, patient: str) -> bool:
         """Whether the record of a patient id is the profile's own, or that of a child whom its wallet decides for."""
         if self.network.contract.patient_of(patient).wallet == self.identity.address:
@@ -221,7 +225,7 @@ class Session:
         network = self.network
         if self.identities.successor_folder(self.identity.profile).exists():
             self.output.warn("a change of this profile's phrase was interrupted: `medrec keys finish` goes on with it")
-        elif any(network.controls(late.address) for late in self.identities.given_up(self.identity.profile)):
+        elif any(map(self.decides, self.identities.given_up(self.identity.profile))):
             self.output.warn(
                 "a change of this profile's phrase that was set aside took place: `medrec keys finish` takes it up"
             )

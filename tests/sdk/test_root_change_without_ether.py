@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 import medrec_py as medrec
 from medrec_py.chain.reverts import NotController
+from medrec_py.crypto.decisions import SetGuardians
 from medrec_py.crypto.signed_decisions import Bundle
 from medrec_py.errors import (
     InvalidInput,
@@ -214,6 +216,7 @@ def test_a_child_is_not_handed_over_to_the_parents_secret(people: People, poor: 
     courier.left = 1
     with pytest.raises(RelayError):
         child.hand_over(grown, medrec.RootSecret.generate())
+    assert child._ledger.contract.patient_of(child.id).wallet == grown.address
     courier.left = 1000
     with pytest.raises(RootSecretMissing):
         child.hand_over(grown, mother.root)
@@ -279,6 +282,173 @@ def test_a_change_that_took_place_is_not_begun_again(poor: Network, people: Peop
         people.alice.change_root(wallet=heir)
 
 
+def pointer_of(people: People, record: int) -> bytes:
+    """Where a record's envelope is."""
+    history, chart = people.alice._ledger.history(people.alice.id), people.alice.chart()
+    return chart.envelope(history, history.record(record)).pointer
+
+
+def test_a_block_that_is_damaged_in_between_stops_it(
+    net: Network, poor: Network, people: People, courier: Stopping, waiting: medrec.Appended
+) -> None:
+    """It is all that there was: nothing is passed over, and once the block is whole again, it is moved."""
+    alice, old, heir = people.alice, people.alice._wallet, medrec.Wallet.create()
+    path = Path(net.store._block(Cid.raw(pointer_of(people, waiting.number))))  # type: ignore[attr-defined]
+    good, carry = path.read_bytes(), courier.carry
+
+    def damaging(bundle: Bundle) -> str:
+        done = carry(bundle)
+        path.chmod(0o600)
+        path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        return done
+
+    courier.carry = damaging  # type: ignore[method-assign]
+    with pytest.raises(SurvivorUnreadable):
+        alice.change_root(wallet=heir)
+    courier.carry = carry  # type: ignore[method-assign]
+    path.write_bytes(good)
+    assert poor.patient(heir).rescue(old.root) == 1  # type: ignore[arg-type]
+    assert read_all(poor.patient(heir)) == [b"old", b"waits"]
+
+
+def test_what_is_written_behind_the_new_keyring_stops_nothing(
+    net: Network, poor: Network, people: People, courier: Stopping, waiting: medrec.Appended
+) -> None:
+    """It needs no moving, so nobody can hold the change up by it."""
+    old, heir, courier.left = people.alice._wallet, medrec.Wallet.create(), 3
+    with pytest.raises(RelayError):
+        people.alice.change_root(wallet=heir)
+    courier.left = 1000
+    late = people.chart().append(b"junk", compartment="general", title="junk")
+    Path(net.store._block(Cid.raw(pointer_of(people, late.number)))).unlink()  # type: ignore[attr-defined]
+    device = Network(net.chain, net.contract, net.store, courier=courier).patient(heir)
+    assert device.rescue(old.root) == 1  # type: ignore[arg-type]
+    assert device.read(waiting.number).read() == b"waits"
+
+
+def test_what_only_the_former_phrase_opens_is_not_to_be_given_up(
+    poor: Network, people: People, courier: Stopping, waiting: object
+) -> None:
+    """Yet another change of the phrase says that the one before is to be finished."""
+    courier.left = 3
+    with pytest.raises(RelayError):
+        people.alice.change_root(wallet=(heir := medrec.Wallet.create()))
+    courier.left = 1000
+    with pytest.raises(SurvivorUnreadable) as caught:
+        poor.patient(heir).change_root(wallet=medrec.Wallet.create())
+    assert "medrec keys finish" in caught.value.remedy
+
+
+def test_where_guardians_hand_the_id_on_in_between(
+    net: Network, poor: Network, people: People, courier: Stopping, waiting: object, guardian: medrec.Wallet
+) -> None:
+    """The new root secret counts, and a third wallet decides: with both secrets it goes on."""
+    old, heir, third = people.alice._wallet, medrec.Wallet.create(), medrec.Wallet.create()
+    recovery = net.wallet_recovery(people.alice.id, third, old.root)
+    recovery.begin([recovery.receive(net.approve_recovery(guardian, recovery.request, recovery.fingerprint))])
+    courier.left = 2
+    with pytest.raises(RelayError):
+        people.alice.change_root(wallet=heir)
+    courier.left = 1000
+    people.travel(timedelta(days=7))
+    recovery.complete()
+    found = poor.patient(third, heir.root, patient=people.alice.id)
+    assert found.rescue(old.root) == 1  # type: ignore[arg-type]
+    assert read_all(found) == [b"old", b"waits"]
+
+
+def test_guardians_to_come_are_kept_while_a_store_is_down(
+    poor: Network, people: People, courier: Stopping, guardian: medrec.Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing follows from a store that does not answer: they are neither dropped nor told again."""
+    friend, heir, old = medrec.Wallet.create(), medrec.Wallet.create(), people.alice._wallet
+    for one in (guardian, friend):
+        people.alice.set_guardians(1, [one.address], delay=timedelta(days=7))
+
+    def down(patient: medrec.Patient, patch: pytest.MonkeyPatch) -> None:
+        """The block of the guardians that were told last cannot be had."""
+        forms = [signed.decision for bundle in courier.bundles for signed in bundle.decisions]
+        document = [form.document for form in forms if isinstance(form, SetGuardians)][-1]
+        fetch = patient._ledger.fetch
+
+        def fetched(pointer: bytes) -> bytes:
+            if pointer == document:
+                raise StoreUnavailable("the store does not answer")
+            return fetch(pointer)
+
+        patch.setattr(patient._ledger, "fetch", fetched)
+
+    with monkeypatch.context() as patch:
+        down(people.alice, patch)
+        with pytest.raises(StoreUnavailable):
+            people.alice.change_root(wallet=heir)
+    device = poor.patient(heir)
+    device.rescue(old.root)  # type: ignore[arg-type]
+    following, since = device.guardians().following, device.guardians().since
+    assert following is not None
+    assert following.accounts == (friend.address,)
+    people.travel(timedelta(days=6))
+    with monkeypatch.context() as patch:
+        down(device, patch)
+        with pytest.raises(StoreUnavailable):
+            device.rescue(old.root)  # type: ignore[arg-type]
+    assert device.guardians().since == since
+
+
+def test_a_secret_that_never_took_over_sends_nothing(
+    poor: Network, people: People, courier: Stopping, waiting: object
+) -> None:
+    """The patient has a later one than either: not even the guardians are told to it."""
+    old = people.alice._root
+    people.alice.change_root(medrec.RootSecret.generate())
+    handed = len(courier.bundles)
+    with pytest.raises(RootSecretReplaced):
+        poor.patient(people.alice._wallet, medrec.RootSecret.generate()).rescue(old)
+    assert len(courier.bundles) == handed
+
+
+def test_signing_for_later_sends_no_ether(net: Network, poor: Network, people: People, courier: Stopping) -> None:
+    """What is only signed sends nothing at all, the old wallet's ether neither."""
+    old, heir, courier.left = people.alice._wallet, medrec.Wallet.create(), 1
+    with pytest.raises(RelayError):
+        people.alice.change_root(wallet=heir)
+    net._fund(old.address)  # type: ignore[misc]
+    root = old.root
+    bundle = poor.patient(heir).signed(lambda patient: patient.rescue(root, wallet=old))  # type: ignore[arg-type]
+    assert [type(signed.decision).__name__ for signed in bundle.decisions] == ["PublishKeyring"]
+    assert net.chain.transaction_count(old.address) == 0
+
+
+def test_a_hand_over_that_is_done_touches_no_guardians_of_the_child(poor: Network, guardian: medrec.Wallet) -> None:
+    """Called again for safety, it leaves those whom the child has named since."""
+    mother, newborn, grown, friend = (medrec.Wallet.create() for _ in range(4))
+    child = poor.patient(mother, patient=newborn).register(["general"], identity=newborn)
+    child.set_guardians(1, [guardian.address])
+    with pytest.warns(GuardiansStay):
+        adult = child.hand_over(grown)
+    adult.set_guardians(1, [friend.address])
+    with pytest.warns(GuardiansStay):
+        child.hand_over(grown)
+    following = adult.guardians().following
+    assert following is not None
+    assert following.accounts == (friend.address,)
+
+
+def test_a_child_that_is_left_alone_is_guarded_by_the_parents_no_longer(
+    poor: Network, courier: Stopping, guardian: medrec.Wallet
+) -> None:
+    """The guardians end before the wallet changes: nobody gains anything by leaving off in between."""
+    mother, newborn, grown = (medrec.Wallet.create() for _ in range(3))
+    child = poor.patient(mother, patient=newborn).register(["general"], identity=newborn)
+    child.set_guardians(1, [guardian.address])
+    courier.left = 2
+    with pytest.raises(RelayError):
+        child.hand_over(grown)
+    state = child._ledger.contract.guardianship_of(child.id)
+    assert child._ledger.contract.patient_of(child.id).wallet == grown.address
+    assert not any(state.following)
+
+
 def test_a_root_secret_takes_over_from_the_one_before_and_never_back(people: People, courier: Stopping) -> None:
     """Two that were mixed up, or one that was never the patient's, change nothing."""
     wallet, old, new = people.alice._wallet, people.alice._root, medrec.RootSecret.generate()
@@ -301,7 +471,7 @@ def test_a_child_is_handed_over_without_ether(
     child.append(b"3,400 g", compartment="general", title="birth")
     child.set_guardians(1, [guardian.address], delay=timedelta(days=7))
     before, courier.left = len(courier.bundles), done
-    whole = [["ChangeWallet"], ["PublishKeyring"], ["SetGuardians"]]
+    whole = [["SetGuardians"], ["ChangeWallet"], ["PublishKeyring"]]
     if done < len(whole):
         with pytest.raises(RelayError, match="no more"):
             child.hand_over(grown)

@@ -10,6 +10,7 @@ from medrec_py.cli.arguments import ADDRESS, ForPatient, OfChild, checked, check
 from medrec_py.cli.charts import View
 from medrec_py.cli.command import command, group
 from medrec_py.cli.commands.keys.reseal import journal_of
+from medrec_py.cli.handing_over import noted
 from medrec_py.cli.output import Cell, Fields
 from medrec_py.cli.session import Session
 from medrec_py.errors import InvalidInput
@@ -120,7 +121,8 @@ def hand_over(
     child.give_up_resealing(journal_of(session, whose))
     view = View(child.chart(), True, session.identity.address)
     left, count = [view.entry(number) for number in leave or ()], len(view.chart.entries())
-    with session.output.count("moving records", count) as progress:
+    folder = session.settings.profile_folder(session.settings.profile)
+    with noted(folder, whose), session.output.count("moving records", count) as progress:
         child.hand_over(session.wallet_of(heir), session.root_of(heir), leave=left, progress=progress)
     session.output.result(
         {"patient": whose, "wallet": heir.address, "transactions": session.transactions()},

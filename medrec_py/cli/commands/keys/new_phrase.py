@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medrec_py.cli.arguments import ADDRESS, checked_or_none
 from medrec_py.cli.charts import View
 from medrec_py.cli.command import command
 from medrec_py.cli.commands.keys.chosen import Compartments, Records, entries_of
 from medrec_py.cli.commands.keys.reseal import journal_of
 from medrec_py.cli.errors import SignerElsewhere
+from medrec_py.cli.handing_over import unfinished
 from medrec_py.cli.identities import Identity
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
 from medrec_py.cli.terminal import is_interactive, read_phrase, show_phrase_once
 from medrec_py.errors import (
-    BundleRefused,
     ChainUnavailable,
     InvalidInput,
     MedRecError,
@@ -112,28 +113,27 @@ def finish(
             help="Finish it on another device, whose profile has the new phrase: the old one; - is standard input.",
         ),
     ] = None,
+    patient_id: Annotated[
+        str | None,
+        typer.Option(
+            "--patient", metavar=ADDRESS, help="With --old-phrase-file: whose, if the profile decides for several."
+        ),
+    ] = None,
 ) -> None:
     """Finish a change of the phrase that was interrupted, or set it aside if the chain was not told of it."""
     if old_phrase_file is not None:
-        _finish_elsewhere(session, old_phrase_file, leave)
+        _finish_elsewhere(session, old_phrase_file, checked_or_none(patient_id), leave)
         return
     profile, identities = session.settings.profile, session.identities
     identities.complete(profile)
     told = _told(session)
     if told is None:
-        waiting = identities.successor(profile) is not None
-        identities.give_up_successor(profile)
-        session.output.result(
-            {"finished": False},
-            "The chain was not told of it: the old phrase stays the right one. The new keys are set aside, and if the "
-            "chain hears of them yet, `medrec keys finish` takes them up."
-            if waiting
-            else "Nothing was interrupted.",
-        )
+        _set_aside(session)
         return
+    _require_no_children(session, told.patient)
     passphrase = session.passphrases.of(profile)
     wallet, root = told.wallet(passphrase), told.root(passphrase)
-    patient = session.network.patient(wallet, root)
+    patient = session.network.patient(wallet, root, patient=told.patient)
     moved = patient.rescue(session.root, wallet=session.wallet, leave=_left(patient, told.address, leave))
     if told.folder != identities.successor_folder(profile):
         identities.take_up(told)
@@ -141,17 +141,52 @@ def finish(
     _finished(session, patient, told.address, moved, [("now", UNSEEN)])
 
 
-def _finish_elsewhere(session: Session, old_phrase_file: str, leave: list[int] | None) -> None:
+def _set_aside(session: Session) -> None:
+    """The chain was not told of a successor: it is set aside, if the old phrase is still the right one."""
+    profile, identities = session.settings.profile, session.identities
+    waiting = identities.successor(profile)
+    if waiting is None:
+        patient = session.patient(locked=True)
+        if patient.is_registered:
+            patient.compartments()  # says so where the phrase is not the patient's present one
+        session.output.result({"finished": False}, "Nothing was interrupted.")
+        return
+    decides = session.network.contract.patient_of(waiting.patient).wallet
+    if decides != session.identity.address:
+        raise InvalidInput(
+            f"{decides} decides for {waiting.patient} by now, and neither the wallet of the old phrase nor that of the "
+            "new one: keep both phrases"
+        )
+    identities.give_up_successor(profile)
+    session.output.result(
+        {"finished": False},
+        "The chain was not told of it: the old phrase stays the right one. The new keys are set aside, and if the "
+        "chain hears of them yet, `medrec keys finish` takes them up.",
+    )
+
+
+def _finish_elsewhere(session: Session, old_phrase_file: str, patient_id: str | None, leave: list[int] | None) -> None:
     """On a device that has neither of the two identities of the change, and was given the new one."""
     from medrec_py.wallet import Wallet, require_root  # noqa: PLC0415 - slow to import
 
-    old = Wallet.from_phrase(read_phrase(old_phrase_file))
-    patient, address = session.patient(), session.identity.address
-    if not session.network.controls(address):
+    old, network, address = Wallet.from_phrase(read_phrase(old_phrase_file)), session.network, session.identity.address
+    if old.address == address:
         raise InvalidInput(
-            f"{address} decides for nobody: the chain was not told of the change, and the old phrase is the right one"
+            "that is this profile's own phrase: the profile has the new one, and the file is to have the old"
         )
-    moved = patient.rescue(require_root(old), leave=_left(patient, address, leave))
+    if not network.controls(address):
+        raise InvalidInput(
+            f"this profile's wallet {address} decides for no patient: the chain was not told of a change to its "
+            "phrase, or another wallet decides by now. Keep both phrases"
+        )
+    others = network.patient_ids(old.address)
+    if others:
+        raise InvalidInput(
+            f"the old phrase still decides for {', '.join(others)}. If a child's record was being handed over, type "
+            "`medrec patient hand-over` again on the parent's device; else hand these over first"
+        )
+    patient = session.patient(patient_id)
+    moved = patient.rescue(require_root(old), wallet=old, leave=_left(patient, address, leave))
     _finished(session, patient, address, moved, [])
 
 
@@ -170,11 +205,14 @@ def _finished(session: Session, patient: Patient, wallet: str, moved: int, rows:
 
 
 def _told(session: Session) -> Identity | None:
-    """The successor that the chain was told of: the one that waits, or one that was set aside."""
+    """The successor that the chain was told of: the one that waits, or one that was set aside.
+
+    Not one that decides for somebody else alone: its phrase may have been taken for another's.
+    """
     profile, identities = session.settings.profile, session.identities
     waiting = identities.successor(profile)
     candidates = [*([] if waiting is None else [waiting]), *identities.given_up(profile)]
-    return next((one for one in candidates if session.network.controls(one.address)), None)
+    return next((one for one in candidates if session.decides(one)), None)
 
 
 @contextmanager
@@ -197,7 +235,7 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
     if phrase is not None and is_interactive() and not session.output.as_json:
         show_phrase_once(phrase)
         phrase = None
-    session.identities.stage_successor(profile, wallet, passphrase, light=light)
+    session.identities.stage_successor(profile, wallet, passphrase, light=light, patient=patient.id)
     try:
         yield patient, wallet, phrase
     except BaseException as error:
@@ -211,8 +249,6 @@ def _successor(session: Session, light: bool) -> Iterator[tuple[Patient, Wallet,
 
 def _in_doubt(error: BaseException) -> bool:
     """Whether the chain may hear of it yet, or has heard of a part of it that was not seen."""
-    if isinstance(error, BundleRefused):
-        return False
     return isinstance(error, ChainUnavailable | TransactionTimeout | RelayError | KeyboardInterrupt | SystemExit)
 
 
@@ -223,6 +259,12 @@ def _require_no_children(session: Session, own: str) -> None:
         raise InvalidInput(
             f"this profile's phrase also decides for {', '.join(others)}, and opens what is theirs: hand them over "
             "first (`medrec patient hand-over`), to another profile of yours if they are to stay with you"
+        )
+    begun = unfinished(session.settings.profile_folder(session.settings.profile))
+    if begun:
+        raise InvalidInput(
+            f"the record of {', '.join(begun)} is being handed over, and this profile's phrase still opens what the "
+            "child's does not: type `medrec patient hand-over` again first"
         )
 
 

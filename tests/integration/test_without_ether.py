@@ -185,7 +185,7 @@ def test_from_a_browser(world: World, browser: Browser, tmp_path: Path) -> None:
         assert world.spent_nothing(alice.address)
     (approval,) = approvals
     summaries = approval.result(LONGEST)["summaries"]
-    assert any("“Doctor” may read “general” and add to “general” in your record" in one for one in summaries)
+    assert any("“Doctor” may read and add to “general” in your record" in one for one in summaries)
     assert "“Doctor” may no longer read or add to your record." in summaries[-1]
 
 
@@ -237,7 +237,7 @@ def test_the_program_with_a_wallet_in_a_browser(world: World, browser: Browser, 
     shell.ask(f"init --light-kdf --signer browser --address {key.address}")
     registered, summaries = shell.approved("patient register --compartment general")
     assert registered["patient"] == key.address
-    assert summaries[0].startswith("You register your record.")
+    assert summaries[0].startswith("You open your record.")
     granted, summaries = shell.approved(
         f"permission grant {world.doctor.address} --read general --until 30d --offline grant.json --qr codes"
     )

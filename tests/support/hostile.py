@@ -73,6 +73,10 @@ def serving(answer: Answer) -> Iterator[Server]:
             thread.join(10)
 
 
+_LAST = ("Connection: close",)
+"""Said, so that no client sends its next request where nobody listens any more."""
+
+
 def once(answer: bytes) -> Answer:
     """Answers every request with the same bytes."""
 
@@ -84,13 +88,13 @@ def once(answer: bytes) -> Answer:
 
 def ok(body: bytes, *headers: str) -> bytes:
     """A whole answer."""
-    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers]
+    lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *_LAST, *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def status(code: int, body: bytes = b"", *headers: str) -> bytes:
     """A whole answer of another status."""
-    lines = [f"HTTP/1.1 {code} Whatever", f"Content-Length: {len(body)}", *headers]
+    lines = [f"HTTP/1.1 {code} Whatever", f"Content-Length: {len(body)}", *_LAST, *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 

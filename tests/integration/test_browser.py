@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from medrec_py.crypto.typed_data import TypedStruct
 from medrec_py.crypto.wallet_recovery import Request
 from medrec_py.errors import PageClosed, SignatureForeign, SigningDeclined
 from medrec_py.network import Network
+from medrec_py.wallets import page_server
 from scripts import build_pages, toolchain
 from scripts.pytest_components import require
 from scripts.toolchain import ROOT
@@ -291,6 +292,27 @@ def test_time_is_over_while_the_page_is_open(desk: Desk) -> None:
 
 
 # --- the address, and the browser's own rules --------------------------------------------------------
+
+
+def test_the_program_ends_in_the_midst_of_its_last_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has the signature's outcome already, and says that it is over."""
+
+    class Cut(bytes):
+        """An answer of which the end is missing."""
+
+        def __len__(self) -> int:
+            return super().__len__() + 10
+
+    def answered(document: Mapping[str, Any]) -> tuple[str, bytes]:
+        kind, body = whole(document)
+        return kind, Cut(body) if document.get("over") else body
+
+    whole = page_server._json
+    monkeypatch.setattr(page_server, "_json", answered)
+    tab, signature = desk.asked(a_wallet())
+    tab.click("Sign")
+    assert signature.result(LONGEST)
+    tab.see("You can close this page.")
 
 
 @pytest.mark.parametrize("change", [lambda url: url.partition("#")[0], lambda url: url.partition("#")[0] + "#wrong"])

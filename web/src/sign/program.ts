@@ -128,5 +128,9 @@ async function post(what: string, body: object, session = "", keepalive = false)
     throw new Unreachable("gone");
   }
   if (!response.ok) throw new Unreachable(response.status === 403 ? "used" : "gone");
-  return response.json();
+  try {
+    return await response.json();
+  } catch {
+    throw new Unreachable("gone"); // it ended in the midst of its answer
+  }
 }

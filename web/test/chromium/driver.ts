@@ -147,7 +147,10 @@ const DO: Record<string, (job: Job) => unknown> = {
     for (;;) {
       // The page's own policy forbids to wait by an expression.
       const next = `#asked:not([hidden]) #sign:enabled:not([aria-disabled="true"]), #summary:has-text("You can close this page.")`;
-      await page.locator(next).first().waitFor({ state: "attached", timeout: PATIENCE });
+      const seen = page.locator(next).first().waitFor({ state: "attached", timeout: PATIENCE });
+      await seen.catch(async (error) => {
+        throw new Error(`${error}\nThe page shows: ${await page.locator("main").innerText()}`);
+      });
       if (await page.locator("#asked").isHidden()) break;
       const summary = await page.locator("#summary").innerText();
       if (summaries.at(-1) !== summary) summaries.push(summary);

@@ -93,14 +93,16 @@ def ask_phrase() -> str:
     return getpass.getpass("Phrase (the words, separated by spaces): ")
 
 
-def read_phrase(path: str) -> str:
-    """The phrase in a file; ``-`` is standard input.
+def given_phrase(path: str | None) -> str:
+    """The phrase in a file, of which ``-`` is standard input; without one it is asked for.
 
     Raises:
-        InvalidInput: it cannot be read.
+        InvalidInput: it cannot be read, or nobody is there.
     """
     try:
-        return sys.stdin.read(1 << 12) if path == "-" else Path(path).expanduser().read_text(encoding="utf-8")
+        if path == "-":
+            return sys.stdin.read(1 << 12)
+        return ask_phrase() if path is None else Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the phrase cannot be read from {path}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,8 +23,10 @@ from medrec_py.guardians import GuardiansStay
 from medrec_py.network import Network
 from medrec_py.storage.cid import Cid
 from tests.sdk.people import People, meet
-from tests.sdk.test_deciding_without_ether import Carrying
+from tests.sdk.test_deciding_without_ether import Carrying, net, poor
 from tests.sdk.test_root_change import fill_inbox
+
+__all__ = ["net", "poor"]
 
 pytestmark = pytest.mark.slow
 
@@ -48,19 +49,8 @@ class Stopping(Carrying):
 
 
 @pytest.fixture
-def net() -> Iterator[Network]:
-    with medrec.local() as opened:
-        yield opened
-
-
-@pytest.fixture
 def courier(net: Network) -> Stopping:
     return Stopping(net)
-
-
-@pytest.fixture
-def poor(net: Network, courier: Stopping) -> Network:
-    return Network(net.chain, net.contract, net.store, courier=courier)
 
 
 @pytest.fixture

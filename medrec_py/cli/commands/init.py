@@ -10,7 +10,7 @@ from medrec_py.cli.command import command
 from medrec_py.cli.identities import BROWSER, SIGNERS, Elsewhere
 from medrec_py.cli.output import Document, Fields
 from medrec_py.cli.session import Session
-from medrec_py.cli.terminal import ask_phrase, is_interactive, read_phrase, show_phrase_once
+from medrec_py.cli.terminal import given_phrase, is_interactive, show_phrase_once
 from medrec_py.errors import InvalidInput
 
 _FUNDING = """\
@@ -69,11 +69,7 @@ def init(
     elsewhere = _elsewhere(signer, address)
     session.identities.require_free(profile)
     restored = from_phrase or phrase_file is not None
-    wallet = (
-        Wallet.from_phrase(ask_phrase() if phrase_file is None else read_phrase(phrase_file))
-        if restored
-        else Wallet.create()
-    )
+    wallet = Wallet.from_phrase(given_phrase(phrase_file)) if restored else Wallet.create()
     passphrase = session.passphrases.new()
     owner = elsewhere or wallet
     with session.identities.creating(profile, owner, passphrase, light=light_kdf, root=wallet.root) as identity:

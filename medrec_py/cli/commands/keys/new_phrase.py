@@ -18,7 +18,7 @@ from medrec_py.cli.handing_over import unfinished
 from medrec_py.cli.identities import Identity
 from medrec_py.cli.output import Cell, Document, Fields, Table
 from medrec_py.cli.session import Session
-from medrec_py.cli.terminal import is_interactive, read_phrase, show_phrase_once
+from medrec_py.cli.terminal import given_phrase, is_interactive, show_phrase_once
 from medrec_py.errors import (
     ChainUnavailable,
     InvalidInput,
@@ -169,7 +169,7 @@ def _finish_elsewhere(session: Session, old_phrase_file: str, patient_id: str | 
     """On a device that has neither of the two identities of the change, and was given the new one."""
     from medrec_py.wallet import Wallet, require_root  # noqa: PLC0415 - slow to import
 
-    old, network, address = Wallet.from_phrase(read_phrase(old_phrase_file)), session.network, session.identity.address
+    old, network, address = Wallet.from_phrase(given_phrase(old_phrase_file)), session.network, session.identity.address
     if old.address == address:
         raise InvalidInput(
             "that is this profile's own phrase: the profile has the new one, and the file is to have the old"

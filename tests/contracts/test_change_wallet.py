@@ -24,6 +24,7 @@ from ape.managers.chain import ChainManager
 from eth_account import Account as Keys
 
 from tests.contracts.support import (
+    DAY,
     DECIDE,
     GENERAL,
     TREAT,
@@ -152,7 +153,7 @@ def test_the_deadline_is_the_last_second(
     medrec: Contract, change: Change, clock: Clock, alice: Account, carol: Account
 ) -> None:
     """It counts in that second, and not in the next."""
-    deadline = clock.now + 100
+    deadline = clock.now + DAY
     signature = change.signature(deadline=deadline)
     clock.set_next(deadline + 1)
     with refused("DeadlinePassed", deadline):
@@ -162,7 +163,7 @@ def test_the_deadline_is_the_last_second(
 def test_in_the_last_second_it_counts(
     medrec: Contract, change: Change, clock: Clock, alice: Account, carol: Account
 ) -> None:
-    deadline = clock.now + 100
+    deadline = clock.now + DAY
     clock.set_next(deadline)
     medrec.changeWallet(alice, carol, 1, deadline, change.signature(deadline=deadline), sender=alice)
     assert medrec.patientOf(alice).wallet == carol

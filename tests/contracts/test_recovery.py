@@ -367,14 +367,14 @@ def test_a_wallet_with_code_takes_over(
 
 def test_the_deadline_is_the_last_second(recovery: Begun, clock: Clock) -> None:
     """It counts in that second, and not in the next."""
-    late = recovery.but(deadline=clock.now + 100)
+    late = recovery.but(deadline=clock.now + DAY)
     clock.set_next(late.deadline + 1)
     with refused("DeadlinePassed", late.deadline):
         late.send()
 
 
 def test_in_the_last_second_it_counts(medrec: Contract, recovery: Begun, clock: Clock, alice: Account) -> None:
-    late = recovery.but(deadline=clock.now + 100)
+    late = recovery.but(deadline=clock.now + DAY)
     clock.set_next(late.deadline)
     late.send()
     assert recovery_of(medrec, alice)[0] == 1
@@ -399,7 +399,7 @@ def test_the_longest_delay_that_there_can_be(
     medrec: Contract, desk: Desk, clock: Clock, alice: Account, bob: Account, carol: Account
 ) -> None:
     """It is due in the clock's last second, and not before."""
-    begin = clock.now + 100
+    begin = clock.now + DAY
     set_guardians(desk, alice, long := Guardians((bob,), threshold=1, delay=LAST_SECOND - begin))
     clock.set_next(begin)
     Begun(desk, alice, carol, long).send()

@@ -42,6 +42,7 @@ from medrec_py.crypto.decisions import (
 from tests.contracts.guardians import Begun, Guardians, set_guardians
 from tests.contracts.signing import AMPLE_GAS, FUNCTIONS, POINTER, Desk, address, high_s, sign
 from tests.contracts.support import (
+    DAY,
     GENERAL,
     YEAR_2100,
     ZERO,
@@ -210,7 +211,7 @@ def everything(medrec: Contract, people: People) -> list[Any]:
 @each_form
 def test_the_deadline_is_the_last_second(made: Made, clock: Clock, kind: type[SignedForm]) -> None:
     """It counts in that second, and not in the next."""
-    deadline = clock.now + 100
+    deadline = clock.now + DAY
     form = replace(made.form, deadline=deadline)
     clock.set_next(deadline + 1)
     with refused("DeadlinePassed", deadline):
@@ -219,7 +220,7 @@ def test_the_deadline_is_the_last_second(made: Made, clock: Clock, kind: type[Si
 
 @each_form
 def test_in_the_last_second_it_counts(medrec: Contract, made: Made, clock: Clock, kind: type[SignedForm]) -> None:
-    deadline = clock.now + 100
+    deadline = clock.now + DAY
     form = replace(made.form, deadline=deadline)
     clock.set_next(deadline)
     assert emitted(medrec, made.send(sign(form, made.signer), form))
